@@ -1,0 +1,1 @@
+//! Pure verification shared by both sides: Merkle trees, receipts, comparison of results.

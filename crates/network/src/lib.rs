@@ -1,0 +1,1 @@
+//! The network: gateway, scheduler, verifier, ledger and store, in one binary.

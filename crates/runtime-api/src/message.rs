@@ -1,0 +1,144 @@
+//! What a worker asks of a runtime, and what the runtime tells it.
+
+use lull_types::{BenchmarkReport, BlobHash, DeviceInfo, Fault, Measure, Measurement};
+use serde::{Deserialize, Serialize};
+
+/// Worker → runtime. A runtime does one thing at a time; a second `Benchmark` or `Run` before the first has
+/// ended is refused with the code `busy`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Request {
+    /// First message. The runtime answers with [`RuntimeEvent::Hello`].
+    Hello {
+        /// The worker's [`crate::PROTOCOL_VERSION`].
+        protocol: u16,
+    },
+    /// List the devices.
+    Enumerate,
+    /// Measure one device.
+    Benchmark {
+        /// [`DeviceInfo::index`].
+        device: u32,
+        /// What to measure, in this order.
+        measures: Vec<Measure>,
+        /// Bound on the whole: measures are shortened to fit.
+        budget_ms: u64,
+    },
+    /// Run one task.
+    Run {
+        /// [`DeviceInfo::index`].
+        device: u32,
+        /// Job kind, such as `wgsl/1`.
+        kind: String,
+        /// The task's payload, as its kind defines it.
+        payload: Vec<u8>,
+        /// The blobs that the payload names.
+        inputs: Vec<TaskInput>,
+        /// Bounds on the run.
+        limits: Limits,
+    },
+    /// Stop what is being done, at the next slice. Answered with `RunEnded(Cancelled)` or `BenchmarkEnded`.
+    Cancel,
+    /// End the process.
+    Shutdown,
+}
+
+/// An input blob. The receiver checks the hash.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskInput {
+    /// Hash of `bytes`.
+    pub hash: BlobHash,
+    /// Content.
+    pub bytes: Vec<u8>,
+}
+
+/// Bounds on one run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Time on the GPU and waiting for it.
+    pub run_ms_max: u64,
+    /// Aim for the time of one submission; never above 100.
+    pub slice_ms_target: u32,
+    /// Memory of all buffers.
+    pub buffer_bytes_max: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            // Ten minutes: tasks are cut so that one takes seconds, and a hundred times that is a hang.
+            run_ms_max: 600_000,
+            // A third of the hard bound of 100 ms, so that a slice that meets contention still keeps it.
+            slice_ms_target: 30,
+            buffer_bytes_max: lull_types::wgsl::limits::BUFFER_BYTES_TOTAL_MAX,
+        }
+    }
+}
+
+/// What a runtime is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuntimeInfo {
+    /// The runtime's [`crate::PROTOCOL_VERSION`].
+    pub protocol: u16,
+    /// Program name.
+    pub name: String,
+    /// Program version.
+    pub version: String,
+    /// Job kinds that it runs.
+    pub kinds: Vec<String>,
+    /// How the process is locked down, in words; empty when it is not.
+    pub sandbox: Vec<String>,
+}
+
+/// Runtime → worker.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum RuntimeEvent {
+    /// Answer to [`Request::Hello`].
+    Hello(RuntimeInfo),
+    /// Answer to [`Request::Enumerate`].
+    Devices(Vec<DeviceInfo>),
+    /// A measure is being taken.
+    BenchmarkProgress {
+        /// Which.
+        measure: Measure,
+        /// How much of the whole benchmark is done, 0 to 1.
+        fraction: f32,
+        /// Best value so far, in the measure's unit.
+        value_so_far: Option<f64>,
+    },
+    /// A measure was taken.
+    Measured(Measurement),
+    /// The benchmark ended: whole, or `Err` with what was wrong (code `cancelled` after a cancel).
+    BenchmarkEnded(Result<BenchmarkReport, Fault>),
+    /// The run goes on. Sent at least every second while slices complete.
+    RunProgress {
+        /// How much is done, 0 to 1.
+        fraction: f32,
+    },
+    /// The run ended.
+    RunEnded(RunOutcome),
+    /// A request was refused and nothing was done.
+    Refused(Fault),
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum RunOutcome {
+    /// All dispatches ran.
+    Done {
+        /// One for each output that the payload names.
+        outputs: Vec<Vec<u8>>,
+        /// Time from the first submission to the last result.
+        ran_ms: u64,
+        /// Submissions made.
+        slices: u32,
+        /// The longest of them.
+        slice_ms_max: u32,
+    },
+    /// A [`Request::Cancel`] was followed.
+    Cancelled,
+    /// The task is at fault: bad payload, over a limit, a shader that does not compile, a slice too long.
+    /// The same task will fail on every device.
+    TaskFault(Fault),
+    /// The device or its driver is at fault. Another device may do better.
+    DeviceFault(Fault),
+}

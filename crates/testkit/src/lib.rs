@@ -1,0 +1,1 @@
+//! Fakes, a virtual clock and simulated workers for the tests of every room.

@@ -1,0 +1,29 @@
+//! Ids, units, nouns and signatures that every room of Lull shares. Pure: no IO, no clock, no global randomness.
+
+mod benchmark;
+mod device;
+mod fault;
+mod hash;
+mod id;
+mod key;
+mod money;
+mod picture;
+mod receipt;
+mod time;
+mod wallet;
+pub mod wgsl;
+
+pub use benchmark::{BenchmarkReport, Measure, Measurement, Unit};
+pub use device::{DeviceClass, DeviceInfo, DeviceKind, DeviceTelemetry, HardwareReport};
+pub use fault::{Coded, Fault};
+pub use hash::BlobHash;
+pub use id::{AssignmentId, CustomerId, IdError, JobId, NetworkId, TaskId, WorkerId};
+pub use key::{Domain, KeyError, SecretKey, Signature};
+pub use money::{BaseUnits, MoneyError};
+pub use picture::PictureTile;
+pub use receipt::{CountersignedReceipt, Receipt, ReceiptLeaf, SignedReceipt};
+pub use time::UnixMillis;
+pub use wallet::{WalletAddress, WalletAddressError};
+
+/// The name of a job kind with its version, such as `wgsl/1`.
+pub const JOB_KIND_WGSL: &str = "wgsl/1";

@@ -1,0 +1,93 @@
+//! Where a contributor is paid.
+
+use std::fmt;
+use std::str::FromStr;
+
+use ed25519_dalek::VerifyingKey;
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+/// A Solana wallet address: a point of the ed25519 curve in base 58. Being one says nothing of who holds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, TS)]
+#[ts(type = "string")]
+pub struct WalletAddress([u8; 32]);
+
+/// Why a text is not a wallet address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WalletAddressError {
+    /// A character that base 58 does not have.
+    #[error("this address has a character that no Solana address has; copy it again from your wallet")]
+    NotBase58,
+    /// Base 58, but not 32 bytes.
+    #[error("this address is too short or too long for Solana; copy it again from your wallet")]
+    WrongLength,
+    /// Not on the curve: a program's or token account's address, which no wallet can sign for.
+    #[error("this is a program's or token account's address; give the address of your wallet itself")]
+    NotAWallet,
+}
+
+impl crate::Coded for WalletAddressError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NotBase58 => "wallet_not_base58",
+            Self::WrongLength => "wallet_wrong_length",
+            Self::NotAWallet => "wallet_off_curve",
+        }
+    }
+}
+
+impl WalletAddress {
+    /// The 32 bytes of the address.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl FromStr for WalletAddress {
+    type Err = WalletAddressError;
+    fn from_str(text: &str) -> Result<Self, WalletAddressError> {
+        let bytes = bs58::decode(text.trim()).into_vec().map_err(|_| WalletAddressError::NotBase58)?;
+        let bytes: [u8; 32] = bytes.try_into().map_err(|_| WalletAddressError::WrongLength)?;
+        VerifyingKey::from_bytes(&bytes).map_err(|_| WalletAddressError::NotAWallet)?;
+        Ok(Self(bytes))
+    }
+}
+
+impl fmt::Display for WalletAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&bs58::encode(&self.0).into_string())
+    }
+}
+
+impl Serialize for WalletAddress {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for WalletAddress {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_told_apart() {
+        let check = |text: &str| text.parse::<WalletAddress>().map(|a| a.to_string());
+        let wallet = "7xKXtg2CW87d97TXJSDpbD5jBkheTqA83TZRuJosgAsU";
+        assert_eq!(check(wallet), Ok(wallet.to_owned()));
+        assert_eq!(check("0OIl"), Err(WalletAddressError::NotBase58));
+        assert_eq!(check("abc"), Err(WalletAddressError::WrongLength));
+        // An associated token account is off the curve by construction: this one was derived for the purpose.
+        let off_curve = (0u8..=255).map(|n| bs58::encode([n; 32]).into_string()).find(|t| check(t).is_err());
+        assert_eq!(
+            check(&off_curve.expect("half of all points are off the curve")),
+            Err(WalletAddressError::NotAWallet)
+        );
+    }
+}

@@ -1,0 +1,283 @@
+//! What a client asks of the worker, and what it is told.
+
+use lull_types::{AssignmentId, BaseUnits, Fault, JobId, PictureTile, UnixMillis};
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+use crate::{Effort, Snapshot};
+
+/// What a client asks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum Command {
+    /// One snapshot. → [`Reply::Snapshot`]
+    Status,
+    /// A snapshot now and after every change, as [`ServerMessage::Changed`]. → [`Reply::Done`]
+    Subscribe,
+    /// Turns work on. → [`Reply::Done`]
+    Start,
+    /// Turns work off. → [`Reply::Done`] at once; the snapshot shows the draining.
+    Stop,
+    /// Frees the GPU for a time. → [`Reply::Done`]
+    Pause {
+        /// For how long.
+        duration: PauseFor,
+    },
+    /// Ends a pause at once, without the resume delay. → [`Reply::Done`]
+    Resume,
+    /// Measures one device; work waits. → [`Reply::Done`] when it has begun; progress is in the snapshot.
+    Benchmark {
+        /// Device index.
+        device: u32,
+    },
+    /// Stops a benchmark. → [`Reply::Done`]
+    CancelBenchmark,
+    /// Joins a network; `None` is the practice network on this machine. → [`Reply::Done`] when it is written
+    /// down; progress is in the snapshot.
+    Enrol {
+        /// The network's ticket.
+        ticket: Option<String>,
+    },
+    /// Sets or clears where earnings are paid. → [`Reply::Done`]
+    SetWallet {
+        /// A Solana wallet address.
+        address: Option<String>,
+    },
+    /// Changes settings. → [`Reply::Done`]
+    Configure(SettingsChange),
+    /// Earnings over time. → [`Reply::Earnings`]
+    Earnings {
+        /// From then.
+        from: UnixMillis,
+        /// Until then, exclusive.
+        until: UnixMillis,
+        /// Width of a point.
+        bucket: EarningsBucket,
+        /// Minutes that local time is ahead of UTC, so that days are the contributor's.
+        utc_offset_minutes: i32,
+    },
+    /// Recent tasks, newest first. → [`Reply::Tasks`]
+    Tasks {
+        /// At most so many, capped at 200.
+        limit: u32,
+    },
+    /// The picture of a job as far as this worker has rendered it. → [`Reply::Picture`]
+    Picture {
+        /// Which.
+        job: JobId,
+    },
+    /// Receipts, newest first. → [`Reply::Receipts`]
+    Receipts {
+        /// At most so many, capped at 200.
+        limit: u32,
+    },
+    /// Recomputes every receipt: signatures, sums, roots. → [`Reply::ReceiptsChecked`]
+    VerifyReceipts,
+    /// Writes receipts and their leaves to a file that anyone can check. → [`Reply::Exported`]
+    ExportReceipts,
+    /// Writes the logs, redacted, to one file. → [`Reply::Exported`]
+    ExportLogs,
+    /// Ends the worker; work is handed back first. → [`Reply::Done`]
+    Shutdown,
+}
+
+/// For how long to pause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum PauseFor {
+    /// So many minutes.
+    Minutes(u32),
+    /// Until the worker is started again.
+    UntilRestart,
+}
+
+/// Settings that change; `None` leaves one as it is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, TS)]
+#[serde(default)]
+pub struct SettingsChange {
+    /// How hard to work.
+    pub effort: Option<Effort>,
+    /// Price of power, in millionths of a US dollar for a kilowatt-hour.
+    #[ts(type = "number | null")]
+    pub tariff_micro_per_kwh: Option<u64>,
+    /// Devices that are not lent.
+    pub devices_not_lent: Option<Vec<u32>>,
+    /// Whether work begins when the worker starts.
+    pub start_working: Option<bool>,
+}
+
+/// Width of a point on the earnings chart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum EarningsBucket {
+    /// An hour.
+    Hour,
+    /// A local day.
+    Day,
+}
+
+/// Earnings of one job kind in one bucket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct EarningsPoint {
+    /// Start of the bucket.
+    pub at: UnixMillis,
+    /// Job kind.
+    pub kind: String,
+    /// Sum of accepted assignments.
+    pub amount: BaseUnits,
+    /// How many.
+    pub tasks: u32,
+}
+
+/// What became of a task here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(tag = "name", rename_all = "snake_case")]
+pub enum TaskState {
+    /// Under way.
+    Open,
+    /// Reported; the verdict is awaited.
+    Reported,
+    /// Accepted and earned.
+    Accepted {
+        /// Whether it was run again to check it.
+        checked: bool,
+    },
+    /// Found wrong.
+    Rejected {
+        /// How it differed.
+        difference: String,
+    },
+    /// Undecided; placed again elsewhere.
+    Inconclusive {
+        /// Why.
+        reason: String,
+    },
+    /// Not done.
+    Abandoned {
+        /// Why.
+        fault: Fault,
+    },
+}
+
+/// One task of this worker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct TaskRow {
+    /// Its assignment.
+    pub assignment: AssignmentId,
+    /// Its job.
+    pub job: JobId,
+    /// The job's title.
+    pub job_title: String,
+    /// Who submitted it.
+    pub customer_name: String,
+    /// Job kind.
+    pub kind: String,
+    /// Device index.
+    pub device: u32,
+    /// Its position in the job, from 0.
+    pub task_index: u32,
+    /// Tasks in the job.
+    pub task_count: u32,
+    /// Where its output belongs in a picture, if it is one.
+    pub picture: Option<PictureTile>,
+    /// When it was taken.
+    pub started_at: UnixMillis,
+    /// Time the run took on the device.
+    #[ts(type = "number | null")]
+    pub ran_ms: Option<u64>,
+    /// What it earns when accepted.
+    pub price: BaseUnits,
+    /// What became of it.
+    pub state: TaskState,
+}
+
+/// One receipt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct ReceiptRow {
+    /// Its place in the sequence.
+    #[ts(type = "number")]
+    pub nonce: u64,
+    /// Its epoch.
+    #[ts(type = "number")]
+    pub epoch: u64,
+    /// What this assignment earned.
+    pub amount: BaseUnits,
+    /// Lifetime earnings with it.
+    pub cumulative: BaseUnits,
+    /// The assignment.
+    pub assignment: AssignmentId,
+    /// The job's title, if it is still known.
+    pub job_title: Option<String>,
+    /// When it arrived.
+    pub received_at: UnixMillis,
+}
+
+/// The outcome of recomputing every receipt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct ReceiptsCheck {
+    /// Receipts checked.
+    pub receipts: u32,
+    /// Signatures checked, the network's and this worker's.
+    pub signatures: u32,
+    /// Sum of all leaves; equals the last cumulative when nothing is wrong.
+    pub total: BaseUnits,
+    /// The first thing that is wrong.
+    pub fault: Option<Fault>,
+}
+
+/// An answer to a command.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(tag = "reply", content = "value", rename_all = "snake_case")]
+pub enum Reply {
+    /// Done, or begun.
+    Done,
+    /// To [`Command::Status`].
+    Snapshot(Box<Snapshot>),
+    /// To [`Command::Earnings`].
+    Earnings(Vec<EarningsPoint>),
+    /// To [`Command::Tasks`].
+    Tasks(Vec<TaskRow>),
+    /// To [`Command::Picture`]: a PNG in base 64; `None` when nothing of it is here.
+    Picture(Option<String>),
+    /// To [`Command::Receipts`].
+    Receipts(Vec<ReceiptRow>),
+    /// To [`Command::VerifyReceipts`].
+    ReceiptsChecked(ReceiptsCheck),
+    /// To an export: where the file is.
+    Exported {
+        /// Its path.
+        path: String,
+    },
+    /// Refused; nothing was changed.
+    Refused(Fault),
+}
+
+/// A command with the client's number for it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CommandEnvelope {
+    /// [`crate::PROTOCOL_VERSION`].
+    pub protocol: u16,
+    /// Chosen by the client.
+    pub id: u64,
+    /// The command.
+    pub command: Command,
+}
+
+/// A reply with the number of its command.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReplyEnvelope {
+    /// The command's number.
+    pub id: u64,
+    /// The answer.
+    pub reply: Reply,
+}
+
+/// Worker → client.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ServerMessage {
+    /// An answer.
+    Reply(ReplyEnvelope),
+    /// The worker changed; only after [`Command::Subscribe`].
+    Changed(Box<Snapshot>),
+}

@@ -1,0 +1,314 @@
+//! Everything that a client shows, in one value.
+
+use lull_types::{
+    AssignmentId, BaseUnits, BenchmarkReport, DeviceInfo, DeviceTelemetry, Fault, HardwareReport, JobId,
+    Measure, PictureTile, UnixMillis, WalletAddress, WorkerId,
+};
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+/// Whether the contributor wants work to be done. Kept over restarts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum Intent {
+    /// No work.
+    Off,
+    /// Work when nothing stands against it.
+    On,
+}
+
+/// The worker, whole.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+pub struct Snapshot {
+    /// [`crate::PROTOCOL_VERSION`].
+    pub protocol: u16,
+    /// Version of the worker.
+    pub worker_version: String,
+    /// Its id.
+    pub worker: WorkerId,
+    /// When this snapshot was taken, by the worker's clock.
+    pub taken_at: UnixMillis,
+    /// What the contributor wants.
+    pub intent: Intent,
+    /// What is the case.
+    pub state: StateView,
+    /// Which steps to a first earning are behind.
+    pub steps: Steps,
+    /// The machine, once it is known.
+    pub hardware: Option<HardwareReport>,
+    /// Its devices.
+    pub devices: Vec<DeviceView>,
+    /// The network joined or being joined.
+    pub network: Option<NetworkView>,
+    /// Where earnings are paid. Its holder is not proven yet.
+    pub wallet: Option<WalletAddress>,
+    /// What was earned.
+    pub earnings: EarningsView,
+    /// What could be earned, once a benchmark is there.
+    pub estimate: Option<Estimate>,
+    /// The contributor's choices.
+    pub settings: Settings,
+    /// Things that a person should be told once, newest last. A client remembers the highest `id` it showed.
+    pub notices: Vec<Notice>,
+}
+
+/// What the worker is doing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(tag = "name", rename_all = "snake_case")]
+pub enum StateView {
+    /// Intent is off and nothing runs.
+    Stopped,
+    /// Runtimes and devices are being found.
+    Starting,
+    /// Devices are being measured.
+    Benchmarking(BenchmarkView),
+    /// A network is being dialled, or enrolment is under way.
+    Connecting {
+        /// Attempts since the last success.
+        attempt: u32,
+        /// When the next is made, if it is being waited for.
+        retry_at: Option<UnixMillis>,
+        /// What went wrong with the last.
+        fault: Option<Fault>,
+    },
+    /// Connected, with nothing to do.
+    Ready {
+        /// Why, as the network says; `None` while it is being asked.
+        reason: Option<Fault>,
+    },
+    /// At least one assignment runs.
+    Working {
+        /// They, by device.
+        assignments: Vec<AssignmentView>,
+    },
+    /// A guard holds the GPU free.
+    Yielding {
+        /// Which guards.
+        causes: Vec<Cause>,
+        /// Since when.
+        since: UnixMillis,
+    },
+    /// Intent went off; running assignments are handed back until the deadline, then dropped.
+    Draining {
+        /// The deadline.
+        deadline: UnixMillis,
+    },
+    /// Something failed; it will be tried again.
+    Faulted {
+        /// What.
+        fault: Fault,
+        /// When it is tried again; `None` when that needs the contributor.
+        retry_at: Option<UnixMillis>,
+    },
+}
+
+/// A benchmark under way.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+pub struct BenchmarkView {
+    /// Device index.
+    pub device: u32,
+    /// What is being measured.
+    pub measure: Option<Measure>,
+    /// How much of the whole is done, 0 to 1.
+    pub fraction: f32,
+    /// Best value so far of `measure`.
+    pub value_so_far: Option<f64>,
+}
+
+/// One running assignment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+pub struct AssignmentView {
+    /// Its id.
+    pub id: AssignmentId,
+    /// Its job.
+    pub job: JobId,
+    /// The job's title.
+    pub job_title: String,
+    /// Who submitted it.
+    pub customer_name: String,
+    /// Job kind.
+    pub kind: String,
+    /// Device index.
+    pub device: u32,
+    /// Where it stands.
+    pub stage: AssignmentStage,
+    /// How much of the run is done, 0 to 1.
+    pub fraction: f32,
+    /// What it earns when accepted.
+    pub price: BaseUnits,
+    /// Its position in the job, from 0.
+    pub task_index: u32,
+    /// Tasks in the job.
+    pub task_count: u32,
+    /// Where its output belongs in a picture, if it is one.
+    pub picture: Option<PictureTile>,
+}
+
+/// Where an assignment stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum AssignmentStage {
+    /// Its blobs are being fetched.
+    Fetching,
+    /// Its runtime is being started.
+    Preparing,
+    /// It runs.
+    Running,
+    /// Its outputs are being sent.
+    Uploading,
+}
+
+/// Why a guard holds the GPU free.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(tag = "guard", rename_all = "snake_case")]
+pub enum Cause {
+    /// Paused by hand.
+    Paused {
+        /// Until then; `None` until the worker is restarted or resumed by hand.
+        until: Option<UnixMillis>,
+    },
+    /// The guard has cleared; work resumes after the delay.
+    ResumeDelay {
+        /// When it resumes.
+        until: UnixMillis,
+    },
+}
+
+/// Which steps to a first earning are behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct Steps {
+    /// Devices were found.
+    pub devices_found: bool,
+    /// A benchmark is there.
+    pub benchmarked: bool,
+    /// A network has enrolled this worker.
+    pub enrolled: bool,
+    /// A receipt is held.
+    pub first_receipt: bool,
+}
+
+/// One device.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+pub struct DeviceView {
+    /// What it is.
+    pub info: DeviceInfo,
+    /// Whether the contributor lends it.
+    pub lent: bool,
+    /// What it is doing now.
+    pub telemetry: DeviceTelemetry,
+    /// Its last benchmark.
+    pub benchmark: Option<BenchmarkReport>,
+}
+
+/// The network joined or being joined.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+pub struct NetworkView {
+    /// Its id, in hexadecimal.
+    pub id: String,
+    /// Its name, once it has said it.
+    pub name: Option<String>,
+    /// Its money is practice tokens without value.
+    pub practice: bool,
+    /// Whether a session is open.
+    pub connected: bool,
+    /// Whether it has enrolled this worker.
+    pub enrolled: bool,
+}
+
+/// What was earned. Sums over receipts that this worker holds and has verified; `held`, `payable` and `paid`
+/// are the network's statement.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, TS)]
+pub struct EarningsView {
+    /// Since local midnight.
+    pub today: BaseUnits,
+    /// The last seven days, today included.
+    pub seven_days: BaseUnits,
+    /// All receipts.
+    pub all_time: BaseUnits,
+    /// Receipts held.
+    pub receipts: u32,
+    /// Accepted, held through the audit window.
+    pub held: BaseUnits,
+    /// Free to be paid.
+    pub payable: BaseUnits,
+    /// Paid.
+    pub paid: BaseUnits,
+    /// Energy used by assignments that were accepted, in watt-hours, where power is measured.
+    pub energy_watt_hours: Option<f64>,
+}
+
+/// What a day could bring, computed and labelled as an estimate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+pub struct Estimate {
+    /// Hours a day that the estimate assumes.
+    pub hours_per_day: f64,
+    /// Before power.
+    pub gross_per_day: BaseUnits,
+    /// Power under load in watts.
+    pub power_watts: f64,
+    /// Whether `power_watts` was measured; otherwise it is a typical figure for this sort of device.
+    pub power_measured: bool,
+    /// The contributor's tariff, in micro-units of the currency in which it was given, for a kilowatt-hour.
+    #[ts(type = "number")]
+    pub tariff_micro_per_kwh: u64,
+    /// What that power costs a day, in base units.
+    pub power_cost_per_day: BaseUnits,
+    /// How it was computed, in a sentence.
+    pub basis: String,
+    /// Accepted tasks of this worker that the figures rest on; 0 when they rest on the benchmark alone.
+    pub tasks_seen: u32,
+}
+
+/// How hard to work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum Effort {
+    /// A third of the time: cool and silent.
+    Quiet,
+    /// Two thirds of the time.
+    Balanced,
+    /// All of the time.
+    Full,
+}
+
+/// The contributor's choices. Kept over restarts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+pub struct Settings {
+    /// How hard to work.
+    pub effort: Effort,
+    /// Price of power, in millionths of a US dollar for a kilowatt-hour.
+    #[ts(type = "number")]
+    pub tariff_micro_per_kwh: u64,
+    /// Devices that are not lent, by index.
+    pub devices_not_lent: Vec<u32>,
+    /// Work begins when the worker starts, instead of waiting for a word.
+    pub start_working: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        // 0.15 USD/kWh is near the median household price of the OECD; the wizard asks for the real one.
+        Self {
+            effort: Effort::Full,
+            tariff_micro_per_kwh: 150_000,
+            devices_not_lent: Vec::new(),
+            start_working: true,
+        }
+    }
+}
+
+/// Something that a person should be told once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct Notice {
+    /// Rises by one with each notice.
+    #[ts(type = "number")]
+    pub id: u64,
+    /// When.
+    pub at: UnixMillis,
+    /// `first_earning`, or the code of a problem.
+    pub code: String,
+    /// In a sentence.
+    pub sentence: String,
+    /// Whether it is a problem.
+    pub problem: bool,
+}

@@ -1,0 +1,1 @@
+//! The background worker: a pure state machine in an IO shell, and its command line.

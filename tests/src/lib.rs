@@ -1,0 +1,1 @@
+//! Cross-process scenarios: real processes killed, cut off and lied to.
