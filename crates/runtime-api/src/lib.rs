@@ -4,6 +4,8 @@
 //! [`Request`]s, the runtime writes [`RuntimeEvent`]s. It has no network and no files of the contributor; all
 //! it knows it is told here. The same messages serve every runtime.
 
+#[cfg(feature = "host")]
+pub mod host;
 mod message;
 
 pub use lull_frame::FrameError;
