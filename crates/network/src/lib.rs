@@ -1,1 +1,7 @@
-//! The network: gateway, scheduler, verifier, ledger and store, in one binary.
+//! The network: enrols workers, places work, verifies it, and keeps the money straight.
+//!
+//! The [`engine`] decides purely over a [`store`] (SQLite); the [`writer`] is the one thread that commits, and
+//! releases effects only after the commit. Everything else is a shell around these: it turns what arrives into
+//! an [`engine::Input`] and carries out each [`engine::Effect`].
+
+pub mod engine;

@@ -1,0 +1,198 @@
+//! What the engine is told.
+
+use lull_network_api::WorkerMessage;
+use lull_types::{BaseUnits, BlobHash, CustomerId, Fault, JobId, PictureTile, UnixMillis, WorkerId};
+use uuid::Uuid;
+
+/// One connection of one worker. Chosen by the shell, unique while this process lives; sessions do not survive
+/// a restart of the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(pub u64);
+
+/// One comparison that the engine asked for with [`super::Effect::Check`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CheckId(pub Uuid);
+
+/// Everything that can happen to a network. The same input may be told twice: the second changes nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// A worker proved its key and opened a session. An older session of the same worker is dropped.
+    WorkerConnected {
+        /// Who.
+        worker: WorkerId,
+        /// The session.
+        session: SessionId,
+    },
+    /// A session ended, for whatever reason. Its worker's assignments stay open until their deadlines.
+    WorkerDisconnected {
+        /// Who.
+        worker: WorkerId,
+        /// The session.
+        session: SessionId,
+    },
+    /// A worker said something.
+    FromWorker {
+        /// Who, as the connection's key proves it.
+        worker: WorkerId,
+        /// On which session.
+        session: SessionId,
+        /// What.
+        message: WorkerMessage,
+    },
+    /// A blob is on the disk, durably, its hash checked. Told for every put, also when the blob was there
+    /// before: it records who knows its bytes. Answer the one who put it only after this was answered
+    /// ([`Answer::Done`]).
+    BlobStored {
+        /// Its hash.
+        hash: BlobHash,
+        /// Its length.
+        bytes: u64,
+        /// Who put it.
+        by: BlobOwner,
+    },
+    /// Which job kinds the network's own trusted runtime can check now; none when it has none. Told once after
+    /// every start, and after each change. Checks that were asked for before are asked for again.
+    TrustedRuntime {
+        /// The kinds.
+        kinds: Vec<String>,
+    },
+    /// A check that [`super::Effect::Check`] asked for has ended.
+    CheckEnded {
+        /// Which.
+        check: CheckId,
+        /// What it found.
+        outcome: CheckOutcome,
+    },
+    /// Time has passed: deadlines, back-offs and the audit window are looked at. Told about every second.
+    Tick,
+    /// A customer is made, once for each API key. Answered with [`Answer::CustomerCreated`].
+    CreateCustomer {
+        /// For people; contributors see it.
+        name: String,
+        /// BLAKE3 of the key; the key itself is never stored.
+        api_key_hash: [u8; 32],
+    },
+    /// Money arrived from outside for a customer. Idempotent by `reference`. Answered with
+    /// [`Answer::Deposited`].
+    Deposit {
+        /// Whose.
+        customer: CustomerId,
+        /// How much.
+        amount: BaseUnits,
+        /// Names the payment outside, such as a transaction's signature.
+        reference: String,
+    },
+    /// A customer submits a job; its whole price is reserved. Idempotent by the job's key. Answered with
+    /// [`Answer::JobCreated`].
+    CreateJob {
+        /// Whose.
+        customer: CustomerId,
+        /// What.
+        job: JobSpec,
+    },
+    /// A customer withdraws what is not done of a job. Reports that wait for a verdict are still decided and
+    /// paid; the rest of the reserved money returns at once. Answered with [`Answer::JobWithdrawn`].
+    WithdrawJob {
+        /// Who asks; only the job's owner may.
+        customer: CustomerId,
+        /// Which.
+        job: JobId,
+    },
+    /// Money reached a worker's wallet. Idempotent by `reference`. Answered with [`Answer::Done`].
+    PaidOut {
+        /// Whose.
+        worker: WorkerId,
+        /// How much, at most what was payable.
+        amount: BaseUnits,
+        /// Names the payment outside, such as a transaction's signature.
+        reference: String,
+    },
+}
+
+/// Who put a blob.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlobOwner {
+    /// A worker, as an output.
+    Worker(WorkerId),
+    /// A customer, as a payload or an input.
+    Customer(CustomerId),
+}
+
+/// A job, parsed from what the customer sent: the shell has read every payload and found it valid for its kind.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JobSpec {
+    /// Chosen by the customer; the same key again returns the first job.
+    pub idempotency_key: String,
+    /// For people.
+    pub title: String,
+    /// Job kind, such as `wgsl/1`.
+    pub kind: String,
+    /// Paid for each accepted task.
+    pub price_per_task: BaseUnits,
+    /// How long one worker may take for one task.
+    pub task_deadline_ms: u64,
+    /// Its tasks, in order.
+    pub tasks: Vec<TaskSpec>,
+}
+
+/// One task of a job.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TaskSpec {
+    /// Blob of the payload, put before by the same customer.
+    pub payload: BlobHash,
+    /// Blobs that the payload names, put before by the same customer.
+    pub inputs: Vec<BlobHash>,
+    /// How many outputs a report must name.
+    pub outputs: u32,
+    /// Where its output belongs in a picture, if it is one.
+    pub picture: Option<PictureTile>,
+}
+
+/// What a check found.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CheckOutcome {
+    /// The reported outputs agree with the expected ones within the task's tolerance.
+    Match,
+    /// They do not.
+    Mismatch {
+        /// Hashes of the outputs that the check found.
+        expected: Vec<BlobHash>,
+        /// How they differ, in a sentence.
+        difference: String,
+    },
+    /// The check itself could not be done.
+    Failed {
+        /// Why.
+        fault: Fault,
+        /// The task is to blame: it fails on every device.
+        task_at_fault: bool,
+    },
+}
+
+/// The answer to an input that someone waits for. It is given after the commit.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// It is stored durably; there is nothing to tell.
+    Done,
+    /// The customer exists.
+    CustomerCreated(CustomerId),
+    /// The deposit is booked.
+    Deposited {
+        /// What the customer can spend now.
+        deposit: BaseUnits,
+    },
+    /// The job exists.
+    JobCreated {
+        /// Its id.
+        job: JobId,
+        /// Whether it was made now; false when the key was used before for the same job.
+        created: bool,
+    },
+    /// The job takes no more work.
+    JobWithdrawn {
+        /// Reserved money that returned at once.
+        returned: BaseUnits,
+        /// When.
+        at: UnixMillis,
+    },
+}
