@@ -1,0 +1,109 @@
+//! What the machine wants done. The shell executes the effects of one call in order.
+
+use lull_network_api::{Assignment, NetworkTicket, WorkerMessage};
+use lull_types::{AssignmentId, BlobHash};
+use lull_worker_api::Notice;
+
+use super::id::{Lease, LeaseId, SessionId, TransferId};
+use super::record::Record;
+
+/// Everything that the machine can want. None of them blocks the machine: what takes time is begun, and its
+/// end is told by an [`super::Input`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Write these records durably, in one transaction, *before* the effects that follow in the same list. If
+    /// that fails, drop the effects that follow and tell [`super::Input::JournalFailed`].
+    Journal(Vec<Record>),
+    /// The journal failed some time ago: check it, read it again and tell [`super::Input::JournalRestored`],
+    /// or [`super::Input::JournalFailed`].
+    Restore,
+    /// Start the runtimes for a moment and list their devices. → [`super::Input::DevicesFound`]
+    FindDevices,
+    /// Measure the lease's device. → [`super::Input::BenchmarkProgress`], [`super::Input::BenchmarkEnded`],
+    /// [`super::Input::Freed`]
+    StartBenchmark {
+        /// The right to do so.
+        lease: Lease,
+    },
+    /// Run an assignment, whose blobs are here, on the lease's device. →
+    /// [`super::Input::RunStarted`], [`super::Input::RunProgress`], [`super::Input::RunEnded`],
+    /// [`super::Input::Freed`]
+    Run {
+        /// The right to do so.
+        lease: Lease,
+        /// What to run.
+        assignment: Box<Assignment>,
+    },
+    /// Ask the process of a lease to stop what it does and to end. → [`super::Input::Freed`]
+    Cancel {
+        /// Whose.
+        lease: LeaseId,
+    },
+    /// Kill the process of a lease now. → [`super::Input::Freed`]
+    Kill {
+        /// Whose.
+        lease: LeaseId,
+    },
+    /// Start the practice network on this machine. → [`super::Input::PracticeStarted`]
+    StartPracticeNetwork,
+    /// End the practice network.
+    StopPracticeNetwork,
+    /// Dial a network. → [`super::Input::SessionOpened`] or [`super::Input::SessionLost`]
+    OpenSession {
+        /// The number of the new session.
+        session: SessionId,
+        /// Where.
+        ticket: NetworkTicket,
+    },
+    /// Close a session after what was sent on it has left, within a second. Nothing heard on it counts any
+    /// more.
+    CloseSession {
+        /// Which.
+        session: SessionId,
+    },
+    /// Send a message, after those sent before it.
+    Send {
+        /// On which session.
+        session: SessionId,
+        /// What.
+        message: Box<WorkerMessage>,
+    },
+    /// Fetch the payload of an assignment and the inputs that it names, unless they are here already, and
+    /// check their hashes. → [`super::Input::Fetched`] or [`super::Input::FetchFailed`]
+    Fetch {
+        /// The number of this attempt.
+        transfer: TransferId,
+        /// On which session.
+        session: SessionId,
+        /// For which assignment.
+        assignment: Box<Assignment>,
+    },
+    /// Send the outputs of an assignment. → [`super::Input::Uploaded`] or [`super::Input::UploadFailed`]
+    Upload {
+        /// The number of this attempt.
+        transfer: TransferId,
+        /// On which session.
+        session: SessionId,
+        /// For which assignment.
+        assignment: AssignmentId,
+        /// Their hashes, in order; the bytes lie where the run left them.
+        outputs: Vec<BlobHash>,
+    },
+    /// Stop moving blobs. What is told of this transfer afterwards is ignored.
+    StopTransfer {
+        /// Which.
+        transfer: TransferId,
+    },
+    /// The assignment is over: its payload, inputs and outputs are no longer needed. Picture tiles are the
+    /// shell's to keep.
+    DropFiles {
+        /// Which.
+        assignment: AssignmentId,
+    },
+    /// Tell a person, once. It is also in the view's notices.
+    Notify(Notice),
+    /// The view changed: show [`super::Machine::view`] to whoever watches. At most one in a list, at its end.
+    Publish,
+    /// Everything is put away: end the process.
+    Exit,
+}

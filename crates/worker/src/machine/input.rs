@@ -1,0 +1,188 @@
+//! What the machine is told. The shell turns everything that happens into one of these.
+
+use lull_network_api::{NetworkMessage, NetworkTicket};
+use lull_types::{BenchmarkReport, BlobHash, Fault, HardwareReport, Measure, WalletAddress};
+use lull_worker_api::{PauseFor, SettingsChange};
+
+use super::id::{LeaseId, SessionId, TransferId};
+use super::record::Restored;
+
+/// Everything that can happen to a worker.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// A person's order. The shell asks [`super::Machine::check`] first and answers `Refused` when it says no.
+    Order(Order),
+    /// Answer to [`super::Effect::FindDevices`].
+    DevicesFound(Result<FoundDevices, Fault>),
+    /// A measure is being taken under a benchmark's lease.
+    BenchmarkProgress {
+        /// The benchmark's lease.
+        lease: LeaseId,
+        /// Which measure.
+        measure: Measure,
+        /// How much of the whole benchmark is done, 0 to 1.
+        fraction: f32,
+        /// Best value so far, in the measure's unit.
+        value_so_far: Option<f64>,
+    },
+    /// A benchmark ended. [`Input::Freed`] follows when its process is gone.
+    BenchmarkEnded {
+        /// Its lease.
+        lease: LeaseId,
+        /// What was found; after a cancel, a fault of any code.
+        outcome: Result<Box<BenchmarkReport>, Fault>,
+    },
+    /// The runtime of a lease was started and given its task: Preparing has become Running.
+    RunStarted {
+        /// The run's lease.
+        lease: LeaseId,
+    },
+    /// A run goes on.
+    RunProgress {
+        /// Its lease.
+        lease: LeaseId,
+        /// How much is done, 0 to 1.
+        fraction: f32,
+    },
+    /// A run ended, in whatever way. [`Input::Freed`] follows when its process is gone.
+    RunEnded {
+        /// Its lease.
+        lease: LeaseId,
+        /// How.
+        end: RunEnd,
+    },
+    /// The process of a lease is gone, and with it all that it held of the GPU. Sent exactly once for every
+    /// lease, also when the runtime could not be started, and last of all inputs of that lease.
+    Freed {
+        /// Which.
+        lease: LeaseId,
+    },
+    /// Answer to [`super::Effect::StartPracticeNetwork`].
+    PracticeStarted(Result<NetworkTicket, Fault>),
+    /// The practice network ended without being told to.
+    PracticeEnded(Fault),
+    /// A session is open.
+    SessionOpened {
+        /// Which.
+        session: SessionId,
+    },
+    /// A session could not be opened, or was open and is lost. Also sent after
+    /// [`super::Effect::CloseSession`], where the machine ignores it.
+    SessionLost {
+        /// Which.
+        session: SessionId,
+        /// Why.
+        fault: Fault,
+    },
+    /// The network said something.
+    NetworkSaid {
+        /// On which session.
+        session: SessionId,
+        /// What.
+        message: Box<NetworkMessage>,
+    },
+    /// Payload and inputs of an assignment are on this machine and their hashes hold.
+    Fetched {
+        /// Answer to this [`super::Effect::Fetch`].
+        transfer: TransferId,
+    },
+    /// A fetch failed.
+    FetchFailed {
+        /// Answer to this [`super::Effect::Fetch`].
+        transfer: TransferId,
+        /// Why.
+        failure: TransferFailure,
+    },
+    /// All outputs of an assignment are stored by the network.
+    Uploaded {
+        /// Answer to this [`super::Effect::Upload`].
+        transfer: TransferId,
+    },
+    /// An upload failed.
+    UploadFailed {
+        /// Answer to this [`super::Effect::Upload`].
+        transfer: TransferId,
+        /// Why.
+        failure: TransferFailure,
+    },
+    /// Records could not be written. The shell did not execute the effects that came after them.
+    JournalFailed(Fault),
+    /// Answer to [`super::Effect::Restore`] when the journal can be read and written again. All that the
+    /// machine held in memory is replaced by it.
+    JournalRestored(Box<Restored>),
+    /// [`super::Machine::next_deadline`] has come. Harmless when early.
+    Tick,
+}
+
+/// What a person can ask that changes the machine. Queries are answered by the shell from the journal.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Order {
+    /// Turns work on.
+    Start,
+    /// Turns work off.
+    Stop,
+    /// Frees the GPU for a time.
+    Pause(PauseFor),
+    /// Ends a pause and any resume delay at once.
+    Resume,
+    /// Measures one device.
+    Benchmark {
+        /// Device index.
+        device: u32,
+    },
+    /// Stops a benchmark.
+    CancelBenchmark,
+    /// Joins a network; `None` is the practice network on this machine. Also turns work on, unless the
+    /// settings say that work waits for a word.
+    Join(Option<NetworkTicket>),
+    /// Sets or clears where earnings are paid.
+    SetWallet(Option<WalletAddress>),
+    /// Changes settings.
+    Configure(SettingsChange),
+    /// Ends the worker: work is handed back, then [`super::Effect::Exit`] follows.
+    Shutdown,
+}
+
+/// The machine's hardware, once enumerated.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FoundDevices {
+    /// The machine with its devices; never without one (that is a fault with the code `no_device`).
+    pub hardware: HardwareReport,
+    /// Job kinds that the installed runtimes run.
+    pub kinds: Vec<String>,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RunEnd {
+    /// Done; the outputs lie durably on this machine until [`super::Effect::DropFiles`].
+    Done {
+        /// Hashes of the outputs, in order.
+        outputs: Vec<BlobHash>,
+        /// Time on the device.
+        ran_ms: u64,
+    },
+    /// A cancel was followed.
+    Cancelled,
+    /// The task is at fault and will fail on every device.
+    TaskFault(Fault),
+    /// The device or its driver is at fault, or the runtime died in the middle: it lost its device.
+    DeviceFault(Fault),
+    /// This machine is at fault in some other way: the runtime cannot be started, the disk is full.
+    LocalFault(Fault),
+}
+
+/// Why blobs could not be moved.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TransferFailure {
+    /// The session broke; it is tried again on the next one.
+    Connection(Fault),
+    /// The network does not give or take the blob. It will not when asked again.
+    Refused(Fault),
+    /// The payload is malformed, names a blob that is too large, or has another hash: the task is at fault.
+    Task(Fault),
+    /// This machine is at fault, such as a full disk.
+    Local(Fault),
+    /// Files that should be here are not; the step before is done again.
+    FilesMissing(Fault),
+}

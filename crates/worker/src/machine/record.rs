@@ -1,0 +1,199 @@
+//! What is kept over restarts: the records that the machine writes and what it is given back.
+
+use std::collections::BTreeMap;
+
+use lull_checks::receipts::Lane;
+use lull_network_api::{Assignment, NetworkInfo, NetworkTicket, Verdict};
+use lull_types::{
+    AssignmentId, BaseUnits, BenchmarkReport, BlobHash, CountersignedReceipt, Fault, NetworkId, UnixMillis,
+    WalletAddress,
+};
+use lull_worker_api::{Intent, Notice, Settings};
+use serde::{Deserialize, Serialize};
+
+/// One durable change. Records of one list are applied together or not at all.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Record {
+    /// What the contributor wants.
+    Intent(Intent),
+    /// The contributor's choices.
+    Settings(Settings),
+    /// Paused until then; `None` when not. A pause until restart is never written.
+    PausedUntil(Option<UnixMillis>),
+    /// The network joined.
+    Network(JoinedNetwork),
+    /// Where earnings are paid.
+    Wallet(Option<WalletAddress>),
+    /// A device was measured; replaces the report of the same device index.
+    Benchmark(Box<BenchmarkReport>),
+    /// An assignment was taken. Written before anything is done for it.
+    Taken {
+        /// From which network.
+        network: NetworkId,
+        /// What.
+        assignment: Box<Assignment>,
+        /// When.
+        at: UnixMillis,
+    },
+    /// An assignment reached a stage.
+    Stage {
+        /// Which.
+        assignment: AssignmentId,
+        /// Where it stands now.
+        stage: Stage,
+    },
+    /// The network's verdict on a report.
+    Verdict {
+        /// Which.
+        assignment: AssignmentId,
+        /// What.
+        verdict: Verdict,
+    },
+    /// A receipt that was verified, with the state of its lane after it.
+    Receipt {
+        /// The receipt with this worker's signature.
+        receipt: Box<CountersignedReceipt>,
+        /// The lane with this receipt in it.
+        lane: Box<Lane>,
+        /// When it arrived.
+        received_at: UnixMillis,
+    },
+    /// Something that a person should be told once.
+    Notice(Notice),
+}
+
+/// Where an assignment stands, as far as it matters after a restart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "snake_case")]
+pub enum Stage {
+    /// Its blobs are being fetched.
+    Fetching,
+    /// Its blobs are here; it waits for its device or runs. After a restart it is run again.
+    Running,
+    /// It ran; its outputs are being sent.
+    Uploading {
+        /// Hashes of the outputs, in order.
+        outputs: Vec<BlobHash>,
+        /// Time on the device.
+        ran_ms: u64,
+    },
+    /// Its outputs are stored by the network and it is reported.
+    Reported {
+        /// Hashes of the outputs, in order.
+        outputs: Vec<BlobHash>,
+        /// Time on the device.
+        ran_ms: u64,
+        /// Whether the network has acknowledged the report.
+        acknowledged: bool,
+    },
+    /// It will not be done here, and the network is to be told.
+    HandingBack {
+        /// Why.
+        reason: Fault,
+    },
+    /// It is over: handed back and acknowledged, or withdrawn, or refused by the network.
+    Abandoned {
+        /// Why.
+        reason: Fault,
+    },
+    /// It is over: a verdict or a receipt has come.
+    Settled,
+}
+
+impl Stage {
+    /// Whether nothing more is to be done for it.
+    pub fn is_over(&self) -> bool {
+        matches!(self, Self::Abandoned { .. } | Self::Settled)
+    }
+}
+
+/// The network joined.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JoinedNetwork {
+    /// Which was asked for.
+    pub choice: NetworkChoice,
+    /// What it says of itself, once it has.
+    pub info: Option<KnownNetwork>,
+    /// Whether it has enrolled this worker.
+    pub enrolled: bool,
+}
+
+/// Which network was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NetworkChoice {
+    /// The practice network on this machine.
+    Practice,
+    /// The network of a ticket.
+    Ticket(NetworkTicket),
+}
+
+/// What a network said of itself when it was last heard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownNetwork {
+    /// Its key.
+    pub id: NetworkId,
+    /// Its name.
+    pub name: String,
+    /// Its money is practice tokens without value.
+    pub practice: bool,
+}
+
+impl From<&NetworkInfo> for KnownNetwork {
+    fn from(info: &NetworkInfo) -> Self {
+        Self { id: info.id, name: info.name.clone(), practice: info.practice }
+    }
+}
+
+/// An assignment that is not over.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OpenAssignment {
+    /// From which network.
+    pub network: NetworkId,
+    /// What.
+    pub assignment: Assignment,
+    /// When it was taken.
+    pub taken_at: UnixMillis,
+    /// Where it stands.
+    pub stage: Stage,
+}
+
+/// What one network's receipts add up to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Earned {
+    /// The verified state of lane 0.
+    pub lane: Lane,
+    /// Receipts held.
+    pub receipts: u32,
+    /// Earnings by quarter of an hour since the Unix epoch, for at least the last eight days. A quarter is the
+    /// smallest step of any local time's offset, so that local days can be summed from it.
+    pub by_quarter: BTreeMap<u64, BaseUnits>,
+    /// The worker's last signatures, oldest first, sent again with each session because they are never
+    /// answered.
+    pub countersignatures: Vec<(u64, lull_types::Signature)>,
+}
+
+/// What the journal holds, as the machine needs it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Restored {
+    /// What the contributor wants; off when nothing was ever written.
+    pub intent: Option<Intent>,
+    /// The contributor's choices.
+    pub settings: Settings,
+    /// Paused until then.
+    pub paused_until: Option<UnixMillis>,
+    /// The network joined.
+    pub network: Option<JoinedNetwork>,
+    /// Where earnings are paid.
+    pub wallet: Option<WalletAddress>,
+    /// The last report of each device index.
+    pub benchmarks: Vec<BenchmarkReport>,
+    /// Assignments that are not over, of all networks, oldest first.
+    pub open: Vec<OpenAssignment>,
+    /// The last assignments that are over, oldest first, so that a late message about one is known as such.
+    pub over: Vec<AssignmentId>,
+    /// Receipts, by network.
+    pub earned: BTreeMap<NetworkId, Earned>,
+    /// The last notices, oldest first.
+    pub notices: Vec<Notice>,
+}

@@ -1,0 +1,43 @@
+//! What the machine knows of itself, for people. The shell completes it to a snapshot.
+
+use lull_types::{BenchmarkReport, DeviceInfo, Fault, HardwareReport, WalletAddress};
+use lull_worker_api::{EarningsView, Intent, NetworkView, Notice, Settings, StateView, Steps};
+
+/// The machine's part of a [`lull_worker_api::Snapshot`]. The shell adds the protocol and worker versions, the
+/// worker's id, the time, each device's telemetry, the energy used and the estimate.
+#[derive(Clone, Debug, PartialEq)]
+pub struct View {
+    /// What the contributor wants.
+    pub intent: Intent,
+    /// What is the case.
+    pub state: StateView,
+    /// Which steps to a first earning are behind.
+    pub steps: Steps,
+    /// The machine's hardware, once it is known.
+    pub hardware: Option<HardwareReport>,
+    /// Its devices.
+    pub devices: Vec<DeviceFacts>,
+    /// The network joined or being joined.
+    pub network: Option<NetworkView>,
+    /// Where earnings are paid.
+    pub wallet: Option<WalletAddress>,
+    /// What was earned in the network joined; energy is left open.
+    pub earnings: EarningsView,
+    /// The contributor's choices.
+    pub settings: Settings,
+    /// The last notices, oldest first.
+    pub notices: Vec<Notice>,
+}
+
+/// One device, without its telemetry.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeviceFacts {
+    /// What it is.
+    pub info: DeviceInfo,
+    /// Whether the contributor lends it.
+    pub lent: bool,
+    /// Its last benchmark, if it is of this device and not of one that was here before.
+    pub benchmark: Option<BenchmarkReport>,
+    /// Why it is not used now: it failed and waits, or it is set aside until the worker is started again.
+    pub fault: Option<Fault>,
+}
