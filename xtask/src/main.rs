@@ -1,1 +1,56 @@
-fn main() {}
+//! All automation of the repository: `cargo xtask run`, `test`, `bundle`, `bindings`, `cross`.
+
+mod bindings;
+mod bundle;
+mod command;
+mod cross;
+mod fuzz;
+mod run;
+mod setup;
+mod stages;
+mod test;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+Usage: cargo xtask COMMAND
+
+  run [ARGS]     set up, build, and open the app; with no display, run the worker in the terminal
+                 (ARGS go to `lull-worker run`, such as `--tasks 3`)
+  test           everything that must pass
+  bundle         deb and rpm packages with the app, worker, runtime and network
+  bindings       write the user interface's types from the worker's
+  cross          type-check Windows and macOS; run the Windows tests under Wine where it is set up
+  fuzz [SECONDS] run every fuzz target for so long (default 60)
+  window [RUNS]  walk the real window from wizard to first receipt, RUNS times (default 1)
+  setup          install what building and testing need";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (command, rest) = arguments.split_first().map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
+    let result = match command {
+        "run" => run::run(rest),
+        "test" => test::test(),
+        "bundle" => bundle::bundle(),
+        "bindings" => bindings::write(),
+        "cross" => cross::check(),
+        "fuzz" => fuzz::run(rest.first().and_then(|text| text.parse().ok()).unwrap_or(60)),
+        "window" => test::window(rest.first().and_then(|text| text.parse().ok()).unwrap_or(1)),
+        "setup" => setup::everything(),
+        "" | "help" | "--help" | "-h" => {
+            println!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        other => {
+            eprintln!("`{other}` is not a command.\n\n{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nxtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

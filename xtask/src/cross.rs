@@ -1,0 +1,34 @@
+//! Windows and macOS from a Linux machine: type checks, and Windows programs under Wine, where it is set up.
+//!
+//! The set-up is a shell file that puts a toolchain with the targets' standard libraries on the path; its own
+//! path is in `LULL_CROSS_ENV`. A toolchain that has the targets by itself (`rustup target add`) needs none.
+
+use anyhow::Result;
+
+use crate::command::{output, program, root, run};
+
+const WINDOWS: &str = "x86_64-pc-windows-msvc";
+const MACOS: &str = "aarch64-apple-darwin";
+/// Where docs/cross.md has the set-up put.
+const DEFAULT_ENV: &str = "/opt/wincross/env";
+
+/// Type-checks both, or says why not.
+pub fn check() -> Result<()> {
+    let env = std::env::var("LULL_CROSS_ENV").unwrap_or_else(|_| DEFAULT_ENV.to_owned());
+    let prelude = if std::path::Path::new(&env).exists() {
+        format!(". '{env}' && ")
+    } else {
+        let installed = output(program("rustup").args(["target", "list", "--installed"])).unwrap_or_default();
+        if !installed.contains(WINDOWS) || !installed.contains(MACOS) {
+            println!("SKIPPED: no toolchain here has the targets {WINDOWS} and {MACOS} (see CONTRIBUTING.md)");
+            return Ok(());
+        }
+        String::new()
+    };
+    for target in [WINDOWS, MACOS] {
+        println!("type-checking {target}");
+        let line = format!("{prelude}cargo check --quiet --workspace --target {target} --target-dir target/cross");
+        run(program("bash").args(["-c", &line]).current_dir(root()))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,75 @@
+//! Everything that must pass.
+
+use anyhow::{Context, Result};
+
+use crate::command::{built, cargo, npm, program, root, run};
+use crate::run::{APP, build_ui};
+use crate::setup::tool;
+use crate::stages::Stages;
+use crate::{cross, fuzz, setup};
+
+/// How long each fuzz target runs here: enough to reach the depths of a small parser.
+const FUZZ_SECONDS: u32 = 10;
+
+/// Runs every stage; the Rust tests come last, so that the output ends with their closing lines.
+pub fn test() -> Result<()> {
+    let mut stages = Stages::default();
+    let outcome = all(&mut stages);
+    stages.print();
+    outcome?;
+    println!("\n━━ Rust tests");
+    run(nextest().args(["run", "--workspace", "--all-targets"]).args(&APP[2..]))
+}
+
+fn all(stages: &mut Stages) -> Result<()> {
+    stages.stage("set-up", setup::everything)?;
+    let ui = |script: &str| run(npm().current_dir(root().join("ui")).args(["run", script, "--silent"]));
+    stages.stage("ui: lint, types, tests, build", || {
+        ui("lint")?;
+        ui("typecheck")?;
+        ui("test")?;
+        build_ui()
+    })?;
+    stages.stage("rustfmt", || run(cargo().args(["fmt", "--all", "--check"])))?;
+    stages.stage("licences, bans, sources", || {
+        // Advisories need a database from the internet; `cargo deny check` by hand looks there too.
+        run(program(tool("cargo-deny")).args(["--offline", "check", "bans", "licenses", "sources"]))
+    })?;
+    stages.stage("clippy", || {
+        let clippy = ["clippy", "--workspace", "--all-targets"];
+        run(cargo().args(clippy).args(&APP[2..]).args(["--", "-D", "warnings"]))
+    })?;
+    stages.stage("build programs and tests", || {
+        run(cargo().args(["build", "--workspace", "--bins"]).args(&APP[2..]))?;
+        run(nextest().args(["run", "--workspace", "--all-targets", "--no-run"]).args(&APP[2..]))
+    })?;
+    stages.stage("fuzz every wire parser", || fuzz::run(FUZZ_SECONDS))?;
+    stages.stage("Windows and macOS", cross::check)?;
+    stages.stage("real window", || window_runs(1))
+}
+
+fn nextest() -> std::process::Command {
+    let mut nextest = program(tool("cargo-nextest"));
+    nextest.arg("nextest");
+    nextest
+}
+
+/// Builds what is needed and walks the real window `runs` times.
+pub fn window(runs: u32) -> Result<()> {
+    setup::everything()?;
+    build_ui()?;
+    run(cargo().args(["build", "--workspace", "--bins"]).args(&APP[2..]))?;
+    window_runs(runs)
+}
+
+fn window_runs(runs: u32) -> Result<()> {
+    let walk = program("xvfb-run")
+        .args(["-a", "--server-args=-screen 0 1280x900x24", "node", "tests/e2e/window.mjs", "--app"])
+        .arg(built("lull"))
+        .args(["--runs", &runs.to_string()])
+        .env("TAURI_DRIVER", tool("tauri-driver"))
+        .status()
+        .context("cannot start xvfb-run")?;
+    anyhow::ensure!(walk.success(), "the walk through the window failed; its screenshots are in tests/e2e/artefacts");
+    Ok(())
+}
