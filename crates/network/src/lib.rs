@@ -4,4 +4,6 @@
 //! releases effects only after the commit. Everything else is a shell around these: it turns what arrives into
 //! an [`engine::Input`] and carries out each [`engine::Effect`].
 
+pub mod blobs;
 pub mod engine;
+pub mod gateway;
