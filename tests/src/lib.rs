@@ -1,1 +1,18 @@
-//! Cross-process scenarios: real processes killed, cut off and lied to.
+//! Cross-process scenarios: the real programs together, on a machine of their own, killed, cut off and lied to.
+//!
+//! [`Machine`] is a contributor's machine with a folder of its own, [`Network`] a network, [`Customer`] someone
+//! who submits jobs to it over HTTP. Everything is on loopback and ends with the test.
+
+mod customer;
+mod network;
+mod process;
+mod worker;
+
+pub use customer::{Customer, spin_task, spin_value};
+pub use network::Network;
+pub use process::{Process, built, eventually};
+pub use worker::Machine;
+
+/// Bound on anything that a scenario waits for: a hundred times what it takes on two busy cores, so that only a
+/// hang meets it.
+pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(120);

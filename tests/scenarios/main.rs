@@ -1,0 +1,4 @@
+//! Real processes together, on loopback.
+
+mod killed;
+mod main_job;

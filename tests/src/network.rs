@@ -1,0 +1,102 @@
+//! A network of a test's own.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+use tempfile::TempDir;
+
+use crate::{Customer, Process, built};
+
+/// What `lull-network` prints first.
+#[derive(Debug, Deserialize)]
+struct Ready {
+    ticket: String,
+    http: String,
+}
+
+/// A network without practice jobs. Its folder outlives its process.
+#[derive(Debug)]
+pub struct Network {
+    folder: TempDir,
+    process: Option<Process>,
+    ready: Ready,
+}
+
+impl Network {
+    /// A new network, on ports of its own.
+    pub async fn start() -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let (process, ready) = run(folder.path(), &[]).await?;
+        Ok(Self { folder, process: Some(process), ready })
+    }
+
+    /// Its ticket.
+    pub fn ticket(&self) -> &str {
+        &self.ready.ticket
+    }
+
+    /// Where it keeps its data.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Ends it at once, as a power cut would, and starts it again at the same place.
+    pub async fn crash_and_restart(&mut self) -> Result<()> {
+        self.crash().await?;
+        self.restart().await
+    }
+
+    /// Ends it at once, as a power cut would.
+    pub async fn crash(&mut self) -> Result<()> {
+        if let Some(process) = self.process.take() {
+            process.kill().await?;
+        }
+        Ok(())
+    }
+
+    /// Starts it again after a crash, at the same place.
+    pub async fn restart(&mut self) -> Result<()> {
+        let http = self.ready.http.trim_start_matches("http://").to_owned();
+        let address = listen_address(&self.ready.ticket)?;
+        let (process, ready) = run(self.folder.path(), &["--http", &http, "--listen", &address]).await?;
+        self.process = Some(process);
+        self.ready = ready;
+        Ok(())
+    }
+
+    /// A new customer with a deposit in base units.
+    pub async fn customer(&self, name: &str, deposit: u64) -> Result<Customer> {
+        let mut command = tokio::process::Command::new(built("lull-network")?);
+        command.args(["customer", "add", name, "--deposit", &deposit.to_string(), "--data-dir"]).arg(self.folder());
+        let output = command.kill_on_drop(true).output().await?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        ensure!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+        let key = text.split_whitespace().find(|word| word.starts_with("lull_")).context("no key was printed")?;
+        Ok(Customer::new(self.ready.http.clone(), key.to_owned()))
+    }
+
+    /// Its metrics by name, labels included.
+    pub async fn metrics(&self) -> Result<BTreeMap<String, f64>> {
+        let text = reqwest::get(format!("{}/metrics", self.ready.http)).await?.text().await?;
+        let rows = text.lines().filter(|line| !line.starts_with('#'));
+        Ok(rows.filter_map(|row| row.rsplit_once(' ')).filter_map(|(n, v)| Some((n.into(), v.parse().ok()?))).collect())
+    }
+}
+
+fn listen_address(ticket: &str) -> Result<String> {
+    let ticket: lull_network_api::NetworkTicket = ticket.parse()?;
+    let loopback = ticket.addresses.iter().find(|address| address.is_ipv4() && address.ip().is_loopback());
+    Ok(loopback.context("the ticket has no loopback address")?.to_string())
+}
+
+async fn run(folder: &Path, more: &[&str]) -> Result<(Process, Ready)> {
+    let log: PathBuf = folder.join("network.log");
+    let mut process = Process::start("lull-network", log, |command| {
+        command.arg("--data-dir").arg(folder).args(more);
+    })?;
+    let line = process.line().await?.with_context(|| process.log_tail())?;
+    let ready = serde_json::from_str(&line).with_context(|| format!("unexpected first line: {line}"))?;
+    Ok((process, ready))
+}
