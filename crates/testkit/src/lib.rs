@@ -1,1 +1,13 @@
-//! Fakes, a virtual clock and simulated workers for the tests of every room.
+//! Fakes, a virtual clock and contract suites for the tests of every room.
+//!
+//! - [`fake_runtime`] behaves like a runtime, or misbehaves as told; the program `lull-runtime-fake` is it.
+//! - [`runtime_contract`] is what every runtime must do, checked from outside.
+//! - [`clock`] is time that passes only when a test says so.
+
+pub mod clock;
+pub mod fake_runtime;
+mod raw_runtime;
+pub mod runtime_contract;
+
+pub use clock::{Timeline, VirtualClock};
+pub use raw_runtime::RawRuntime;

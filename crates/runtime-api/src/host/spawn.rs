@@ -141,7 +141,7 @@ async fn start(mut command: Command) -> std::io::Result<Child> {
     type Errand = Box<dyn FnOnce() + Send>;
     static SPAWNER: OnceLock<Option<mpsc::Sender<Errand>>> = OnceLock::new();
 
-    die_with_parent(&mut command);
+    cut_off(&mut command);
     let spawner = SPAWNER.get_or_init(|| {
         let (errands, inbox) = mpsc::channel::<Errand>();
         std::thread::Builder::new()
@@ -162,18 +162,30 @@ async fn start(mut command: Command) -> std::io::Result<Child> {
     answer.await.map_err(|_| lost())?
 }
 
+/// Lets the child die with its parent, and hands none of the parent's files on to it.
 #[cfg(target_os = "linux")]
-#[allow(unsafe_code, reason = "only between fork and exec can a child ask for its parent-death signal")]
-fn die_with_parent(command: &mut Command) {
+#[allow(unsafe_code, reason = "both can only be asked for between fork and exec, in the child")]
+fn cut_off(command: &mut Command) {
     use rustix::process::{Signal, getpid, getppid, set_parent_process_death_signal};
+
+    /// The first file descriptor after the standard three.
+    const FIRST_NOT_STANDARD: libc::c_uint = 3;
 
     let parent = getpid();
     // SAFETY: the closure runs between fork and exec, where only async-signal-safe calls are allowed. It
-    // makes two system calls and allocates nothing.
+    // makes three system calls and allocates nothing. `close_range` has plain numbers for arguments.
     unsafe {
         command.pre_exec(move || {
             set_parent_process_death_signal(Some(Signal::KILL))?;
-            // The parent may have died before that call; then no signal will come.
+            // Rust opens its own files so that exec closes them; who started this process, or a C library
+            // in it, may not have. Before Linux 5.11 there is no such call, and such files are inherited.
+            libc::syscall(
+                libc::SYS_close_range,
+                FIRST_NOT_STANDARD,
+                libc::c_uint::MAX,
+                libc::CLOSE_RANGE_CLOEXEC,
+            );
+            // The parent may have died before it was asked for; then no signal will come.
             if getppid() == Some(parent) { Ok(()) } else { Err(rustix::io::Errno::SRCH.into()) }
         });
     }

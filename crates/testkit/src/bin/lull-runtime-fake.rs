@@ -1,0 +1,9 @@
+//! A runtime that computes nothing: see `lull_testkit::fake_runtime`.
+
+use anyhow::Context;
+use lull_testkit::fake_runtime::{Behaviour, serve};
+
+fn main() -> anyhow::Result<()> {
+    let behaviour = Behaviour::of_this_process().context("the behaviour cannot be read")?;
+    serve(&behaviour, std::io::stdin(), std::io::stdout())
+}

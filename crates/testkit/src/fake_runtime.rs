@@ -1,0 +1,283 @@
+//! A runtime that computes nothing and can misbehave in every way that a real one could.
+//!
+//! It speaks the real protocol as a real process. What a `wgsl/1` task yields is the BLAKE3 expansion of its
+//! payload's hash, so two honest fakes agree and a lying one is found out. Its devices and its benchmark say
+//! that they are fake.
+
+mod behaviour;
+mod task;
+
+use std::io::{Read, Write};
+use std::ops::ControlFlow;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use lull_runtime_api::{
+    FRAMES, FrameError, PROTOCOL_VERSION, Request, RunOutcome, RuntimeEvent, RuntimeInfo,
+};
+use lull_types::{BenchmarkReport, Fault, JOB_KIND_WGSL, Measure, Measurement, UnixMillis};
+
+pub use behaviour::{Behaviour, FakeFault, Greeting, fake_device};
+
+/// The name under which it introduces itself.
+pub const NAME: &str = "lull-runtime-fake";
+/// Often enough that a run of a tenth of a second shows progress.
+const STEP: Duration = Duration::from_millis(20);
+/// A hang ends by itself after this, so that a test that fails leaves no process behind for ever.
+const HANG_MAX: Duration = Duration::from_secs(600);
+
+/// Serves requests until the input ends.
+pub fn serve(
+    behaviour: &Behaviour,
+    mut input: impl Read + Send + 'static,
+    output: impl Write,
+) -> anyhow::Result<()> {
+    let (sender, requests) = mpsc::channel();
+    std::thread::spawn(move || {
+        loop {
+            let request: Result<Request, FrameError> = FRAMES.read_blocking(&mut input);
+            let last = request.is_err();
+            if sender.send(request).is_err() || last {
+                return;
+            }
+        }
+    });
+    let mut fake = Fake { behaviour, output, requests, greeted: false, runs: 0 };
+    loop {
+        match fake.requests.recv() {
+            Err(_) | Ok(Err(FrameError::Closed)) => return Ok(()),
+            Ok(Err(error)) => return Err(error.into()),
+            Ok(Ok(request)) => {
+                if fake.answer(request)?.is_break() {
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+struct Fake<'a, W> {
+    behaviour: &'a Behaviour,
+    output: W,
+    requests: Receiver<Result<Request, FrameError>>,
+    greeted: bool,
+    runs: u32,
+}
+
+/// What interrupts work.
+enum Interruption {
+    Cancelled,
+    /// The other side closed, or asked for the end.
+    Over,
+}
+
+impl<W: Write> Fake<'_, W> {
+    fn say(&mut self, event: &RuntimeEvent) -> anyhow::Result<()> {
+        Ok(FRAMES.write_blocking(&mut self.output, event)?)
+    }
+
+    fn refuse(&mut self, code: &str, sentence: &str) -> anyhow::Result<()> {
+        self.say(&RuntimeEvent::Refused(Fault::new(code, sentence)))
+    }
+
+    fn answer(&mut self, request: Request) -> anyhow::Result<ControlFlow<()>> {
+        match request {
+            Request::Hello { protocol } => self.greet(protocol)?,
+            Request::Shutdown => return Ok(ControlFlow::Break(())),
+            // What it would stop is over.
+            Request::Cancel => {}
+            _ if !self.greeted => self.refuse("hello_first", "the first message must be Hello")?,
+            Request::Enumerate => {
+                let devices = self.behaviour.devices.clone();
+                self.say(&RuntimeEvent::Devices(devices))?;
+            }
+            Request::Benchmark { device, measures, .. } => return self.benchmark(device, &measures),
+            Request::Run { device, kind, payload, inputs, limits } => {
+                self.runs += 1;
+                if self.device(device).is_none() {
+                    self.refuse("no_such_device", "there is no such device")?;
+                } else if kind != JOB_KIND_WGSL {
+                    self.refuse("kind_unknown", "this runtime does not run jobs of that kind")?;
+                } else {
+                    match task::plan(&payload, &inputs, &limits, self.behaviour) {
+                        Ok(plan) => return self.run(plan, Duration::from_millis(limits.run_ms_max)),
+                        Err(fault) => self.say(&RuntimeEvent::RunEnded(RunOutcome::TaskFault(fault)))?,
+                    }
+                }
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn greet(&mut self, protocol: u16) -> anyhow::Result<()> {
+        let spoken = match self.behaviour.greeting {
+            Greeting::Normal => PROTOCOL_VERSION,
+            Greeting::OtherProtocol => PROTOCOL_VERSION + 1,
+            Greeting::Never => return Ok(()),
+        };
+        if protocol != PROTOCOL_VERSION {
+            return self.refuse("protocol_mismatch", "the worker speaks another version");
+        }
+        self.greeted = true;
+        self.say(&RuntimeEvent::Hello(RuntimeInfo {
+            protocol: spoken,
+            name: NAME.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            kinds: vec![JOB_KIND_WGSL.to_owned()],
+            sandbox: Vec::new(),
+        }))
+    }
+
+    fn device(&self, index: u32) -> Option<&lull_types::DeviceInfo> {
+        self.behaviour.devices.iter().find(|device| device.index == index)
+    }
+
+    fn benchmark(&mut self, device: u32, measures: &[Measure]) -> anyhow::Result<ControlFlow<()>> {
+        let Some(device) = self.device(device).cloned() else {
+            self.refuse("no_such_device", "there is no such device")?;
+            return Ok(ControlFlow::Continue(()));
+        };
+        let started = Instant::now();
+        let each = Duration::from_millis(self.behaviour.benchmark_ms_per_measure);
+        let mut measurements = Vec::new();
+        for (nth, &measure) in measures.iter().enumerate() {
+            let value = self.behaviour.benchmark_value;
+            let begun = Instant::now();
+            loop {
+                let part = if each.is_zero() { 1.0 } else { begun.elapsed().div_duration_f32(each).min(1.0) };
+                self.say(&RuntimeEvent::BenchmarkProgress {
+                    measure,
+                    fraction: (nth as f32 + part) / measures.len() as f32,
+                    value_so_far: Some(value),
+                })?;
+                if part >= 1.0 {
+                    break;
+                }
+                match self.interruption(STEP.min(each))? {
+                    None => {}
+                    Some(Interruption::Cancelled) => {
+                        let fault = Fault::new("cancelled", "the benchmark was cancelled");
+                        self.say(&RuntimeEvent::BenchmarkEnded(Err(fault)))?;
+                        return Ok(ControlFlow::Continue(()));
+                    }
+                    Some(Interruption::Over) => return Ok(ControlFlow::Break(())),
+                }
+            }
+            let measurement = Measurement {
+                measure,
+                value,
+                unit: measure.unit(),
+                method: "fake: a constant, nothing was measured".to_owned(),
+                samples: vec![value; 3],
+                spread: 0.0,
+                correct: true,
+            };
+            self.say(&RuntimeEvent::Measured(measurement.clone()))?;
+            measurements.push(measurement);
+        }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.say(&RuntimeEvent::BenchmarkEnded(Ok(BenchmarkReport {
+            device,
+            runtime_version: env!("CARGO_PKG_VERSION").to_owned(),
+            measured_at: UnixMillis::default().after(now),
+            duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            measurements,
+        })))?;
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn run(&mut self, plan: task::Plan, time_max: Duration) -> anyhow::Result<ControlFlow<()>> {
+        let fault = self.behaviour.fault.filter(|_| self.runs > self.behaviour.good_runs);
+        let started = Instant::now();
+        loop {
+            let part = if plan.takes.is_zero() {
+                1.0
+            } else {
+                started.elapsed().div_duration_f32(plan.takes).min(1.0)
+            };
+            // Half-way, so that what goes wrong goes wrong in the middle of something.
+            if let Some(fault) = fault.filter(|_| part >= 0.5)
+                && self.misbehave(fault)?
+            {
+                return Ok(ControlFlow::Continue(()));
+            }
+            if part >= 1.0 {
+                break;
+            }
+            if started.elapsed() > time_max {
+                let fault = Fault::new("run_too_long", "the task takes longer than its limit");
+                self.say(&RuntimeEvent::RunEnded(RunOutcome::TaskFault(fault)))?;
+                return Ok(ControlFlow::Continue(()));
+            }
+            self.say(&RuntimeEvent::RunProgress { fraction: part })?;
+            match self.interruption(STEP.min(plan.takes))? {
+                None => {}
+                Some(Interruption::Cancelled) => {
+                    self.say(&RuntimeEvent::RunEnded(RunOutcome::Cancelled))?;
+                    return Ok(ControlFlow::Continue(()));
+                }
+                Some(Interruption::Over) => return Ok(ControlFlow::Break(())),
+            }
+        }
+        let mut outputs = plan.outputs();
+        if fault == Some(FakeFault::WrongOutput) {
+            outputs.iter_mut().flatten().for_each(|byte| *byte ^= 0x55);
+        }
+        let ran_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.say(&RuntimeEvent::RunEnded(RunOutcome::Done {
+            outputs,
+            ran_ms,
+            slices: 1,
+            slice_ms_max: u32::try_from(STEP.as_millis()).unwrap_or(u32::MAX),
+        }))?;
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Does what is wrong; tells whether the run ended by it.
+    fn misbehave(&mut self, fault: FakeFault) -> anyhow::Result<bool> {
+        match fault {
+            // Told apart where the outputs are made.
+            FakeFault::WrongOutput => return Ok(false),
+            FakeFault::Hang => {
+                std::thread::sleep(HANG_MAX);
+                std::process::abort();
+            }
+            FakeFault::Crash => std::process::abort(),
+            FakeFault::OversizedFrame => {
+                self.output.write_all(&u32::MAX.to_le_bytes())?;
+                self.output.write_all(&[0; 64])?;
+                self.output.flush()?;
+            }
+            FakeFault::Garbage => {
+                self.output.write_all(&[8, 0, 0, 0, 0xff, 0xfe, 0xfd, 0xfc, 0xfb, 0xfa, 0xf9, 0xf8])?;
+                self.output.flush()?;
+            }
+            FakeFault::DeviceLost => {
+                let fault = Fault::new("device_lost", "the device was lost");
+                self.say(&RuntimeEvent::RunEnded(RunOutcome::DeviceFault(fault)))?;
+            }
+            FakeFault::TaskFault => {
+                let fault = Fault::new("shader_invalid", "the shader does not compile");
+                self.say(&RuntimeEvent::RunEnded(RunOutcome::TaskFault(fault)))?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Waits for `time`, or for what interrupts the work. Whatever else is asked meanwhile is refused.
+    fn interruption(&mut self, time: Duration) -> anyhow::Result<Option<Interruption>> {
+        let until = Instant::now() + time;
+        loop {
+            match self.requests.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Err(RecvTimeoutError::Timeout) => return Ok(None),
+                Err(RecvTimeoutError::Disconnected) | Ok(Err(FrameError::Closed)) => {
+                    return Ok(Some(Interruption::Over));
+                }
+                Ok(Err(error)) => return Err(error.into()),
+                Ok(Ok(Request::Cancel)) => return Ok(Some(Interruption::Cancelled)),
+                Ok(Ok(Request::Shutdown)) => return Ok(Some(Interruption::Over)),
+                Ok(Ok(_)) => self.refuse("busy", "the runtime is doing something else")?,
+            }
+        }
+    }
+}
