@@ -1,0 +1,355 @@
+import type { AssignmentView } from '../../bindings/AssignmentView';
+import type { BenchmarkView } from '../../bindings/BenchmarkView';
+import type { Cause } from '../../bindings/Cause';
+import type { DeviceView } from '../../bindings/DeviceView';
+import type { Estimate } from '../../bindings/Estimate';
+import type { Fault } from '../../bindings/Fault';
+import type { NetworkView } from '../../bindings/NetworkView';
+import type { Notice } from '../../bindings/Notice';
+import type { PauseFor } from '../../bindings/PauseFor';
+import type { Settings } from '../../bindings/Settings';
+import type { Snapshot } from '../../bindings/Snapshot';
+import type { StateView } from '../../bindings/StateView';
+import { benchmarkReport, capabilities, simulatedHardware } from './hardware';
+import { SimulatedJobs, TASK_RUN_MS } from './jobs';
+import { SimulatedLedger } from './ledger';
+import { hexDigits, seededRandom, type Random } from './random';
+import { SimulatedTelemetry, unknownTelemetry } from './telemetry';
+
+const STARTING_MS = 1_400;
+const MEASURE_MS = 3_400;
+const CONNECTING_MS = 3_200;
+const ASKING_MS = 1_200;
+const STAGE_MS = { fetching: 700, preparing: 500, uploading: 600 };
+const VERDICT_MS = 1_500;
+const RESUME_DELAY_MS = 5_000;
+const DRAINING_MS = 1_500;
+
+const effortShare = { quiet: 1 / 3, balanced: 2 / 3, full: 1 };
+
+/** How a simulation begins. */
+export interface SimulationStart {
+  seed: number;
+  /** By the simulated clock. */
+  at: number;
+  /** Begins as a contributor who enrolled weeks ago, instead of as a newcomer. */
+  enrolled: boolean;
+  /** More look better and take longer. */
+  samplesPerPixel: number;
+}
+
+/** A worker in memory that obeys like the real one. Its clock moves only by `advance`. */
+export class SimulatedWorker {
+  readonly jobs: SimulatedJobs;
+  readonly ledger = new SimulatedLedger();
+  now: number;
+  wallet: string | null = null;
+  network: NetworkView | null = null;
+  settings: Settings = { effort: 'full', tariff_micro_per_kwh: 150_000, devices_not_lent: [1], start_working: true };
+  private intent: Snapshot['intent'] = 'off';
+  private state: StateView = { name: 'starting' };
+  private phaseSince: number;
+  private pause: Cause | null = null;
+  private readonly random: Random;
+  private readonly id: string;
+  private readonly telemetry: SimulatedTelemetry;
+  private readonly benchmarks = new Map<number, DeviceView['benchmark']>();
+  private readonly verdictsDue: { assignment: string; at: number }[] = [];
+  private readonly notices: Notice[] = [];
+
+  constructor(start: SimulationStart) {
+    this.random = seededRandom(start.seed);
+    this.id = hexDigits(this.random, 64);
+    this.telemetry = new SimulatedTelemetry(this.random);
+    this.jobs = new SimulatedJobs(this.random, start.samplesPerPixel);
+    this.now = start.at;
+    this.phaseSince = start.at;
+    if (start.enrolled) this.becomeVeteran();
+  }
+
+  private becomeVeteran(): void {
+    const device = simulatedHardware.devices[0];
+    if (device) this.benchmarks.set(0, benchmarkReport(device, this.now - 86_400_000, this.random));
+    this.network = {
+      id: hexDigits(this.random, 64),
+      name: 'Practice network',
+      practice: true,
+      connected: true,
+      enrolled: true,
+    };
+    this.wallet = '7xKXtg2CW87d97TXJSDpbD5jBkheTqA83TZRuJosgAsU';
+    this.intent = 'on';
+    this.ledger.seedHistory(this.now, this.random);
+    this.enter({ name: 'ready', reason: null });
+  }
+
+  start(): void {
+    this.intent = 'on';
+    if (this.state.name === 'stopped' || this.state.name === 'draining') this.rest();
+  }
+
+  stop(): void {
+    this.intent = 'off';
+    if (this.state.name === 'stopped') return;
+    this.handBack();
+    this.enter({ name: 'draining', deadline: this.now + DRAINING_MS });
+  }
+
+  pauseFor(duration: PauseFor): void {
+    const until = duration === 'until_restart' ? null : this.now + duration.minutes * 60_000;
+    this.pause = { guard: 'paused', until };
+    this.handBack();
+    this.enter({ name: 'yielding', causes: [this.pause], since: this.now });
+  }
+
+  resume(): void {
+    this.pause = null;
+    if (this.state.name === 'yielding') this.rest();
+  }
+
+  benchmark(device: number): Fault | null {
+    if (!simulatedHardware.devices[device])
+      return { code: 'device_unknown', sentence: 'There is no such device in this machine.' };
+    this.handBack();
+    this.enter({ name: 'benchmarking', device, measure: null, fraction: 0, value_so_far: null });
+    return null;
+  }
+
+  cancelBenchmark(): void {
+    if (this.state.name === 'benchmarking') this.rest();
+  }
+
+  enrol(ticket: string | null): Fault | null {
+    if (ticket !== null && !/^lull1[a-z2-7]{20,}$/.test(ticket))
+      return {
+        code: 'ticket_malformed',
+        sentence: 'This is not a ticket of a network; copy the whole of it again.',
+      };
+    this.network = {
+      id: hexDigits(this.random, 64),
+      name: null,
+      practice: ticket === null,
+      connected: false,
+      enrolled: false,
+    };
+    this.intent = 'on';
+    this.rest();
+    return null;
+  }
+
+  /** For tests: something failed. */
+  fail(fault: Fault, retryInMs: number | null): void {
+    this.handBack();
+    this.notice(fault.code, fault.sentence, true);
+    this.enter({ name: 'faulted', fault, retry_at: retryInMs === null ? null : this.now + retryInMs });
+  }
+
+  /** For tests: shows a state as the worker would. */
+  force(state: StateView): void {
+    this.enter(state);
+  }
+
+  advance(elapsedMs: number): void {
+    this.now += elapsedMs;
+    const busy = this.state.name === 'benchmarking' || this.running().length > 0;
+    this.telemetry.advance(elapsedMs, busy, this.state.name === 'benchmarking' ? 1 : effortShare[this.settings.effort]);
+    this.giveVerdicts();
+    this.advanceState(this.now - this.phaseSince, elapsedMs);
+  }
+
+  private advanceState(inPhase: number, elapsedMs: number): void {
+    const state = this.state;
+    switch (state.name) {
+      case 'starting':
+        if (inPhase >= STARTING_MS) this.rest();
+        break;
+      case 'benchmarking':
+        this.advanceBenchmark(state.device, inPhase);
+        break;
+      case 'connecting':
+        if (inPhase >= CONNECTING_MS && this.network) {
+          const name = this.network.practice ? 'Practice network' : 'Joined network';
+          this.network = { ...this.network, name, connected: true, enrolled: true };
+          this.enter({ name: 'ready', reason: null });
+        }
+        break;
+      case 'ready':
+        if (inPhase >= ASKING_MS) this.takeWork();
+        break;
+      case 'working':
+        this.advanceAssignments(state.assignments, elapsedMs);
+        break;
+      case 'yielding':
+        this.advancePause(state.causes);
+        break;
+      case 'draining':
+        if (this.now >= state.deadline) this.enter({ name: 'stopped' });
+        break;
+      case 'faulted':
+        if (state.retry_at !== null && this.now >= state.retry_at) this.rest();
+        break;
+      case 'stopped':
+        break;
+    }
+  }
+
+  private advanceBenchmark(device: number, inPhase: number): void {
+    const info = simulatedHardware.devices[device];
+    if (!info) return this.rest();
+    const measures = capabilities(info);
+    const at = Math.floor(inPhase / MEASURE_MS);
+    const current = measures[at];
+    if (!current) {
+      this.benchmarks.set(device, benchmarkReport(info, this.now, this.random));
+      return this.rest();
+    }
+    const within = (inPhase % MEASURE_MS) / MEASURE_MS;
+    // A device warms up within the first third of a measure and then stays on its plateau.
+    const view: BenchmarkView = {
+      device,
+      measure: current.measure,
+      fraction: inPhase / (measures.length * MEASURE_MS),
+      value_so_far: within < 0.05 ? null : current.value * (1 - Math.exp(-within * 9)),
+    };
+    this.state = { name: 'benchmarking', ...view };
+  }
+
+  private advancePause(causes: Cause[]): void {
+    const [cause] = causes;
+    if (!cause || cause.until === null || this.now < cause.until) return;
+    if (cause.guard === 'resume_delay') return this.resume();
+    const until = this.now + RESUME_DELAY_MS;
+    this.enter({ name: 'yielding', causes: [{ guard: 'resume_delay', until }], since: this.now });
+  }
+
+  private takeWork(): void {
+    const lent = simulatedHardware.devices.filter((d) => !this.settings.devices_not_lent.includes(d.index));
+    if (lent.length === 0) {
+      this.state = { name: 'ready', reason: { code: 'no_device_lent', sentence: 'No device is lent.' } };
+      return;
+    }
+    const assignments = lent.map((device) => this.jobs.take(this.now, device.index));
+    assignments.forEach((view) => this.ledger.open(view, this.now));
+    this.enter({ name: 'working', assignments });
+  }
+
+  private advanceAssignments(assignments: AssignmentView[], elapsedMs: number): void {
+    const onward = assignments.map((view) => this.advanceAssignment(view, elapsedMs));
+    const open = onward.filter((view) => view !== null);
+    if (open.length === 0) this.takeWork();
+    else this.state = { name: 'working', assignments: open };
+  }
+
+  private advanceAssignment(view: AssignmentView, elapsedMs: number): AssignmentView | null {
+    const row = this.ledger.row(view.id);
+    if (view.stage !== 'running') {
+      if (this.random() * STAGE_MS[view.stage] > elapsedMs) return view;
+      if (view.stage === 'fetching') return { ...view, stage: 'preparing' };
+      if (view.stage === 'preparing') return { ...view, stage: 'running' };
+      if (row) row.state = { name: 'reported' };
+      this.verdictsDue.push({ assignment: view.id, at: this.now + VERDICT_MS });
+      return null;
+    }
+    const runMs = TASK_RUN_MS / effortShare[this.settings.effort];
+    const fraction = Math.min(1, view.fraction + elapsedMs / runMs);
+    if (fraction < 1) return { ...view, fraction };
+    if (row) row.ran_ms = Math.round(runMs * (0.97 + this.random() * 0.06));
+    return { ...view, fraction, stage: 'uploading' };
+  }
+
+  private giveVerdicts(): void {
+    while (this.verdictsDue[0] && this.verdictsDue[0].at <= this.now) {
+      const row = this.ledger.row(this.verdictsDue.shift()?.assignment ?? '');
+      if (!row) continue;
+      const first = this.ledger.receipts.length === 0;
+      this.ledger.accept(row, this.now, this.random() < 0.3);
+      this.jobs.accept(row);
+      if (first) this.notice('first_earning', 'Your first earning has arrived, with its receipt.', false);
+    }
+  }
+
+  private running(): AssignmentView[] {
+    return this.state.name === 'working' ? this.state.assignments.filter((a) => a.stage === 'running') : [];
+  }
+
+  private handBack(): void {
+    if (this.state.name !== 'working') return;
+    for (const view of this.state.assignments) {
+      this.jobs.handBack(view);
+      const row = this.ledger.row(view.id);
+      if (row)
+        row.state = {
+          name: 'abandoned',
+          fault: { code: 'lease_revoked', sentence: 'The GPU was freed, so this task was handed back.' },
+        };
+    }
+  }
+
+  /** Goes on with what intent, pause and network allow. */
+  private rest(): void {
+    if (this.pause) this.enter({ name: 'yielding', causes: [this.pause], since: this.now });
+    else if (this.intent === 'off') this.enter({ name: 'stopped' });
+    else if (!this.network) this.enter({ name: 'stopped' });
+    else if (!this.network.connected) this.enter({ name: 'connecting', attempt: 0, retry_at: null, fault: null });
+    else this.enter({ name: 'ready', reason: null });
+  }
+
+  private enter(state: StateView): void {
+    this.state = state;
+    this.phaseSince = this.now;
+  }
+
+  private notice(code: string, sentence: string, problem: boolean): void {
+    this.notices.push({ id: this.notices.length + 1, at: this.now, code, sentence, problem });
+  }
+
+  private estimate(): Estimate | null {
+    if (!this.benchmarks.get(0)) return null;
+    const share = effortShare[this.settings.effort];
+    const watts = 168 * share;
+    const gross = Math.round(1_960_000 * share);
+    return {
+      hours_per_day: 12,
+      gross_per_day: gross,
+      power_watts: watts,
+      power_measured: true,
+      tariff_micro_per_kwh: this.settings.tariff_micro_per_kwh,
+      power_cost_per_day: Math.round((watts * 12 * this.settings.tariff_micro_per_kwh) / 1000),
+      basis:
+        'The measured matrix throughput of the devices that you lend, at the price that the practice network pays for it, for 12 hours a day.',
+      tasks_seen: Math.min(500, this.ledger.receipts.length),
+    };
+  }
+
+  snapshot(): Snapshot {
+    const found = this.state.name !== 'starting' || this.benchmarks.size > 0;
+    const devices = found ? simulatedHardware.devices : [];
+    return {
+      protocol: 1,
+      worker_version: '0.1.0',
+      worker: this.id,
+      taken_at: this.now,
+      intent: this.intent,
+      state: this.state,
+      steps: {
+        devices_found: found,
+        benchmarked: this.benchmarks.size > 0,
+        enrolled: this.network?.enrolled ?? false,
+        first_receipt: this.ledger.receipts.length > 0,
+      },
+      hardware: found ? simulatedHardware : null,
+      devices: devices.map((info) => ({
+        info,
+        lent: !this.settings.devices_not_lent.includes(info.index),
+        telemetry: info.index === 0 ? this.telemetry.read() : unknownTelemetry,
+        benchmark: this.benchmarks.get(info.index) ?? null,
+      })),
+      network: this.network,
+      wallet: this.wallet,
+      earnings: this.ledger.view(this.now),
+      estimate: this.estimate(),
+      settings: this.settings,
+      notices: [...this.notices],
+    };
+  }
+}

@@ -1,0 +1,30 @@
+import { invoke } from '@tauri-apps/api/core';
+import { listen } from '@tauri-apps/api/event';
+
+import type { Fault } from '../bindings/Fault';
+import type { Snapshot } from '../bindings/Snapshot';
+import type { Backend, Unsubscribe } from './backend';
+
+/** Subscribes to an event of the shell; ending it before the shell has confirmed is allowed. */
+function subscribe<T>(event: string, listener: (payload: T) => void): Unsubscribe {
+  let ended = false;
+  const subscribed = listen<T>(event, ({ payload }) => {
+    if (!ended) listener(payload);
+  });
+  return () => {
+    ended = true;
+    void subscribed.then((unlisten) => unlisten());
+  };
+}
+
+/** The shell that the app ships with. */
+export const tauriBackend: Backend = {
+  command: (command) => invoke('worker_command', { command }),
+  latestSnapshot: () => invoke('latest_snapshot'),
+  onSnapshot: (listener) => subscribe<Snapshot>('snapshot', listener),
+  onWorkerLost: (listener) => subscribe<Fault>('worker-lost', listener),
+  autostartGet: () => invoke('autostart_get'),
+  autostartSet: (enabled) => invoke('autostart_set', { enabled }),
+  revealFile: (path) => invoke('reveal_file', { path }),
+  quit: () => invoke('quit'),
+};

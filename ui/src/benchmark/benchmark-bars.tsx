@@ -1,0 +1,87 @@
+import clsx from 'clsx';
+import { Check, TriangleAlert } from 'lucide-react';
+import { useTranslation } from 'react-i18next';
+
+import type { DeviceView } from '../bindings/DeviceView';
+import type { Measure } from '../bindings/Measure';
+import { formatMeasure, formatPercent } from '../format/measure';
+import { useWorker } from '../worker/context';
+
+const measures = ['fp32_peak', 'memory_read', 'gemm_fp32'] as const satisfies readonly Measure[];
+
+/** Ends of the logarithmic bars: a program on an old processor, and twice the fastest card of 2025. */
+const range: Record<Measure, [number, number]> = {
+  fp32_peak: [10, 200_000],
+  gemm_fp32: [5, 150_000],
+  memory_read: [2, 3_600],
+};
+
+function barShare(measure: Measure, value: number | null): number {
+  if (value === null || value <= 0) return 0;
+  const [low, high] = range[measure];
+  return Math.min(1, Math.max(0.02, Math.log(value / low) / Math.log(high / low)));
+}
+
+/** The measures of one device: filling while it is measured, then with their spread. */
+export function BenchmarkBars({ device }: { device: DeviceView }) {
+  const { t, i18n } = useTranslation();
+  const { snapshot, benchmark } = useWorker();
+  const state = snapshot?.state;
+  const index = device.info.index;
+  const running = state?.name === 'benchmarking' && state.device === index ? state : null;
+  return (
+    <dl className="grid gap-5">
+      {measures.map((measure) => {
+        const report = running ? null : (device.benchmark?.measurements.find((m) => m.measure === measure) ?? null);
+        const seen = benchmark?.device === index && running ? (benchmark.best[measure] ?? null) : null;
+        const value = report?.value ?? seen;
+        const current = running?.measure === measure;
+        const shown = value === null ? null : formatMeasure(measure, value, i18n.language);
+        return (
+          <div key={measure} className="grid gap-1.5">
+            <div className="flex flex-wrap items-baseline justify-between gap-x-4">
+              <dt>
+                <span className="font-medium">{t(`measure.${measure}`)}</span>{' '}
+                <span className="text-sm text-muted">{t(`measure.${measure}_why`)}</span>
+              </dt>
+              <dd className="figures" data-testid={`benchmark-value-${measure}`}>
+                {shown ? (
+                  <>
+                    <span className="font-display text-2xl font-semibold">{shown.figure}</span>{' '}
+                    <span className="text-sm text-muted">{shown.unit}</span>
+                  </>
+                ) : (
+                  <span className="text-sm text-faint">{current ? '…' : t('wizard.benchmark.waiting')}</span>
+                )}
+              </dd>
+            </div>
+            <div className="h-2.5 overflow-hidden rounded-full bg-sunken">
+              <div
+                className={clsx(
+                  'h-full rounded-full bg-gradient-to-r from-tide to-aurora transition-[width] duration-300 ease-out',
+                  current && 'animate-breathe',
+                )}
+                style={{ width: `${barShare(measure, value) * 100}%` }}
+              />
+            </div>
+            {report && (
+              <p className={clsx('flex items-center gap-1.5 text-xs', report.correct ? 'text-faint' : 'text-ember')}>
+                {report.correct ? (
+                  <Check aria-hidden className="size-3.5 text-aurora" />
+                ) : (
+                  <TriangleAlert aria-hidden className="size-3.5" />
+                )}
+                {report.correct
+                  ? t('wizard.benchmark.spread', {
+                      spread: formatPercent(report.spread, i18n.language),
+                      count: report.samples.length,
+                    })
+                  : t('wizard.benchmark.wrong')}
+              </p>
+            )}
+          </div>
+        );
+      })}
+    </dl>
+  );
+}
