@@ -28,9 +28,9 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    /// The bytes that are signed: every field in order, fixed width, integers big-endian (136 bytes).
+    /// The bytes that are signed: every field in order, fixed width, integers big-endian (132 bytes).
     pub fn canonical(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(136);
+        let mut bytes = Vec::with_capacity(132);
         bytes.extend_from_slice(&self.network.0);
         bytes.extend_from_slice(&self.worker.0);
         bytes.extend_from_slice(&self.lane.to_be_bytes());
