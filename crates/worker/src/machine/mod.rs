@@ -1,30 +1,69 @@
 //! The worker's decisions, without IO: [`Machine::handle`] turns what happened into what is to be done.
 //!
 //! Intent (what the contributor wants) is kept apart from fact (what is the case). Every input changes facts;
-//! then what is wanted is compared with them, and the difference becomes effects. Time comes in with each
-//! input and never from a clock; randomness comes from a seed.
+//! then what is wanted is compared with them (`drive_…`), and the difference becomes effects. Time comes in
+//! with each input and never from a clock; randomness comes from a seed.
 //!
-//! What the shell calls:
-//! - `Machine::start(identity: Identity, restored: Restored, now) -> (Machine, Vec<Effect>)`
-//! - `machine.check(&order, now) -> Result<(), Fault>` before it gives an order; `Err` is the refusal
-//! - `machine.handle(input, now) -> Vec<Effect>`
-//! - `machine.next_deadline() -> Option<UnixMillis>`: give [`Input::Tick`] then
-//! - `machine.view(now, utc_offset_minutes) -> View`
+//! Three rules hold for every list of effects. What frees the GPU comes first and waits for nothing. Records
+//! come next, in one transaction. Everything else comes after them, so that nothing irreversible is done
+//! before it is written down.
+//!
+//! What the shell calls: [`Machine::start`], [`Machine::check`] before an order, [`Machine::handle`],
+//! [`Machine::next_deadline`] and [`Machine::view`].
 
+mod answers;
+mod backoff;
+mod benchmark;
+mod device;
+mod drain;
 mod effect;
 mod id;
 mod input;
+mod invariants;
+mod journal_fault;
+mod lease;
+mod link;
+mod notice;
+mod order;
+mod out;
+mod receipts;
 mod record;
+mod run;
+mod state;
+mod task;
+#[cfg(test)]
+mod tests;
 mod view;
 
+use std::collections::{BTreeMap, VecDeque};
+
+use lull_guards::{Guard, PauseUntil, Policy};
+use lull_network_api::Balance;
+use lull_types::{AssignmentId, BenchmarkReport, NetworkId, SecretKey, UnixMillis, WalletAddress};
+use lull_worker_api::{Intent, Notice, Settings, StateView};
+
+pub use drain::DRAIN_TIME;
 pub use effect::Effect;
 pub use id::{Lease, LeaseId, SessionId, TransferId};
 pub use input::{FoundDevices, Input, Order, RunEnd, TransferFailure};
-use lull_types::SecretKey;
+pub use lease::{CANCEL_GRACE, YIELD_DEADLINE};
+pub use notice::NOTICES_KEPT;
+pub use receipts::{COUNTERSIGNATURES_KEPT, QUARTER_MS, QUARTERS_KEPT};
 pub use record::{
     Earned, JoinedNetwork, KnownNetwork, NetworkChoice, OpenAssignment, Record, Restored, Stage,
 };
+pub use task::OVER_KEPT;
 pub use view::{DeviceFacts, View};
+
+use backoff::Chance;
+use benchmark::Benchmark;
+use device::{Device, Hardware};
+use drain::Drain;
+use journal_fault::JournalFault;
+use lease::Leases;
+use link::Link;
+use out::Out;
+use task::Task;
 
 /// Who this worker is.
 #[derive(Clone, Debug)]
@@ -35,4 +74,229 @@ pub struct Identity {
     pub worker_version: String,
     /// Seed of the jitter in back-offs; different on every start.
     pub seed: u64,
+}
+
+/// The worker's state, whole.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    identity: Identity,
+    chance: Chance,
+    /// The last number given to a lease, session or transfer.
+    last_id: u64,
+
+    // What is wanted. Kept over restarts.
+    intent: Intent,
+    settings: Settings,
+    network: Option<record::JoinedNetwork>,
+    wallet: Option<WalletAddress>,
+
+    // What is the case.
+    hardware: Hardware,
+    /// Failures to find devices in a row.
+    hardware_failures: u32,
+    devices: Vec<Device>,
+    benchmarks: Vec<BenchmarkReport>,
+    benchmark: Benchmark,
+    /// Changes whenever something changes that a network should know of this worker.
+    offer_revision: u64,
+    policy: Policy<Guard>,
+    /// Whether no guard holds the GPU free, as of the last drive.
+    clear: bool,
+    /// When it will be clear, if that is known.
+    clear_at: Option<UnixMillis>,
+    yielding_since: Option<UnixMillis>,
+    leases: Leases,
+    link: Link,
+    /// Receipts in a row that came before one that is missing.
+    gaps: u32,
+    tasks: Vec<Task>,
+    over: VecDeque<AssignmentId>,
+    earned: BTreeMap<NetworkId, Earned>,
+    balance: Option<(NetworkId, Balance)>,
+    notices: VecDeque<Notice>,
+    drain: Option<Drain>,
+    /// The process is to end.
+    shutting_down: bool,
+    exited: bool,
+    journal_fault: Option<JournalFault>,
+    wake: Option<UnixMillis>,
+    /// What was last shown, to tell whether a tick changed it.
+    shown: Option<StateView>,
+}
+
+impl Machine {
+    /// A machine that goes on from what the journal holds, and the first things to do.
+    pub fn start(identity: Identity, restored: Restored, now: UnixMillis) -> (Self, Vec<Effect>) {
+        let chance = Chance(identity.seed);
+        let waits_for_a_word = !restored.settings.start_working;
+        let mut policy = Policy::default();
+        if let Some(until) = restored.paused_until {
+            policy.pause(PauseUntil::Instant(until));
+        }
+        let mut machine = Self {
+            identity,
+            chance,
+            last_id: 0,
+            intent: Intent::Off,
+            settings: Settings::default(),
+            network: None,
+            wallet: None,
+            hardware: Hardware::Unknown,
+            hardware_failures: 0,
+            devices: Vec::new(),
+            benchmarks: Vec::new(),
+            benchmark: Benchmark::default(),
+            offer_revision: 0,
+            policy,
+            clear: true,
+            clear_at: None,
+            yielding_since: None,
+            leases: Leases::default(),
+            link: Link::new(),
+            gaps: 0,
+            tasks: Vec::new(),
+            over: VecDeque::new(),
+            earned: BTreeMap::new(),
+            balance: None,
+            notices: VecDeque::new(),
+            drain: None,
+            shutting_down: false,
+            exited: false,
+            journal_fault: None,
+            wake: None,
+            shown: None,
+        };
+        machine.load(restored);
+        let mut out = Out::default();
+        if waits_for_a_word && machine.intent == Intent::On {
+            machine.intent = Intent::Off;
+            out.record(Record::Intent(Intent::Off));
+        }
+        machine.drive(now, &mut out);
+        out.publish();
+        (machine, out.into_effects())
+    }
+
+    /// Takes over what the journal holds. Facts of this process (leases, hardware, a pause) stay.
+    fn load(&mut self, restored: Restored) {
+        self.intent = restored.intent.unwrap_or(Intent::Off);
+        self.settings = restored.settings;
+        self.network = restored.network;
+        self.wallet = restored.wallet;
+        self.benchmarks = restored.benchmarks;
+        self.tasks = restored.open.into_iter().map(Task::new).collect();
+        self.over = restored.over.into();
+        self.earned = restored.earned;
+        self.notices = restored.notices.into();
+        self.offer_revision += 1;
+    }
+
+    /// Takes in what happened and says what is to be done, in order. Times never go back; an input with an
+    /// earlier `now` than the last is harmless.
+    pub fn handle(&mut self, input: Input, now: UnixMillis) -> Vec<Effect> {
+        let mut out = Out::default();
+        let is_tick = matches!(input, Input::Tick);
+        if self.exited {
+            return Vec::new();
+        }
+        if self.journal_fault.is_some() {
+            self.take_while_journal_fails(input, now, &mut out);
+        } else {
+            self.take(input, now, &mut out);
+        }
+        self.drive(now, &mut out);
+        let state = self.state(now);
+        if !is_tick || out.len() > 0 || self.shown.as_ref() != Some(&state) {
+            out.publish();
+        }
+        self.shown = Some(state);
+        out.into_effects()
+    }
+
+    fn take(&mut self, input: Input, now: UnixMillis, out: &mut Out) {
+        match input {
+            Input::Order(order) => self.on_order(order, now, out),
+            Input::DevicesFound(found) => self.on_devices_found(found, now, out),
+            Input::BenchmarkProgress { lease, measure, fraction, value_so_far } => {
+                self.on_benchmark_progress(lease, measure, fraction, value_so_far);
+            }
+            Input::BenchmarkEnded { lease, outcome } => self.on_benchmark_ended(lease, outcome, now, out),
+            Input::RunStarted { lease } => self.on_run_started(lease),
+            Input::RunProgress { lease, fraction } => self.on_run_progress(lease, fraction, now, out),
+            Input::RunEnded { lease, end } => self.on_run_ended(lease, end, now, out),
+            Input::Freed { lease } => self.on_freed(lease, now, out),
+            Input::PracticeStarted(started) => self.on_practice_started(started, now, out),
+            Input::PracticeEnded(fault) => self.on_practice_ended(fault, now, out),
+            Input::SessionOpened { session } => self.on_session_opened(session, now, out),
+            Input::SessionLost { session, fault } => self.on_session_lost(session, fault, now),
+            Input::NetworkSaid { session, message } => self.on_network_said(session, *message, now, out),
+            Input::Fetched { transfer } => self.on_fetched(transfer, out),
+            Input::Uploaded { transfer } => self.on_uploaded(transfer, out),
+            Input::FetchFailed { transfer, failure } | Input::UploadFailed { transfer, failure } => {
+                self.on_transfer_failed(transfer, failure, now, out);
+            }
+            Input::JournalFailed(fault) => self.on_journal_failed(fault, now, out),
+            // Only the answer to a question, and none was asked.
+            Input::JournalRestored(_) | Input::Tick => {}
+        }
+    }
+
+    /// Compares what is wanted with what is the case until nothing more follows from it.
+    fn drive(&mut self, now: UnixMillis, out: &mut Out) {
+        loop {
+            let before = out.len();
+            out.forget_wake();
+            self.drive_guards(now, out);
+            self.leases.enforce(now, out);
+            if self.journal_fault.is_some() {
+                self.drive_journal(now, out);
+            } else {
+                self.drive_hardware(now, out);
+                self.drive_benchmark(now, out);
+                self.drive_leases(now, out);
+                self.drive_tasks(now, out);
+                self.drive_asking(now, out);
+                self.drive_drain(now, out);
+                self.drive_link(now, out);
+            }
+            if out.len() == before {
+                break;
+            }
+        }
+        self.wake = out.wake();
+    }
+
+    fn drive_guards(&mut self, now: UnixMillis, out: &mut Out) {
+        let stand = self.policy.stand(now);
+        self.clear = stand.is_clear();
+        self.clear_at = stand.clear_at;
+        if let Some(changes_at) = stand.changes_at {
+            out.due(changes_at, now);
+        }
+        if self.clear {
+            self.yielding_since = None;
+        } else if self.yielding_since.is_none() {
+            self.yielding_since = Some(now);
+        }
+    }
+
+    /// When [`Input::Tick`] is to be given, if nothing else happens before.
+    pub fn next_deadline(&self) -> Option<UnixMillis> {
+        self.wake
+    }
+
+    /// This worker's id.
+    pub fn worker_id(&self) -> lull_types::WorkerId {
+        self.identity.key.worker_id()
+    }
+
+    /// Whether the contributor wants work and the process goes on.
+    fn works(&self) -> bool {
+        self.intent == Intent::On && !self.shutting_down
+    }
+
+    fn next_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
 }

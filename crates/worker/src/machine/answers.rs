@@ -1,0 +1,80 @@
+//! What the network answers about work and about assignments.
+
+use std::time::Duration;
+
+use lull_types::{AssignmentId, Fault, UnixMillis};
+
+use super::Machine;
+use super::device::Ask;
+use super::effect::Effect;
+use super::out::Out;
+use super::record::Stage;
+
+/// The network says when to ask again; a wish below a second would be a loop, and above ten minutes a contributor
+/// would look at an idle machine although `WorkWaiting` may have been lost.
+pub const ASK_AGAIN_MIN: Duration = Duration::from_secs(1);
+/// See [`ASK_AGAIN_MIN`].
+pub const ASK_AGAIN_MAX: Duration = Duration::from_secs(600);
+
+impl Machine {
+    pub(super) fn on_no_work(&mut self, device: u32, reason: Fault, retry_after_ms: u64, now: UnixMillis) {
+        if let Some(device) = self.device(device) {
+            let wait = Duration::from_millis(retry_after_ms).clamp(ASK_AGAIN_MIN, ASK_AGAIN_MAX);
+            device.ask = Ask::NoWork { until: now.after(wait), reason };
+        }
+    }
+
+    pub(super) fn on_work_waiting(&mut self) {
+        for device in &mut self.devices {
+            if matches!(device.ask, Ask::NoWork { .. }) {
+                device.ask = Ask::Idle;
+            }
+        }
+    }
+
+    pub(super) fn on_report_received(&mut self, id: AssignmentId, out: &mut Out) {
+        let Some(task) = self.task(id) else { return };
+        if let Stage::Reported { outputs, ran_ms, acknowledged: false } = task.open.stage.clone() {
+            self.set_stage(id, Stage::Reported { outputs, ran_ms, acknowledged: true }, out);
+            out.effect(Effect::DropFiles { assignment: id });
+        }
+    }
+
+    pub(super) fn on_hand_back_received(&mut self, id: AssignmentId, now: UnixMillis, out: &mut Out) {
+        let Some(task) = self.task(id) else { return };
+        if let Stage::HandingBack { reason } = task.open.stage.clone() {
+            self.finish(id, Stage::Abandoned { reason }, now, out);
+        }
+    }
+
+    pub(super) fn on_withdrawn(
+        &mut self,
+        id: AssignmentId,
+        withdrawn: Fault,
+        now: UnixMillis,
+        out: &mut Out,
+    ) {
+        let Some(task) = self.task(id) else { return };
+        let reason = match task.open.stage.clone() {
+            // Why it was given back is what the contributor should read.
+            Stage::HandingBack { reason } => reason,
+            _ => withdrawn,
+        };
+        self.finish(id, Stage::Abandoned { reason }, now, out);
+    }
+
+    /// The network refused something about an assignment: it is no longer this worker's, or never was.
+    pub(super) fn on_assignment_refused(
+        &mut self,
+        id: AssignmentId,
+        fault: Fault,
+        now: UnixMillis,
+        out: &mut Out,
+    ) {
+        let Some(task) = self.task(id) else { return };
+        // A report that was acknowledged once is the network's to decide on; only its verdict ends it.
+        if !matches!(task.open.stage, Stage::Reported { acknowledged: true, .. }) {
+            self.on_withdrawn(id, fault, now, out);
+        }
+    }
+}

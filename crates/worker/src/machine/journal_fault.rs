@@ -1,0 +1,124 @@
+//! When the journal cannot be written: nothing is done that could not be written down, and all that is believed
+//! is read again once it can be.
+
+use lull_types::{Fault, UnixMillis};
+use lull_worker_api::PauseFor;
+
+use super::Machine;
+use super::backoff::LOCAL;
+use super::device::Hardware;
+use super::effect::Effect;
+use super::input::{Input, Order};
+use super::link::{Link, Practice};
+use super::out::Out;
+
+/// The journal failed.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct JournalFault {
+    pub fault: Fault,
+    pub retry_at: UnixMillis,
+    pub failures: u32,
+    /// It is being read again.
+    pub restoring: bool,
+}
+
+impl Machine {
+    /// Records were not written and the effects after them not done. What the machine believes is ahead of the
+    /// journal, so that it is given up, and with it every process that was begun on that belief.
+    pub(super) fn on_journal_failed(&mut self, fault: Fault, now: UnixMillis, out: &mut Out) {
+        out.keep_urgent_only();
+        let failures = self.journal_fault.as_ref().map_or(0, |failure| failure.failures) + 1;
+        let retry_at = now.after(LOCAL.wait(failures, &mut self.chance));
+        self.journal_fault = Some(JournalFault { fault, retry_at, failures, restoring: false });
+        let leases: Vec<_> = self.leases.iter().map(|held| held.lease.id).collect();
+        for lease in leases {
+            self.leases.kill(lease, now, out);
+        }
+        self.hang_up(out);
+        if self.link.practice != Practice::Off {
+            out.effect(Effect::StopPracticeNetwork);
+        }
+        self.link = Link::new();
+        for task in std::mem::take(&mut self.tasks) {
+            if let super::task::Activity::Transfer { id, .. } = task.activity {
+                out.effect(Effect::StopTransfer { transfer: id });
+            }
+        }
+        if matches!(self.hardware, Hardware::Looking) {
+            self.hardware = Hardware::Unknown;
+        }
+        self.forget_wanted_benchmark();
+        if self.shutting_down {
+            self.drain = None;
+            self.exited = true;
+            out.effect(Effect::Exit);
+        }
+    }
+
+    /// What is still heard while the journal fails.
+    pub(super) fn take_while_journal_fails(&mut self, input: Input, now: UnixMillis, out: &mut Out) {
+        match input {
+            Input::JournalFailed(fault) => self.on_journal_failed(fault, now, out),
+            Input::JournalRestored(restored) => {
+                let asked = self.journal_fault.as_ref().is_some_and(|failure| failure.restoring);
+                if asked {
+                    self.journal_fault = None;
+                    self.load(*restored);
+                }
+            }
+            Input::Freed { lease } => {
+                self.leases.freed(lease);
+                self.benchmark.on_freed(lease);
+            }
+            Input::BenchmarkEnded { lease, .. } | Input::RunEnded { lease, .. } => {
+                self.leases.ended(lease, now);
+            }
+            // A pause frees the GPU, which needs no record; it is only forgotten by a restart.
+            Input::Order(Order::Pause(duration)) => self.pause_unrecorded(duration, now),
+            Input::Order(Order::Resume) => self.policy.resume(),
+            Input::Order(Order::Shutdown) => {
+                self.shutting_down = true;
+                self.exited = true;
+                out.effect(Effect::Exit);
+            }
+            Input::Order(
+                Order::Start
+                | Order::Stop
+                | Order::Benchmark { .. }
+                | Order::CancelBenchmark
+                | Order::Join(_)
+                | Order::SetWallet(_)
+                | Order::Configure(_),
+            )
+            | Input::DevicesFound(_)
+            | Input::BenchmarkProgress { .. }
+            | Input::RunStarted { .. }
+            | Input::RunProgress { .. }
+            | Input::PracticeStarted(_)
+            | Input::PracticeEnded(_)
+            | Input::SessionOpened { .. }
+            | Input::SessionLost { .. }
+            | Input::NetworkSaid { .. }
+            | Input::Fetched { .. }
+            | Input::FetchFailed { .. }
+            | Input::Uploaded { .. }
+            | Input::UploadFailed { .. }
+            | Input::Tick => {}
+        }
+    }
+
+    fn pause_unrecorded(&mut self, duration: PauseFor, now: UnixMillis) {
+        let mut nowhere = Out::default();
+        self.pause(duration, now, &mut nowhere);
+    }
+
+    /// Asks for the journal again when it is time.
+    pub(super) fn drive_journal(&mut self, now: UnixMillis, out: &mut Out) {
+        let Some(failure) = &mut self.journal_fault else { return };
+        if self.exited || failure.restoring || !out.due(failure.retry_at, now) {
+            return;
+        }
+        failure.restoring = true;
+        out.effect(Effect::Restore);
+    }
+}

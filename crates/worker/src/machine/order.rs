@@ -1,0 +1,232 @@
+//! What a person asks for.
+
+use std::time::Duration;
+
+use lull_guards::PauseUntil;
+use lull_network_api::{NetworkTicket, WorkerMessage};
+use lull_types::{Coded, Fault, UnixMillis, WalletAddress};
+use lull_worker_api::{Intent, PauseFor, SettingsChange};
+
+use super::Machine;
+use super::benchmark::Benchmark;
+use super::device::Ask;
+use super::effect::Effect;
+use super::input::Order;
+use super::link::{Practice, Session};
+use super::out::Out;
+use super::record::{JoinedNetwork, NetworkChoice, Record};
+
+/// The longest pause by the clock: a month. Who wants to be left alone for longer turns work off.
+const PAUSE_MINUTES_MAX: u32 = 31 * 24 * 60;
+
+/// Why an order is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+enum Refusal {
+    #[error("There is no device {0}; look at the list of devices again.")]
+    NoSuchDevice(u32),
+    #[error("The devices are still being found; try again in a moment.")]
+    DevicesUnknown,
+    #[error("A benchmark runs already; cancel it or wait for its end.")]
+    BenchmarkRunning,
+    #[error("The GPU is kept free now; resume first, then measure.")]
+    GpuKeptFree,
+    #[error("The worker is putting its work away; try again in a moment.")]
+    Draining,
+    #[error("A pause takes from one minute to a month.")]
+    PauseLength,
+    #[error("The price of power is more than any household pays; give it for one kilowatt-hour.")]
+    TariffTooHigh,
+}
+
+/// A hundred dollars for a kilowatt-hour: a typing error, not a price.
+const TARIFF_MICRO_PER_KWH_MAX: u64 = 100_000_000;
+
+impl Coded for Refusal {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NoSuchDevice(_) => "no_such_device",
+            Self::DevicesUnknown => "devices_unknown",
+            Self::BenchmarkRunning => "benchmark_running",
+            Self::GpuKeptFree => "gpu_kept_free",
+            Self::Draining => "draining",
+            Self::PauseLength => "pause_length",
+            Self::TariffTooHigh => "tariff_too_high",
+        }
+    }
+}
+
+impl Machine {
+    /// Whether an order can be followed now.
+    ///
+    /// # Errors
+    /// Why not. The machine does not change then, and the order must not be given to it.
+    pub fn check(&self, order: &Order, now: UnixMillis) -> Result<(), Fault> {
+        if let Some(failure) = &self.journal_fault
+            && !matches!(order, Order::Pause(_) | Order::Resume | Order::Shutdown)
+        {
+            return Err(failure.fault.clone());
+        }
+        self.refusal(order, now).map_or(Ok(()), |refusal| Err(refusal.fault()))
+    }
+
+    fn refusal(&self, order: &Order, now: UnixMillis) -> Option<Refusal> {
+        let knows = |index: u32| self.devices.iter().any(|device| device.info.index == index);
+        match order {
+            Order::Benchmark { .. } if self.drain.is_some() => Some(Refusal::Draining),
+            Order::Benchmark { .. } if self.devices.is_empty() => Some(Refusal::DevicesUnknown),
+            Order::Benchmark { device } if !knows(*device) => Some(Refusal::NoSuchDevice(*device)),
+            Order::Benchmark { .. }
+                if self.benchmark.wanted.is_some() || self.benchmark.running.is_some() =>
+            {
+                Some(Refusal::BenchmarkRunning)
+            }
+            Order::Benchmark { .. } if !self.policy.stand(now).is_clear() => Some(Refusal::GpuKeptFree),
+            Order::Pause(PauseFor::Minutes(minutes)) if !(1..=PAUSE_MINUTES_MAX).contains(minutes) => {
+                Some(Refusal::PauseLength)
+            }
+            Order::Configure(change) => {
+                if change.tariff_micro_per_kwh.is_some_and(|tariff| tariff > TARIFF_MICRO_PER_KWH_MAX) {
+                    return Some(Refusal::TariffTooHigh);
+                }
+                let not_lent = change.devices_not_lent.iter().flatten();
+                // Before devices are found nobody knows which there are.
+                not_lent
+                    .copied()
+                    .find(|index| !self.devices.is_empty() && !knows(*index))
+                    .map(Refusal::NoSuchDevice)
+            }
+            Order::Benchmark { .. }
+            | Order::Pause(_)
+            | Order::Start
+            | Order::Stop
+            | Order::Resume
+            | Order::CancelBenchmark
+            | Order::Join(_)
+            | Order::SetWallet(_)
+            | Order::Shutdown => None,
+        }
+    }
+
+    pub(super) fn on_order(&mut self, order: Order, now: UnixMillis, out: &mut Out) {
+        if self.check(&order, now).is_err() {
+            return;
+        }
+        match order {
+            Order::Start => self.set_intent(Intent::On, out),
+            Order::Stop => {
+                self.set_intent(Intent::Off, out);
+                self.begin_drain(now, out);
+            }
+            Order::Shutdown => {
+                self.shutting_down = true;
+                self.begin_drain(now, out);
+            }
+            Order::Pause(duration) => self.pause(duration, now, out),
+            Order::Resume => {
+                self.policy.resume();
+                out.record(Record::PausedUntil(None));
+                // A person who resumes wants to see work, not the rest of a back-off.
+                self.hurry(now);
+            }
+            Order::Benchmark { device } => self.benchmark.wanted = Some(device),
+            Order::CancelBenchmark => self.cancel_benchmark(now, out),
+            Order::Join(ticket) => self.join(ticket, now, out),
+            Order::SetWallet(wallet) => self.set_wallet(wallet, out),
+            Order::Configure(change) => self.configure(change, out),
+        }
+    }
+
+    fn set_intent(&mut self, intent: Intent, out: &mut Out) {
+        if intent == Intent::On && !self.shutting_down {
+            self.drain = None;
+        }
+        if self.intent != intent {
+            self.intent = intent;
+            out.record(Record::Intent(intent));
+        }
+    }
+
+    pub(super) fn pause(&mut self, duration: PauseFor, now: UnixMillis, out: &mut Out) {
+        let (until, kept) = match duration {
+            PauseFor::Minutes(minutes) => {
+                let until = now.after(Duration::from_secs(u64::from(minutes) * 60));
+                (PauseUntil::Instant(until), Some(until))
+            }
+            PauseFor::UntilRestart => (PauseUntil::Restart, None),
+        };
+        self.policy.pause(until);
+        self.benchmark.wanted = None;
+        out.record(Record::PausedUntil(kept));
+    }
+
+    /// Ends waits that a person would not understand.
+    fn hurry(&mut self, now: UnixMillis) {
+        if let Session::Down { retry_at } = &mut self.link.session {
+            *retry_at = (*retry_at).min(now);
+        }
+        for device in &mut self.devices {
+            device.rest_until = now;
+            device.ask_after = now;
+            if matches!(device.ask, Ask::NoWork { .. }) {
+                device.ask = Ask::Idle;
+            }
+        }
+    }
+
+    fn join(&mut self, ticket: Option<NetworkTicket>, now: UnixMillis, out: &mut Out) {
+        let choice = ticket.map_or(NetworkChoice::Practice, NetworkChoice::Ticket);
+        self.set_intent(Intent::On, out);
+        if self.network.as_ref().is_some_and(|joined| joined.choice == choice) {
+            self.hurry(now);
+            return;
+        }
+        self.hang_up(out);
+        if self.link.practice != Practice::Off && choice != NetworkChoice::Practice {
+            out.effect(Effect::StopPracticeNetwork);
+            self.link.practice = Practice::Off;
+        }
+        let joined = JoinedNetwork { choice, info: None, enrolled: false };
+        out.record(Record::Network(joined.clone()));
+        self.network = Some(joined);
+        for device in &mut self.devices {
+            device.ask = Ask::Idle;
+            device.hand_backs = 0;
+            device.ask_after = now;
+        }
+    }
+
+    fn set_wallet(&mut self, wallet: Option<WalletAddress>, out: &mut Out) {
+        self.wallet = wallet;
+        out.record(Record::Wallet(wallet));
+        if let Some(session) = self.link.up() {
+            self.send(session, WorkerMessage::SetWallet(wallet), out);
+        }
+    }
+
+    fn configure(&mut self, change: SettingsChange, out: &mut Out) {
+        let settings = &mut self.settings;
+        let SettingsChange { effort, tariff_micro_per_kwh, devices_not_lent, start_working } = change;
+        if let Some(effort) = effort {
+            settings.effort = effort;
+        }
+        if let Some(tariff) = tariff_micro_per_kwh {
+            settings.tariff_micro_per_kwh = tariff;
+        }
+        if let Some(mut devices) = devices_not_lent {
+            devices.sort_unstable();
+            devices.dedup();
+            settings.devices_not_lent = devices;
+            self.offer_revision += 1;
+        }
+        if let Some(start_working) = start_working {
+            settings.start_working = start_working;
+        }
+        out.record(Record::Settings(settings.clone()));
+    }
+
+    /// Forgets a benchmark that was asked for and not begun.
+    pub(super) fn forget_wanted_benchmark(&mut self) {
+        let Benchmark { wanted, .. } = &mut self.benchmark;
+        *wanted = None;
+    }
+}
