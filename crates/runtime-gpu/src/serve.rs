@@ -1,0 +1,298 @@
+//! The protocol loop: requests in, events out, one piece of work at a time.
+//!
+//! Three threads: one reads requests, one works, and the loop between them stays free, so that it can refuse,
+//! cancel, end the process, and tell of a driver that never returns.
+
+use std::io::{Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use lull_runtime_api::{
+    FRAMES, FrameError, Limits, PROTOCOL_VERSION, Request, RunOutcome, RuntimeEvent, RuntimeInfo, TaskInput,
+};
+use lull_types::{Coded, Fault, JOB_KIND_WGSL, Measure};
+
+use crate::adapters::Adapters;
+use crate::benchmark::{self, BenchmarkError};
+use crate::gpu::GpuError;
+use crate::wgsl::{self, RunError, TaskError};
+use crate::work::{Pulse, Step, Work};
+
+/// How often the loop looks for an overdue step while work goes on.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Stack of the work thread. Shader parsers recurse over what strangers wrote, up to a depth of their own.
+const WORK_STACK_BYTES: usize = 16 * 1024 * 1024;
+
+/// Where events are written. Shared, so that a panic can still be told.
+#[derive(Clone)]
+pub struct Outbox(Arc<Mutex<OutboxState>>);
+
+struct OutboxState {
+    target: Box<dyn Write + Send>,
+    /// How the work in progress is told to have failed.
+    failure: Option<fn(Fault) -> RuntimeEvent>,
+}
+
+impl Outbox {
+    /// An outbox that writes to `target`.
+    pub fn new(target: impl Write + Send + 'static) -> Self {
+        Self(Arc::new(Mutex::new(OutboxState { target: Box::new(target), failure: None })))
+    }
+
+    fn send(&self, event: &RuntimeEvent) -> Result<(), FrameError> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        FRAMES.write_blocking(&mut state.target, event)
+    }
+
+    fn set_failure(&self, failure: Option<fn(Fault) -> RuntimeEvent>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).failure = failure;
+    }
+
+    /// Ends the work in progress, if any, with `fault`. For the panic hook, which must not wait for a lock that the
+    /// panicking thread holds.
+    pub fn fail_work(&self, fault: Fault) {
+        let Ok(mut state) = self.0.try_lock() else { return };
+        if let Some(failure) = state.failure.take() {
+            // The process ends either way; the worker sees that if this does not reach it.
+            let _ = FRAMES.write_blocking(&mut state.target, &failure(fault));
+        }
+    }
+}
+
+/// What the process is told before it serves.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How long a submission may take: [`crate::work::HANG_AFTER`] outside tests.
+    pub hang_after: Duration,
+    /// How the process is locked down, in words.
+    pub sandbox: Vec<String>,
+}
+
+/// Why serving ended. The process ends with it, at once.
+#[derive(Debug)]
+pub enum Ended {
+    /// The worker asked for it or went away.
+    Asked,
+    /// A GPU can no longer be trusted.
+    Device,
+    /// The worker does not speak this protocol, or cannot be reached.
+    Frames(FrameError),
+}
+
+enum Inbound {
+    Request(Request),
+    Broken(FrameError),
+    /// Work ended: how it is told, and whether the process has to end.
+    Worked(RuntimeEvent, bool),
+}
+
+enum Job {
+    Enumerate,
+    Benchmark { device: u32, measures: Vec<Measure>, budget_ms: u64 },
+    Run { device: u32, kind: String, payload: Vec<u8>, inputs: Vec<TaskInput>, limits: Limits },
+}
+
+impl Job {
+    /// How a failure of this job is told by someone else than the job.
+    fn failure(&self) -> fn(Fault) -> RuntimeEvent {
+        match self {
+            Self::Enumerate => RuntimeEvent::Refused,
+            Self::Benchmark { .. } => |fault| RuntimeEvent::BenchmarkEnded(Err(fault)),
+            Self::Run { .. } => |fault| RuntimeEvent::RunEnded(RunOutcome::DeviceFault(fault)),
+        }
+    }
+}
+
+/// Serves until the worker is gone, asks to end, or a GPU has to be given up.
+pub fn serve(input: impl Read + Send + 'static, outbox: &Outbox, options: &Options) -> Ended {
+    let (inbound, messages) = channel();
+    let reader = inbound.clone();
+    thread::spawn(move || read_requests(input, &reader));
+    let (jobs, job_queue) = channel();
+    let cancelled = Arc::new(AtomicBool::new(false));
+    let pulse = Arc::new(Pulse::default());
+    let events = outbox.clone();
+    let emit = move |event: RuntimeEvent| {
+        // A worker that is gone is noticed by the reader.
+        let _ = events.send(&event);
+    };
+    let work = Work::new(emit, cancelled.clone(), pulse.clone(), options.hang_after);
+    let spawned =
+        thread::Builder::new().name("work".to_owned()).stack_size(WORK_STACK_BYTES).spawn(move || {
+            do_jobs(&job_queue, &work, &inbound);
+        });
+    if let Err(error) = spawned {
+        return Ended::Frames(error.into());
+    }
+    let mut server = Server { outbox, options, jobs, cancelled, pulse, greeted: false, failure: None };
+    server.serve(&messages).unwrap_or_else(Ended::Frames)
+}
+
+struct Server<'a> {
+    outbox: &'a Outbox,
+    options: &'a Options,
+    jobs: Sender<Job>,
+    cancelled: Arc<AtomicBool>,
+    pulse: Arc<Pulse>,
+    greeted: bool,
+    /// Set while work goes on.
+    failure: Option<fn(Fault) -> RuntimeEvent>,
+}
+
+impl Server<'_> {
+    fn serve(&mut self, messages: &Receiver<Inbound>) -> Result<Ended, FrameError> {
+        loop {
+            let message = match messages.recv_timeout(LOOK_EVERY) {
+                Ok(message) => message,
+                Err(RecvTimeoutError::Timeout) => {
+                    if let Some(step) = self.pulse.overdue(Instant::now()) {
+                        self.tell_overdue(step)?;
+                        return Ok(Ended::Device);
+                    }
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => return Ok(Ended::Asked),
+            };
+            match message {
+                Inbound::Broken(FrameError::Closed) | Inbound::Request(Request::Shutdown) => {
+                    return Ok(Ended::Asked);
+                }
+                Inbound::Broken(error) => {
+                    self.refuse(error.fault())?;
+                    return Err(error);
+                }
+                Inbound::Worked(event, ends_process) => {
+                    self.failure = None;
+                    self.outbox.set_failure(None);
+                    self.outbox.send(&event)?;
+                    if ends_process {
+                        return Ok(Ended::Device);
+                    }
+                }
+                Inbound::Request(Request::Hello { protocol }) => self.greet(protocol)?,
+                Inbound::Request(_) if !self.greeted => {
+                    self.refuse(Fault::new("hello_missing", "The first message has to be a greeting."))?;
+                }
+                Inbound::Request(Request::Cancel) => self.cancelled.store(true, Ordering::Relaxed),
+                Inbound::Request(Request::Enumerate) => self.start(Job::Enumerate)?,
+                Inbound::Request(Request::Benchmark { device, measures, budget_ms }) => {
+                    self.start(Job::Benchmark { device, measures, budget_ms })?;
+                }
+                Inbound::Request(Request::Run { device, kind, payload, inputs, limits }) => {
+                    self.start(Job::Run { device, kind, payload, inputs, limits })?;
+                }
+            }
+        }
+    }
+
+    fn greet(&mut self, protocol: u16) -> Result<(), FrameError> {
+        self.greeted = protocol == PROTOCOL_VERSION;
+        if !self.greeted {
+            let sentence = format!(
+                "The worker speaks version {protocol} and this runtime version {PROTOCOL_VERSION}; \
+                 both have to come from the same release."
+            );
+            return self.refuse(Fault::new("protocol_mismatch", sentence));
+        }
+        self.outbox.send(&RuntimeEvent::Hello(RuntimeInfo {
+            protocol: PROTOCOL_VERSION,
+            name: env!("CARGO_PKG_NAME").to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            kinds: vec![JOB_KIND_WGSL.to_owned()],
+            sandbox: self.options.sandbox.clone(),
+        }))
+    }
+
+    fn start(&mut self, job: Job) -> Result<(), FrameError> {
+        if self.failure.is_some() {
+            return self.refuse(Fault::new("busy", "The runtime does one thing at a time and is at work."));
+        }
+        // A cancel that came after its work had ended is not meant for this one.
+        self.cancelled.store(false, Ordering::Relaxed);
+        self.failure = Some(job.failure());
+        self.outbox.set_failure(self.failure);
+        self.jobs.send(job).map_err(|_| std::io::Error::other("the work thread has ended").into())
+    }
+
+    fn tell_overdue(&self, step: Step) -> Result<(), FrameError> {
+        let Some(failure) = self.failure else { return Ok(()) };
+        let event = failure(match step {
+            Step::Submission => GpuError::Hang.fault(),
+            Step::Compile => GpuError::CompileTooLong.fault(),
+        });
+        // A task whose shaders do not get compiled would stop every other device just so.
+        let event = match event {
+            RuntimeEvent::RunEnded(RunOutcome::DeviceFault(fault)) if step == Step::Compile => {
+                RuntimeEvent::RunEnded(RunOutcome::TaskFault(fault))
+            }
+            event => event,
+        };
+        self.outbox.send(&event)
+    }
+
+    fn refuse(&self, fault: Fault) -> Result<(), FrameError> {
+        self.outbox.send(&RuntimeEvent::Refused(fault))
+    }
+}
+
+fn read_requests(mut input: impl Read, inbound: &Sender<Inbound>) {
+    loop {
+        let message = match FRAMES.read_blocking(&mut input) {
+            Ok(request) => Inbound::Request(request),
+            Err(error) => Inbound::Broken(error),
+        };
+        let is_last = matches!(message, Inbound::Broken(_));
+        if inbound.send(message).is_err() || is_last {
+            return;
+        }
+    }
+}
+
+fn do_jobs(queue: &Receiver<Job>, work: &Work, inbound: &Sender<Inbound>) {
+    // Asked once: drivers take long to load, and indices must not change.
+    let mut known: Option<Adapters> = None;
+    while let Ok(job) = queue.recv() {
+        let adapters = known.get_or_insert_with(|| work.step(Step::Submission, Adapters::find));
+        let (event, ends_process) = match job {
+            Job::Enumerate => (RuntimeEvent::Devices(adapters.infos()), false),
+            Job::Benchmark { device, measures, budget_ms } => {
+                let budget = Duration::from_millis(budget_ms);
+                let result = adapters
+                    .get(device)
+                    .map_err(BenchmarkError::from)
+                    .and_then(|adapter| benchmark::run(adapter, &measures, budget, work));
+                let ends_process = matches!(&result, Err(BenchmarkError::Gpu(error)) if error.ends_process());
+                (RuntimeEvent::BenchmarkEnded(result.map_err(|error| error.fault())), ends_process)
+            }
+            Job::Run { device, kind, payload, inputs, limits } => {
+                let result = run_task(adapters, device, &kind, &payload, &inputs, &limits, work);
+                let ends_process = matches!(&result, Err(RunError::Gpu(error)) if error.ends_process());
+                (RuntimeEvent::RunEnded(result.unwrap_or_else(|error| error.outcome())), ends_process)
+            }
+        };
+        if inbound.send(Inbound::Worked(event, ends_process)).is_err() {
+            return;
+        }
+    }
+}
+
+fn run_task(
+    adapters: &Adapters,
+    device: u32,
+    kind: &str,
+    payload: &[u8],
+    inputs: &[TaskInput],
+    limits: &Limits,
+    work: &Work,
+) -> Result<RunOutcome, RunError> {
+    if kind != JOB_KIND_WGSL {
+        return Err(TaskError::KindUnsupported(kind.to_owned()).into());
+    }
+    let adapter = adapters.get(device)?;
+    let task = wgsl::check(payload, inputs, limits)?;
+    wgsl::run(adapter, &task, limits, work)
+}
