@@ -2,12 +2,15 @@ import tailwind from '@tailwindcss/vite';
 import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vitest/config';
 
+import manifest from './package.json' with { type: 'json' };
+
 export default defineConfig(({ command, mode }) => ({
   plugins: [react(), tailwind()],
   define: {
     // The simulated worker is compiled in for `vite dev`, for the tests and for `--mode fake` alone, so that
     // the app that people install cannot show invented figures.
     __WITH_FAKE__: JSON.stringify(command === 'serve' || mode === 'fake' || mode === 'test'),
+    __APP_VERSION__: JSON.stringify(manifest.version),
   },
   // The shell's content security policy allows no `data:` fonts, so nothing is inlined.
   build: { target: 'es2022', assetsInlineLimit: 0, chunkSizeWarningLimit: 900 },

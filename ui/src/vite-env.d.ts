@@ -2,3 +2,6 @@
 
 /** Whether the simulated worker is compiled in; see vite.config.ts. */
 declare const __WITH_FAKE__: boolean;
+
+/** The version in package.json, which is the app's. */
+declare const __APP_VERSION__: string;

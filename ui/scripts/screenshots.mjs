@@ -1,0 +1,180 @@
+// Photographs the user interface over the simulated worker, under the content security policy that the app
+// ships with, and fails when the page complains.
+//
+//   npm run screenshots                 all pictures, into screenshots/
+//   npm run screenshots -- dashboard    those whose name contains a word
+import { createReadStream, existsSync, mkdirSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { extname, join, normalize } from 'node:path';
+
+import { chromium } from 'playwright-core';
+
+const root = new URL('../dist-fake/', import.meta.url).pathname;
+const out = new URL('../screenshots/', import.meta.url).pathname;
+const wanted = process.argv[2] ?? '';
+mkdirSync(out, { recursive: true });
+
+const types = { '.svg': 'image/svg+xml', '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.woff2': 'font/woff2' };
+// The shell's policy, less its own `ipc:` scheme.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; connect-src 'none'";
+const server = createServer((request, response) => {
+  const path = normalize(new URL(request.url, 'http://localhost').pathname);
+  const file = join(root, path === '/' ? 'index.html' : path);
+  if (!file.startsWith(root) || !existsSync(file)) return response.writeHead(404).end();
+  response.writeHead(200, {
+    'content-type': types[extname(file)] ?? 'application/octet-stream',
+    'content-security-policy': policy,
+  });
+  createReadStream(file).pipe(response);
+});
+await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+const origin = `http://127.0.0.1:${server.address().port}`;
+
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  args: [
+    '--headless',
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+  ],
+});
+
+const complaints = [];
+
+/** Opens a page over a fresh simulation, lets `act` lead it somewhere, and photographs it. */
+async function photograph(name, options, act = async () => {}) {
+  if (!name.includes(wanted)) return;
+  const { width = 1200, height = 820, theme = 'dark', language = 'en', query = '', full = true } = options;
+  const context = await browser.newContext({ viewport: { width, height }, locale: language, reducedMotion: 'reduce' });
+  await context.addInitScript(
+    ([storedTheme, storedLanguage]) => {
+      localStorage.setItem('lull.theme', storedTheme);
+      localStorage.setItem('lull.language', storedLanguage);
+    },
+    [theme, language],
+  );
+  const page = await context.newPage();
+  page.on('console', (message) => {
+    if (message.type() === 'error') complaints.push(`${name}: ${message.text()}`);
+  });
+  page.on('pageerror', (error) => complaints.push(`${name}: ${error.message}`));
+  await page.goto(`${origin}/?${query}`);
+  await page.locator('main').waitFor();
+  await act(page);
+  await page.evaluate(() => document.fonts.ready);
+  const sideways = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  if (sideways > 0) complaints.push(`${name}: ${sideways} px wider than the window`);
+  await page.screenshot({ path: join(out, `${name}.png`), fullPage: full });
+  console.log(name);
+  await context.close();
+}
+
+const step = (name) => `[data-testid="wizard-step-${name}"]`;
+const press = (page, id) => page.getByTestId(id).click();
+/** Moves the simulated clock. */
+const ahead = (page, seconds) => page.evaluate((s) => globalThis.lullFake.advance(s * 1000), seconds);
+
+/** Leads the wizard to a step. */
+async function wizardTo(page, goal) {
+  await ahead(page, 3);
+  for (const name of ['welcome', 'device', 'benchmark', 'estimate', 'effort', 'wallet']) {
+    await page.locator(step(name)).waitFor();
+    if (name === goal) return;
+    if (name === 'benchmark') {
+      await press(page, 'benchmark-start');
+      if (goal === 'measuring') return ahead(page, 5.5);
+      await ahead(page, 12);
+    }
+    if (name === 'wallet') await press(page, 'wizard-skip');
+    else await page.getByTestId('wizard-next').click();
+  }
+  await page.locator(step('enrol')).waitFor();
+}
+
+for (const goal of ['welcome', 'device', 'measuring', 'benchmark', 'estimate', 'effort', 'wallet', 'enrol'])
+  await photograph(`wizard-${goal}`, { full: false }, async (page) => {
+    await wizardTo(page, goal === 'benchmark' ? 'estimate' : goal);
+    if (goal === 'benchmark') await press(page, 'wizard-back');
+    if (goal === 'wallet') {
+      await page.getByTestId('wallet-input').fill('0x52908400098527886E0F7030069857D2E4169EE7');
+      await press(page, 'wizard-next');
+      await page.getByTestId('wallet-error').waitFor();
+    }
+  });
+
+const enrolled = 'scene=enrolled&ahead=175';
+const settled = (page) => page.getByTestId('task-picture').waitFor();
+const goTo = (name) => async (page) => {
+  await press(page, `nav-${name}`);
+  await page.getByRole('heading', { level: 1 }).first().waitFor();
+  if (name === 'tasks') await page.getByTestId('task-row').first().waitFor();
+  if (name === 'receipts') await page.getByTestId('receipt-row').first().waitFor();
+};
+await photograph('dashboard', { query: enrolled, full: false, width: 1280, height: 860 }, settled);
+for (const theme of ['dark', 'light'])
+  for (const language of ['en', 'zh-CN'])
+    await photograph(`overview-${theme}-${language}`, { query: enrolled, theme, language }, settled);
+await photograph('overview-long', { query: enrolled, language: 'de-x-long' }, settled);
+await photograph('overview-narrow', { query: enrolled, width: 380, height: 760 }, settled);
+await photograph('overview-narrow-long', { query: enrolled, width: 380, height: 760, language: 'de-x-long' }, settled);
+await photograph('overview-wide-light', { query: enrolled, width: 1800, height: 1000, theme: 'light' }, settled);
+await photograph('wizard-narrow', { width: 380, height: 760 }, (page) => wizardTo(page, 'estimate'));
+await photograph('wizard-light', { theme: 'light', full: false }, (page) => wizardTo(page, 'estimate'));
+await photograph('wizard-long', { language: 'de-x-long', full: false }, (page) => wizardTo(page, 'device'));
+await photograph('wizard-zh', { language: 'zh-CN', full: false }, (page) => wizardTo(page, 'welcome'));
+for (const name of ['tasks', 'receipts', 'settings'])
+  for (const theme of ['dark', 'light'])
+    await photograph(`${name}-${theme}`, { query: enrolled, theme, full: name === 'settings' }, goTo(name));
+await photograph('settings-narrow-long', { query: enrolled, width: 380, language: 'de-x-long' }, goTo('settings'));
+await photograph('receipts-narrow', { query: enrolled, width: 380, height: 760, full: false }, goTo('receipts'));
+await photograph('receipts-verified', { query: enrolled, full: false }, async (page) => {
+  await goTo('receipts')(page);
+  await press(page, 'receipts-verify');
+  await page.getByTestId('receipts-verdict').waitFor();
+});
+await photograph('receipts-faulty', { query: enrolled, full: false }, async (page) => {
+  await goTo('receipts')(page);
+  await page.evaluate(() => (globalThis.lullFake.worker.ledger.tamperedNonce = globalThis.lullFake.worker.ledger.receipts[3].nonce));
+  await press(page, 'receipts-verify');
+  await page.getByTestId('receipts-verdict').waitFor();
+});
+await photograph('paused', { query: enrolled, full: false }, async (page) => {
+  await settled(page);
+  await press(page, 'pause');
+  await press(page, 'pause-hour');
+  await page.getByTestId('resume').waitFor();
+});
+await photograph('pause-menu', { query: enrolled, full: false }, async (page) => {
+  await settled(page);
+  await press(page, 'pause');
+});
+await photograph('worker-lost', { query: enrolled, full: false, theme: 'light' }, async (page) => {
+  await settled(page);
+  await page.evaluate(() => globalThis.lullFake.loseWorker({ code: 'connection_closed', sentence: 'The worker closed the connection.' }));
+});
+await photograph('first-earning', { full: false }, async (page) => {
+  await wizardTo(page, 'enrol');
+  await press(page, 'enrol-start');
+  await ahead(page, 5);
+  await page.getByTestId('dashboard').waitFor();
+  await ahead(page, 18);
+  await settled(page);
+});
+await photograph('just-enrolled', {}, async (page) => {
+  await wizardTo(page, 'enrol');
+  await press(page, 'enrol-start');
+  await ahead(page, 5);
+  await page.getByTestId('dashboard').waitFor();
+});
+
+await browser.close();
+server.close();
+if (complaints.length > 0) {
+  console.error(complaints.join('\n'));
+  process.exit(1);
+}

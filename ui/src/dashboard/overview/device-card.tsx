@@ -1,0 +1,93 @@
+import clsx from 'clsx';
+import { useTranslation } from 'react-i18next';
+
+import type { DeviceTelemetry } from '../../bindings/DeviceTelemetry';
+import type { DeviceView } from '../../bindings/DeviceView';
+import { Sparkline } from '../../charts/sparkline';
+import { formatGibibytes, formatNumber } from '../../format/measure';
+import { useWorker } from '../../worker/context';
+import type { TelemetrySample } from '../../worker/snapshot-store';
+
+interface Gauge {
+  key: 'load' | 'vram' | 'temperature' | 'power';
+  colour: string;
+  read: (telemetry: DeviceTelemetry) => number | null;
+  write: (value: number) => string;
+  range: [number, number | null];
+}
+
+/** A device with what it is doing now and in the last minutes. */
+export function DeviceCard({ device }: { device: DeviceView }) {
+  const { t, i18n } = useTranslation();
+  const { telemetry } = useWorker();
+  const { info } = device;
+  const samples = telemetry.get(info.index) ?? [];
+  const whole = (value: number) => new Intl.NumberFormat(i18n.language, { maximumFractionDigits: 0 }).format(value);
+  const total = info.vram_bytes;
+  const gauges: Gauge[] = [
+    { key: 'load', colour: '--kind-1', read: (d) => d.load_percent, write: (v) => `${whole(v)} %`, range: [0, 100] },
+    {
+      key: 'vram',
+      colour: '--kind-2',
+      read: (d) => d.vram_used_bytes,
+      write: (v) =>
+        total === null
+          ? `${formatGibibytes(v, i18n.language)} GiB`
+          : `${formatGibibytes(v, i18n.language)} / ${formatGibibytes(total, i18n.language)} GiB`,
+      range: [0, total],
+    },
+    { key: 'temperature', colour: '--kind-4', read: (d) => d.temperature_celsius, write: (v) => `${whole(v)} °C`, range: [20, 95] },
+    { key: 'power', colour: '--kind-3', read: (d) => d.power_watts, write: (v) => `${formatNumber(v, i18n.language)} W`, range: [0, null] },
+  ];
+  const silent = gauges.every((gauge) => gauge.read(device.telemetry) === null);
+  return (
+    <section aria-label={info.name} className="card grid min-w-0 content-start gap-5 p-6">
+      <header className="flex items-start justify-between gap-4">
+        <div className="min-w-0">
+          <p className="text-sm text-muted">{t(`device.kind.${info.kind}`)}</p>
+          <h3 className="text-lg font-semibold">{info.name}</h3>
+        </div>
+        <span
+          className={clsx(
+            'shrink-0 rounded-full px-2.5 py-0.5 text-xs font-medium',
+            device.lent ? 'bg-aurora/15 text-aurora' : 'bg-raised text-muted',
+          )}
+        >
+          {device.lent ? t('device.lent') : t('device.not_lent')}
+        </span>
+      </header>
+      {silent ? (
+        <p className="text-sm text-muted">{t('device.no_telemetry')}</p>
+      ) : (
+        <dl className="grid grid-cols-2 gap-x-6 gap-y-5">
+          {gauges.map((gauge) => (
+            <GaugeTile key={gauge.key} gauge={gauge} now={gauge.read(device.telemetry)} samples={samples} />
+          ))}
+        </dl>
+      )}
+    </section>
+  );
+}
+
+function GaugeTile({ gauge, now, samples }: { gauge: Gauge; now: number | null; samples: readonly TelemetrySample[] }) {
+  const { t } = useTranslation();
+  const written = now === null ? t('common.unknown') : gauge.write(now);
+  return (
+    <div className="grid min-w-0 content-start gap-1">
+      <dt className="text-sm text-muted">{t(`device.${gauge.key}`)}</dt>
+      <dd className={clsx('figures', now === null ? 'text-sm text-faint' : 'text-lg font-medium')}>{written}</dd>
+      {now === null ? (
+        <div aria-hidden className="mt-5 border-t border-dashed border-line-strong" />
+      ) : (
+        <div role="img" aria-label={t('device.graph', { measure: t(`device.${gauge.key}`), value: written })}>
+          <Sparkline
+            at={samples.map((sample) => sample.at / 1000)}
+            values={samples.map((sample) => gauge.read(sample.telemetry))}
+            range={gauge.range}
+            colour={gauge.colour}
+          />
+        </div>
+      )}
+    </div>
+  );
+}

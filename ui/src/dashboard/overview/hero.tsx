@@ -1,0 +1,139 @@
+import { useTranslation } from 'react-i18next';
+
+import type { AssignmentView } from '../../bindings/AssignmentView';
+import type { Snapshot } from '../../bindings/Snapshot';
+import type { TaskRow } from '../../bindings/TaskRow';
+import { Money } from '../../components/money';
+import { formatPercent } from '../../format/measure';
+import { Moon } from '../../sky/moon';
+import { Sky } from '../../sky/sky';
+import { useWorker } from '../../worker/context';
+import { useTasksToday } from '../../worker/queries';
+import { useStateWords } from '../../worker/use-state-words';
+import { JobPicture, type PicturedJob } from './job-picture';
+import { WorkControls } from './work-controls';
+
+/** The moon's light for each state: while work runs, it waxes with the task. */
+function moonOf(snapshot: Snapshot, lost: boolean): { lit: number; mood: 'clear' | 'asleep' | 'trouble' } {
+  const { state } = snapshot;
+  if (lost || state.name === 'faulted') return { lit: 0.15, mood: 'trouble' };
+  switch (state.name) {
+    case 'working': {
+      const sum = state.assignments.reduce((total, a) => total + a.fraction, 0);
+      return { lit: Math.max(0.04, sum / Math.max(1, state.assignments.length)), mood: 'clear' };
+    }
+    case 'benchmarking':
+      return { lit: Math.max(0.04, state.fraction), mood: 'clear' };
+    case 'ready':
+    case 'connecting':
+    case 'starting':
+      return { lit: 0.12, mood: 'clear' };
+    case 'yielding':
+    case 'draining':
+    case 'stopped':
+      return { lit: 0.3, mood: 'asleep' };
+  }
+}
+
+/** The picture to show: of the running task, else of the newest task that has one. */
+function picturedJob(
+  assignments: AssignmentView[],
+  rows: readonly TaskRow[],
+  pictures: ReadonlyMap<string, string>,
+): PicturedJob | null {
+  const job = assignments.find((a) => a.picture !== null) ?? rows.find((row) => row.picture !== null);
+  if (!job?.picture) return null;
+  const accepted = rows.filter((row) => row.job === job.job && row.state.name === 'accepted').length;
+  return {
+    title: job.job_title,
+    customer: job.customer_name,
+    tile: job.picture,
+    source: pictures.get(job.job),
+    share: Math.min(1, accepted / Math.max(1, job.task_count)),
+    rendering: assignments.flatMap((a) => (a.job === job.job && a.picture ? [a.picture] : [])),
+  };
+}
+
+interface HeroProps {
+  rows: readonly TaskRow[];
+  pictures: ReadonlyMap<string, string>;
+}
+
+/** What the worker is doing and why, under the sky that its work lights. */
+export function Hero({ rows, pictures }: HeroProps) {
+  const { t, i18n } = useTranslation();
+  const { snapshot, lost } = useWorker();
+  const words = useStateWords();
+  const stars = useTasksToday();
+  if (!snapshot) return null;
+  const { state } = snapshot;
+  const assignments = state.name === 'working' ? state.assignments : [];
+  const moon = moonOf(snapshot, lost !== null);
+  const pictured = picturedJob(assignments, rows, pictures);
+  return (
+    <Sky
+      stars={stars}
+      dimmed={moon.mood !== 'clear'}
+      className="grid gap-8 rounded-3xl p-6 sm:p-9 lg:grid-cols-[1fr_minmax(0,29rem)] lg:items-center"
+    >
+      <div className="flex min-w-0 flex-col gap-6 lg:min-h-80">
+        <Moon lit={moon.lit} mood={moon.mood} className="size-20 animate-drift sm:size-24" />
+        <div aria-live="polite" className="grid gap-2">
+          <h1
+            data-testid="state-title"
+            className="font-display text-[clamp(2.4rem,6vw,3.75rem)] leading-none font-semibold tracking-tight"
+          >
+            {words.title}
+          </h1>
+          <p data-testid="state-why" className="max-w-[44ch] text-lg text-pretty text-on-sky-muted">
+            {words.why}
+          </p>
+        </div>
+        {assignments.length > 0 && (
+          <ul className="grid max-w-md gap-4">
+            {assignments.map((assignment) => (
+              <li key={assignment.id} className="grid gap-1.5 text-sm">
+                <div className="flex flex-wrap justify-between gap-x-4">
+                  <span>
+                    {t('overview.task_of', { index: assignment.task_index + 1, count: assignment.task_count })} ·{' '}
+                    {t(`stage.${assignment.stage}`)}
+                  </span>
+                  <span className="text-on-sky-muted">
+                    <Money units={assignment.price} />
+                  </span>
+                </div>
+                <div
+                  role="progressbar"
+                  aria-label={t('overview.moon', { percent: formatPercent(assignment.fraction, i18n.language) })}
+                  aria-valuenow={Math.round(assignment.fraction * 100)}
+                  className="h-1.5 overflow-hidden rounded-full bg-(--on-sky)/15"
+                >
+                  <div
+                    className="h-full rounded-full bg-(--moon-lit) transition-[width] duration-300 ease-linear day:bg-primary"
+                    style={{ width: `${assignment.fraction * 100}%` }}
+                  />
+                </div>
+              </li>
+            ))}
+          </ul>
+        )}
+        <WorkControls />
+        <p className="mt-auto text-sm text-on-sky-muted">{t('overview.stars', { count: stars })}</p>
+      </div>
+      <div className="grid min-w-0 gap-3">
+        <JobPicture job={pictured} />
+        {pictured && (
+          <div className="flex flex-wrap items-baseline justify-between gap-x-4 px-1 text-sm">
+            <p className="min-w-0">
+              <span className="font-medium">{pictured.title}</span>{' '}
+              <span className="text-on-sky-muted">{pictured.customer}</span>
+            </p>
+            <p className="figures text-on-sky-muted">
+              {t('overview.picture_done', { share: formatPercent(pictured.share, i18n.language) })}
+            </p>
+          </div>
+        )}
+      </div>
+    </Sky>
+  );
+}

@@ -1,0 +1,37 @@
+import { useTranslation } from 'react-i18next';
+
+import { EffortChoice } from '../../worker/effort-choice';
+import { StartSwitches } from '../../worker/start-switches';
+import { TariffField } from '../../worker/tariff-field';
+import { PageHeading } from '../page-heading';
+import { AboutSection } from './about-section';
+import { DevicesSection } from './devices-section';
+import { LookSection } from './look-section';
+import { Section } from './section';
+import { WalletSection } from './wallet-section';
+
+/** All choices in one place. */
+export function SettingsPage() {
+  const { t } = useTranslation();
+  return (
+    <div className="grid gap-5">
+      <PageHeading title={t('settings.title')} />
+      <div className="grid gap-5 xl:grid-cols-2 xl:items-start">
+        <div className="grid gap-5">
+          <Section title={t('settings.work')}>
+            <EffortChoice label={t('settings.effort')} />
+            <TariffField />
+            <p className="-mt-3 text-sm text-muted">{t('settings.tariff_why')}</p>
+            <StartSwitches />
+          </Section>
+          <WalletSection />
+          <LookSection />
+        </div>
+        <div className="grid gap-5">
+          <DevicesSection />
+          <AboutSection />
+        </div>
+      </div>
+    </div>
+  );
+}
