@@ -1,0 +1,6 @@
+//! What the window may ask of the shell. Every fault crosses as `{code, sentence}`.
+
+pub mod autostart;
+pub mod file;
+pub mod quit;
+pub mod worker;

@@ -1,0 +1,25 @@
+//! A snapshot for tests to change.
+
+use lull_types::{UnixMillis, WorkerId};
+use lull_worker_api::{EarningsView, Intent, PROTOCOL_VERSION, Settings, Snapshot, StateView, Steps};
+
+/// A worker that is ready and has not earned yet.
+pub fn snapshot() -> Snapshot {
+    Snapshot {
+        protocol: PROTOCOL_VERSION,
+        worker_version: "0.1.0".to_owned(),
+        worker: WorkerId([1; 32]),
+        taken_at: UnixMillis(0),
+        intent: Intent::On,
+        state: StateView::Ready { reason: None },
+        steps: Steps { devices_found: true, benchmarked: true, enrolled: true, first_receipt: false },
+        hardware: None,
+        devices: Vec::new(),
+        network: None,
+        wallet: None,
+        earnings: EarningsView::default(),
+        estimate: None,
+        settings: Settings::default(),
+        notices: Vec::new(),
+    }
+}
