@@ -7,3 +7,7 @@
 pub mod blobs;
 pub mod engine;
 pub mod gateway;
+pub mod verifier;
+pub mod ledger;
+pub mod store;
+pub mod writer;

@@ -1,7 +1,198 @@
 //! The network's decisions: `handle(transaction, input, now)` → effects.
+//!
+//! # API boundary
+//! The engine opens no file, socket or clock. All that must last is in the store, through the transaction that
+//! it is handed; in memory it keeps only who is connected and who waits for work, which a restart may forget.
+//! Ids and samples are drawn from a seeded generator, so the same inputs on the same store give the same
+//! effects.
+//!
+//! # Invariants
+//! - Effects are carried out only after the commit: nothing is promised that a crash could undo.
+//! - An error means that nothing happened: the caller rolls back to before the input.
+//! - Every input may arrive twice.
+//! - An accepted report is paid in the transaction that accepts it, exactly once, and its receipt with it.
+//! - Every job ends, and then nothing is reserved for it.
+//!
+//! # Driving it without threads
+//! ```
+//! # use lull_network::{engine::{Config, Engine, Input}, store};
+//! # use lull_types::{SecretKey, UnixMillis};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut connection = store::open_in_memory()?;
+//! let mut engine = Engine::new(SecretKey::from_bytes(&[1; 32]), Config::default(), [0; 32]);
+//! let transaction = connection.transaction()?;
+//! let effects = engine.handle(&transaction, Input::Tick, UnixMillis(0))?;
+//! transaction.commit()?;
+//! # assert!(effects.is_empty());
+//! # Ok(()) }
+//! ```
 
+mod claim;
+mod clock;
+mod customers;
+mod decide;
 mod effect;
+mod enrol;
+mod error;
 mod input;
+mod jobs;
+pub mod policy;
+mod receipts;
+mod report;
+mod rows;
+mod sessions;
+mod settle;
+mod turn;
+mod verify;
+
+use lull_network_api::{NetworkInfo, WorkerMessage};
+use lull_types::{SecretKey, UnixMillis, WorkerId};
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng;
+use rusqlite::Transaction;
 
 pub use effect::{Against, CheckRequest, Effect};
+pub use error::EngineError;
 pub use input::{Answer, BlobOwner, CheckId, CheckOutcome, Input, JobSpec, SessionId, TaskSpec};
+pub use policy::Policy;
+
+use sessions::Sessions;
+use turn::Turn;
+
+/// What a network is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Its name, for people.
+    pub name: String,
+    /// Its money is practice tokens without value.
+    pub practice: bool,
+    /// What it decides by.
+    pub policy: Policy,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { name: "Lull".to_owned(), practice: false, policy: Policy::default() }
+    }
+}
+
+/// The network's decisions. See the module.
+#[derive(Debug)]
+pub struct Engine {
+    key: SecretKey,
+    config: Config,
+    /// Draws ids and samples. Seeded from the operating system in a real network: a worker that could foresee
+    /// it would know which reports are checked.
+    dice: ChaCha20Rng,
+    sessions: Sessions,
+    /// Kinds that the trusted runtime checks now.
+    trusted: Vec<String>,
+    /// The latest instant seen: a clock that is set back does not go back here.
+    latest: UnixMillis,
+    /// The last tick.
+    ticked: UnixMillis,
+}
+
+impl Engine {
+    /// An engine that knows nobody yet. `seed` must never be used twice with one store, because ids are drawn
+    /// from it.
+    pub fn new(key: SecretKey, config: Config, seed: [u8; 32]) -> Self {
+        Self {
+            key,
+            config,
+            dice: ChaCha20Rng::from_seed(seed),
+            sessions: Sessions::default(),
+            trusted: Vec::new(),
+            latest: UnixMillis(0),
+            ticked: UnixMillis(0),
+        }
+    }
+
+    /// What the network tells of itself.
+    pub fn info(&self) -> NetworkInfo {
+        NetworkInfo {
+            id: self.key.network_id(),
+            name: self.config.name.clone(),
+            practice: self.config.practice,
+            audit_window_ms: self.config.policy.audit_window_ms,
+        }
+    }
+
+    /// Workers that have a session now.
+    pub fn connected(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Takes one input. Everything it changes is written through `tx`; the effects are to be carried out after
+    /// the commit.
+    ///
+    /// # Errors
+    /// [`EngineError`]: the caller must undo what was written through `tx` since the call.
+    pub fn handle(
+        &mut self,
+        tx: &Transaction<'_>,
+        input: Input,
+        now: UnixMillis,
+    ) -> Result<Vec<Effect>, EngineError> {
+        self.latest = self.latest.max(now);
+        let mut turn = Turn::new(tx, self.latest);
+        let turn = &mut turn;
+        match input {
+            Input::WorkerConnected { worker, session } => self.connect(turn, worker, session),
+            Input::WorkerDisconnected { worker, session } => self.sessions.remove(worker, session),
+            Input::FromWorker { worker, session, message } => {
+                self.from_worker(turn, worker, session, message)?;
+            }
+            Input::BlobStored { hash, bytes, by } => customers::blob_stored(turn, hash, bytes, by)?,
+            Input::TrustedRuntime { kinds } => self.trusted_runtime(turn, kinds)?,
+            Input::CheckEnded { check, outcome } => self.check_ended(turn, check, outcome)?,
+            Input::Tick => self.tick(turn)?,
+            Input::CreateCustomer { name, api_key_hash } => {
+                self.create_customer(turn, &name, api_key_hash)?;
+            }
+            Input::Deposit { customer, amount, reference } => {
+                customers::deposit(turn, customer, amount, &reference)?;
+            }
+            Input::CreateJob { customer, job } => self.create_job(turn, customer, &job)?,
+            Input::WithdrawJob { customer, job } => self.withdraw_job(turn, customer, job)?,
+            Input::PaidOut { worker, amount, reference } => {
+                self.paid_out(turn, worker, amount, &reference)?;
+            }
+        }
+        self.sessions.wake(turn);
+        Ok(std::mem::take(&mut turn.effects))
+    }
+
+    fn from_worker(
+        &mut self,
+        turn: &mut Turn<'_>,
+        worker: WorkerId,
+        session: SessionId,
+        message: WorkerMessage,
+    ) -> Result<(), EngineError> {
+        if !self.sessions.is_current(worker, session) {
+            turn.drop_session(worker, session);
+            return Ok(());
+        }
+        match message {
+            WorkerMessage::Hello { worker_version, nonce_held } => {
+                self.hello(turn, worker, session, &worker_version, nonce_held)
+            }
+            WorkerMessage::Enrol(enrolment) => self.enrol(turn, worker, &enrolment),
+            WorkerMessage::SetWallet(wallet) => self.set_wallet(turn, worker, wallet),
+            WorkerMessage::WantWork { device } => self.want_work(turn, worker, device),
+            WorkerMessage::Progress { assignment, fraction } => {
+                report::progress(turn, worker, assignment, fraction)
+            }
+            WorkerMessage::Report { assignment, outputs, ran_ms } => {
+                self.report(turn, worker, assignment, &outputs, ran_ms)
+            }
+            WorkerMessage::HandBack { assignment, reason } => {
+                self.hand_back(turn, worker, assignment, &reason)
+            }
+            WorkerMessage::Countersign { lane, nonce, signature } => {
+                self.countersign(turn, worker, lane, nonce, signature)
+            }
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! Placing work: which task a device gets when it asks.
+//!
+//! Second opinions come first, because someone waits for money. Otherwise customers are served by *stride
+//! scheduling* (Waldspurger and Weihl, 1995): each has a pass, the lowest pass in line is served, and a served
+//! customer's pass grows by the time that its task may take of a worker. So customers who always have work
+//! waiting get equal shares of worker time, whatever the number and length of their tasks; asking for long
+//! deadlines costs turns. A customer who was away starts level with the lowest in line. Within a customer,
+//! tasks go in the order in which they were submitted.
+
+use std::time::Duration;
+
+use lull_network_api::{Assignment, NetworkMessage};
+use lull_types::{CustomerId, Fault, TaskId, UnixMillis, WorkerId};
+use rusqlite::{OptionalExtension, Transaction, params};
+
+use super::rows::{AssignmentRow, JobRow, TaskRow};
+use super::turn::Turn;
+use super::{Engine, EngineError};
+use crate::store::{AssignmentState, FromJson, Purpose, Sql, TaskState};
+
+/// Who asks.
+struct Asker {
+    worker: WorkerId,
+    device: u32,
+    class: String,
+    kinds: Vec<String>,
+    /// Tasks that this worker gave back after this instant go to others.
+    paused_since: UnixMillis,
+}
+
+/// A worker is kept from a task that it has now or had wrong or blamed for ever, and from one that it gave
+/// back or let expire for a while. `?1` is the worker, `?2` the instant from which a pause still counts.
+macro_rules! not_kept_from {
+    ($task:literal) => {
+        concat!(
+            "NOT EXISTS (SELECT 1 FROM assignments a WHERE a.task = ",
+            $task,
+            " AND a.worker = ?1 AND (a.state IN ('open', 'reported', 'rejected', 'blamed')
+                OR (a.state IN ('handed_back', 'expired') AND a.decided_at > ?2)))"
+        )
+    };
+}
+
+impl Engine {
+    pub(super) fn want_work(
+        &mut self,
+        turn: &mut Turn<'_>,
+        worker: WorkerId,
+        device: u32,
+    ) -> Result<(), EngineError> {
+        let known: Option<(Option<String>, FromJson<Vec<String>>)> = turn
+            .tx
+            .prepare_cached(
+                "SELECT d.class, w.kinds FROM workers w LEFT JOIN devices d ON d.worker = w.id AND d.device = ?2
+                 WHERE w.id = ?1",
+            )?
+            .query_row(params![Sql(worker), device], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        let Some((class, FromJson(kinds))) = known else {
+            let sentence = "this worker is not enrolled, so it gets no work; enrol first";
+            self.no_work(turn, worker, device, "not_enrolled", sentence);
+            return Ok(());
+        };
+        let Some(class) = class else {
+            let sentence =
+                format!("device {device} was not measured when this worker enrolled; enrol again with it");
+            self.no_work(turn, worker, device, "device_not_enrolled", &sentence);
+            return Ok(());
+        };
+        if let Some(open) = AssignmentRow::open_of_device(turn.tx, worker, device)? {
+            if open.deadline >= turn.now {
+                return self.tell_assignment(turn, &open);
+            }
+            self.expire(turn, &open)?;
+        }
+        let pause = Duration::from_millis(self.config.policy.handback_pause_ms);
+        let paused_since = UnixMillis(turn.now.0.saturating_sub(pause.as_millis() as u64));
+        let asker = Asker { worker, device, class, kinds, paused_since };
+        if let Some(task) = find_second(turn.tx, &asker)? {
+            return self.place(turn, &asker, task, Purpose::Second);
+        }
+        if let Some(task) = find_first(turn.tx, &asker, turn.now)? {
+            return self.place(turn, &asker, task, Purpose::First);
+        }
+        let reason = why_idle(turn.tx, &asker, turn.now)?;
+        self.no_work(turn, worker, device, &reason.code, &reason.sentence);
+        self.sessions.wait(worker, device, asker.class, asker.kinds);
+        Ok(())
+    }
+
+    fn no_work(&self, turn: &mut Turn<'_>, worker: WorkerId, device: u32, code: &str, sentence: &str) {
+        let retry_after_ms = self.config.policy.no_work_retry_ms;
+        let reason = Fault::new(code, sentence);
+        self.send(turn, worker, NetworkMessage::NoWork { device, reason, retry_after_ms });
+    }
+
+    fn place(
+        &mut self,
+        turn: &mut Turn<'_>,
+        asker: &Asker,
+        task: TaskId,
+        purpose: Purpose,
+    ) -> Result<(), EngineError> {
+        let task = TaskRow::get(turn.tx, task)?;
+        let job = JobRow::get(turn.tx, task.job)?;
+        let row = AssignmentRow {
+            id: self.new_assignment_id(turn.now),
+            task: task.id,
+            job: job.id,
+            worker: asker.worker,
+            device: asker.device,
+            class: asker.class.clone(),
+            purpose,
+            state: AssignmentState::Open,
+            price: job.price,
+            deadline: turn.now.after(Duration::from_millis(job.task_deadline_ms)),
+            outputs: Vec::new(),
+            checked: false,
+            expected: Vec::new(),
+            reason: None,
+        };
+        turn.tx
+            .prepare_cached(
+                "INSERT INTO assignments (id, task, job, worker, device, class, purpose, state, price,
+                     assigned_at, deadline)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            )?
+            .execute(params![
+                Sql(row.id),
+                Sql(row.task),
+                Sql(row.job),
+                Sql(row.worker),
+                row.device,
+                row.class,
+                row.purpose,
+                row.state,
+                Sql(row.price),
+                Sql(turn.now),
+                Sql(row.deadline),
+            ])?;
+        match purpose {
+            Purpose::First => {
+                task.set_state(turn.tx, TaskState::Placed)?;
+                turn.tx
+                    .prepare_cached(
+                        "UPDATE customers SET waiting = waiting - 1, pass = pass + ?2 WHERE id = ?1",
+                    )?
+                    .execute(params![Sql(task.customer), Sql(UnixMillis(job.task_deadline_ms))])?;
+            }
+            Purpose::Second => self.drop_second(turn, &task)?,
+        }
+        self.sessions.no_longer_waits(asker.worker, asker.device);
+        self.tell(turn, &row, task, job);
+        Ok(())
+    }
+
+    fn tell_assignment(&self, turn: &mut Turn<'_>, row: &AssignmentRow) -> Result<(), EngineError> {
+        let task = TaskRow::get(turn.tx, row.task)?;
+        let job = JobRow::get(turn.tx, row.job)?;
+        self.tell(turn, row, task, job);
+        Ok(())
+    }
+
+    fn tell(&self, turn: &mut Turn<'_>, row: &AssignmentRow, task: TaskRow, job: JobRow) {
+        let assignment = Assignment {
+            id: row.id,
+            task: row.task,
+            job: row.job,
+            job_title: job.title,
+            customer_name: job.customer_name,
+            kind: task.kind,
+            device: row.device,
+            payload: task.payload,
+            price: row.price,
+            deadline: row.deadline,
+            picture: task.picture,
+            task_index: task.position,
+            task_count: job.tasks,
+        };
+        self.send(turn, row.worker, NetworkMessage::Assign(Box::new(assignment)));
+    }
+}
+
+/// A reported task that waits for another worker of this class, the longest waiting first.
+fn find_second(tx: &Transaction<'_>, asker: &Asker) -> Result<Option<TaskId>, EngineError> {
+    let mut oldest: Option<(UnixMillis, TaskId)> = None;
+    for kind in &asker.kinds {
+        let found: Option<(Sql<UnixMillis>, Sql<TaskId>)> = tx
+            .prepare_cached(concat!(
+                "SELECT s.since, s.task FROM seconds s WHERE s.class = ?3 AND s.kind = ?4 AND ",
+                not_kept_from!("s.task"),
+                " ORDER BY s.since, s.task LIMIT 1"
+            ))?
+            .query_row(params![Sql(asker.worker), Sql(asker.paused_since), asker.class, kind], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .optional()?;
+        if let Some((Sql(since), Sql(task))) = found
+            && oldest.is_none_or(|first| (since, task) < first)
+        {
+            oldest = Some((since, task));
+        }
+    }
+    Ok(oldest.map(|(_, task)| task))
+}
+
+/// The first task that this asker may have, of the first customer in line who has one.
+fn find_first(tx: &Transaction<'_>, asker: &Asker, now: UnixMillis) -> Result<Option<TaskId>, EngineError> {
+    let mut line = tx.prepare_cached("SELECT id FROM customers WHERE waiting > 0 ORDER BY pass, id")?;
+    let mut customers = line.query([])?;
+    while let Some(row) = customers.next()? {
+        let Sql(customer): Sql<CustomerId> = row.get(0)?;
+        let mut earliest: Option<(i64, TaskId)> = None;
+        for kind in &asker.kinds {
+            let found: Option<(i64, Sql<TaskId>)> = tx
+                .prepare_cached(concat!(
+                    "SELECT t.seq, t.id FROM tasks t WHERE t.customer = ?3 AND t.kind = ?4 AND t.state = 'waiting'
+                     AND t.not_before <= ?5 AND ",
+                    not_kept_from!("t.id"),
+                    " ORDER BY t.seq LIMIT 1"
+                ))?
+                .query_row(
+                    params![Sql(asker.worker), Sql(asker.paused_since), Sql(customer), kind, Sql(now)],
+                    |row| Ok((row.get(0)?, row.get(1)?)),
+                )
+                .optional()?;
+            if let Some((seq, Sql(task))) = found
+                && earliest.is_none_or(|(first, _)| seq < first)
+            {
+                earliest = Some((seq, task));
+            }
+        }
+        if let Some((_, task)) = earliest {
+            return Ok(Some(task));
+        }
+    }
+    Ok(None)
+}
+
+/// Why there is nothing for this asker, for the contributor.
+fn why_idle(tx: &Transaction<'_>, asker: &Asker, now: UnixMillis) -> Result<Fault, EngineError> {
+    let any = |sql: &str, params: &[&dyn rusqlite::ToSql]| -> Result<bool, EngineError> {
+        Ok(tx.prepare_cached(sql)?.exists(params)?)
+    };
+    if !any("SELECT 1 FROM tasks WHERE state = 'waiting' LIMIT 1", &[])? {
+        return Ok(if any("SELECT 1 FROM jobs WHERE tasks_live > 0 LIMIT 1", &[])? {
+            Fault::new(
+                "all_placed",
+                "every task of every customer is being worked on; this device is next in line",
+            )
+        } else {
+            Fault::new("no_jobs", "no customer has a job waiting; work starts by itself when one arrives")
+        });
+    }
+    let mut of_kind = false;
+    let mut ripe = false;
+    for kind in &asker.kinds {
+        of_kind |= any("SELECT 1 FROM tasks WHERE state = 'waiting' AND kind = ?1 LIMIT 1", &[kind])?;
+        ripe |= any(
+            "SELECT 1 FROM tasks WHERE state = 'waiting' AND kind = ?1 AND not_before <= ?2 LIMIT 1",
+            &[kind, &Sql(now)],
+        )?;
+    }
+    Ok(if !of_kind {
+        Fault::new("no_matching_kind", "the waiting jobs are of kinds that this machine does not run")
+    } else if !ripe {
+        Fault::new("tasks_backing_off", "the waiting tasks failed a moment ago and are tried again shortly")
+    } else {
+        Fault::new(
+            "tasks_for_others",
+            "this machine has already tried the waiting tasks, so they go to other machines first",
+        )
+    })
+}

@@ -1,0 +1,118 @@
+//! Who is connected, and who waits for work. Kept in memory: a restart ends every session.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lull_network_api::NetworkMessage;
+use lull_types::{AssignmentId, Fault, WorkerId};
+
+use super::turn::Turn;
+use super::{Effect, Engine, SessionId};
+
+/// A device that was told that there is no work.
+#[derive(Debug)]
+struct Idle {
+    class: String,
+    kinds: Vec<String>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Sessions {
+    current: BTreeMap<WorkerId, SessionId>,
+    idle: BTreeMap<(WorkerId, u32), Idle>,
+    /// Receipts that are still to be sent again: the next nonce, by session.
+    pub resend: BTreeMap<WorkerId, u64>,
+}
+
+impl Sessions {
+    pub fn len(&self) -> usize {
+        self.current.len()
+    }
+
+    pub fn is_current(&self, worker: WorkerId, session: SessionId) -> bool {
+        self.current.get(&worker) == Some(&session)
+    }
+
+    pub fn remove(&mut self, worker: WorkerId, session: SessionId) {
+        if self.is_current(worker, session) {
+            self.current.remove(&worker);
+            self.forget(worker);
+        }
+    }
+
+    fn forget(&mut self, worker: WorkerId) {
+        self.resend.remove(&worker);
+        self.idle.retain(|(who, _), _| *who != worker);
+    }
+
+    /// Remembers that a device waits for work.
+    pub fn wait(&mut self, worker: WorkerId, device: u32, class: String, kinds: Vec<String>) {
+        self.idle.insert((worker, device), Idle { class, kinds });
+    }
+
+    /// A device has work.
+    pub fn no_longer_waits(&mut self, worker: WorkerId, device: u32) {
+        self.idle.remove(&(worker, device));
+    }
+
+    pub fn anyone_waits(&self) -> bool {
+        !self.idle.is_empty()
+    }
+
+    /// Tells those who wait about fresh work: as many devices as there are tasks, so that a thousand idle
+    /// workers do not all ask for one. Whoever is missed asks again by itself.
+    pub fn wake(&mut self, turn: &mut Turn<'_>) {
+        let mut told = BTreeSet::new();
+        for fresh in std::mem::take(&mut turn.fresh) {
+            let mut left = fresh.tasks;
+            self.idle.retain(|(worker, _), idle| {
+                let fits = idle.kinds.contains(&fresh.kind)
+                    && fresh.class.as_ref().is_none_or(|class| *class == idle.class);
+                if left == 0 || !fits {
+                    return true;
+                }
+                left -= 1;
+                if told.insert(*worker)
+                    && let Some(session) = self.current.get(worker)
+                {
+                    turn.effects.push(Effect::Send {
+                        worker: *worker,
+                        session: *session,
+                        message: NetworkMessage::WorkWaiting,
+                    });
+                }
+                false
+            });
+        }
+    }
+}
+
+impl Engine {
+    pub(super) fn connect(&mut self, turn: &mut Turn<'_>, worker: WorkerId, session: SessionId) {
+        match self.sessions.current.insert(worker, session) {
+            Some(older) if older != session => {
+                self.sessions.forget(worker);
+                turn.drop_session(worker, older);
+            }
+            _ => {}
+        }
+    }
+
+    /// Says something to a worker, if it is connected.
+    pub(super) fn send(&self, turn: &mut Turn<'_>, worker: WorkerId, message: NetworkMessage) {
+        if let Some(session) = self.sessions.current.get(&worker) {
+            turn.effects.push(Effect::Send { worker, session: *session, message });
+        }
+    }
+
+    pub(super) fn refuse(
+        &self,
+        turn: &mut Turn<'_>,
+        worker: WorkerId,
+        assignment: Option<AssignmentId>,
+        code: &str,
+        sentence: &str,
+    ) {
+        let fault = Fault::new(code, sentence);
+        self.send(turn, worker, NetworkMessage::Refused { assignment, fault });
+    }
+}
