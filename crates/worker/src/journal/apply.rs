@@ -1,0 +1,111 @@
+//! Writing records.
+
+use rusqlite::{Transaction, TransactionBehavior, params};
+
+use super::Journal;
+use super::error::JournalError;
+use super::row::{integer, to_json};
+use crate::machine::{Record, Stage};
+
+impl Journal {
+    /// Writes records in one transaction. They are on the disk when this returns.
+    ///
+    /// # Errors
+    /// When that fails; then none of them is written.
+    pub fn apply(&mut self, records: &[Record]) -> Result<(), JournalError> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for record in records {
+            write(&transaction, record)?;
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+}
+
+fn write(to: &Transaction<'_>, record: &Record) -> Result<(), JournalError> {
+    match record {
+        Record::Intent(intent) => set(to, "intent", &to_json(intent)?),
+        Record::Settings(settings) => set(to, "settings", &to_json(settings)?),
+        Record::PausedUntil(until) => set(to, "paused_until", &to_json(until)?),
+        Record::Network(network) => set(to, "network", &to_json(network)?),
+        Record::Wallet(wallet) => set(to, "wallet", &to_json(wallet)?),
+        Record::Benchmark(report) => {
+            let statement = "INSERT OR REPLACE INTO benchmarks (device, report) VALUES (?, ?)";
+            to.prepare_cached(statement)?.execute(params![report.device.index, to_json(report)?])?;
+            Ok(())
+        }
+        Record::Taken { network, assignment, at } => {
+            let statement = "INSERT OR IGNORE INTO assignments
+                (id, network, job, kind, taken_at, assignment, stage) VALUES (?, ?, ?, ?, ?, ?, ?)";
+            to.prepare_cached(statement)?.execute(params![
+                assignment.id.as_bytes(),
+                network.0,
+                assignment.job.as_bytes(),
+                assignment.kind,
+                integer(at.0)?,
+                to_json(assignment)?,
+                to_json(&Stage::Fetching)?,
+            ])?;
+            Ok(())
+        }
+        Record::Stage { assignment, stage } => write_stage(to, assignment.as_bytes(), stage),
+        Record::Verdict { assignment, verdict } => {
+            let statement = "UPDATE assignments SET verdict = ? WHERE id = ?";
+            to.prepare_cached(statement)?.execute(params![to_json(verdict)?, assignment.as_bytes()])?;
+            Ok(())
+        }
+        Record::Receipt { receipt, lane, received_at } => {
+            let signed = &receipt.signed;
+            let number = signed.receipt.lane;
+            let statement = "INSERT INTO receipts
+                (network, lane, nonce, assignment, amount, received_at, receipt) VALUES (?, ?, ?, ?, ?, ?, ?)";
+            to.prepare_cached(statement)?.execute(params![
+                signed.receipt.network.0,
+                number,
+                integer(signed.receipt.nonce)?,
+                signed.leaf.assignment.as_bytes(),
+                integer(signed.leaf.amount.0)?,
+                integer(received_at.0)?,
+                to_json(receipt)?,
+            ])?;
+            let statement = "INSERT OR REPLACE INTO lanes (network, lane, state) VALUES (?, ?, ?)";
+            let network = signed.receipt.network.0;
+            to.prepare_cached(statement)?.execute(params![network, number, to_json(lane)?])?;
+            Ok(())
+        }
+        Record::Notice(notice) => {
+            let statement =
+                "INSERT OR REPLACE INTO notices (id, at, code, sentence, problem) VALUES (?, ?, ?, ?, ?)";
+            to.prepare_cached(statement)?.execute(params![
+                integer(notice.id)?,
+                integer(notice.at.0)?,
+                notice.code,
+                notice.sentence,
+                notice.problem,
+            ])?;
+            Ok(())
+        }
+    }
+}
+
+fn set(to: &Transaction<'_>, key: &str, value: &str) -> Result<(), JournalError> {
+    let statement = "INSERT OR REPLACE INTO state (key, value) VALUES (?, ?)";
+    to.prepare_cached(statement)?.execute([key, value])?;
+    Ok(())
+}
+
+fn write_stage(to: &Transaction<'_>, id: &[u8; 16], stage: &Stage) -> Result<(), JournalError> {
+    if let Stage::Uploading { outputs, ran_ms } = stage {
+        let statement = "UPDATE assignments SET outputs = ?, ran_ms = ? WHERE id = ?";
+        to.prepare_cached(statement)?.execute(params![to_json(outputs)?, integer(*ran_ms)?, id])?;
+    }
+    let statement = if stage.is_over() {
+        "UPDATE assignments SET stage = ?1,
+            over_seq = COALESCE(over_seq, (SELECT COALESCE(MAX(over_seq), 0) + 1 FROM assignments))
+         WHERE id = ?2"
+    } else {
+        "UPDATE assignments SET stage = ?1 WHERE id = ?2"
+    };
+    to.prepare_cached(statement)?.execute(params![to_json(stage)?, id])?;
+    Ok(())
+}
