@@ -57,7 +57,7 @@ pub fn measure(bench: &mut Bench<'_>) -> Result<Measurement, BenchmarkError> {
             wgpu::BindGroupEntry { binding: 3, resource: data.as_entire_binding() },
         ],
     });
-    let read = bench.kernel(source, "read")?;
+    let read = bench.kernel(source, "add_up")?;
     let read_group = bench.bind(&read, 0, &[&parameters, &data, &sums])?;
 
     // Filled and read in pieces of one round, each a short submission.
@@ -105,6 +105,13 @@ fn expected_sum(words: u64) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_kernel_is_valid_wgsl() {
+        let source = include_str!("kernels/memory.wgsl");
+        let parsed = naga::front::wgsl::parse_str(source);
+        assert!(parsed.is_ok(), "{}", parsed.unwrap_err().emit_to_string(source));
+    }
 
     #[test]
     fn the_sum_of_the_pattern() {

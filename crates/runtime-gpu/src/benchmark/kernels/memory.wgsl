@@ -7,7 +7,7 @@
 @group(0) @binding(3) var<storage, read_write> filled: array<vec4<u32>>;
 
 @compute @workgroup_size(256)
-fn read(@builtin(global_invocation_id) id: vec3<u32>) {
+fn add_up(@builtin(global_invocation_id) id: vec3<u32>) {
     var at = parameters.x + id.x;
     let step = parameters.z;
     let mask = parameters.w;
