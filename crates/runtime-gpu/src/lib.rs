@@ -7,6 +7,7 @@ pub mod adapters;
 pub mod benchmark;
 pub mod gpu;
 pub mod process;
+pub mod sandbox;
 pub mod serve;
 pub mod wgsl;
 pub mod work;

@@ -8,14 +8,23 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use lull_runtime_gpu::process::exit_now;
+use lull_runtime_gpu::sandbox::lock_down;
 use lull_runtime_gpu::serve::{Ended, Options, Outbox, serve};
 use lull_runtime_gpu::work::HANG_AFTER;
 use lull_types::Fault;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
+    // First of all: threads that run already would keep their rights.
+    let sandbox = match lock_down() {
+        Ok(sandbox) => sandbox,
+        Err(error) => {
+            eprintln!("lull-runtime-gpu: {error}");
+            return ExitCode::from(2);
+        }
+    };
     let options = match options(std::env::args().skip(1)) {
-        Ok(options) => options,
+        Ok(options) => Options { sandbox, ..options },
         Err(error) => {
             eprintln!("lull-runtime-gpu: {error:#}");
             return ExitCode::from(2);

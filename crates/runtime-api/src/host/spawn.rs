@@ -11,6 +11,7 @@ use super::{RuntimeCommand, RuntimeError};
 /// log. Everything else stays here: credentials, session buses, the way to the display.
 const ENV_HANDED_ON: &[&str] = &[
     "LD_LIBRARY_PATH",
+    "LULL_LOG",
     "RUST_BACKTRACE",
     "RUST_LOG",
     "VK_DRIVER_FILES",
@@ -81,6 +82,9 @@ pub(super) async fn spawn(command: &RuntimeCommand) -> Result<Spawned, RuntimeEr
     child
         .env_clear()
         .envs(environment(&scratch))
+        // Overlays and recorders that the person has installed would be loaded into a process that runs
+        // strangers' work, and would meet a sandbox that they do not expect.
+        .env("VK_LOADER_LAYERS_DISABLE", "~implicit~")
         .envs(command.env.iter().cloned())
         .current_dir(&scratch)
         .stdin(Stdio::piped())
