@@ -1,3 +1,18 @@
 //! The background worker: a pure state machine in an IO shell, and its command line.
 
+pub mod atomic;
+pub mod blobs;
+pub mod cli;
+pub mod clock;
+pub mod estimate;
+pub mod journal;
+pub mod keychain;
+pub mod local_api;
+pub mod lock;
+pub mod logs;
 pub mod machine;
+pub mod paths;
+pub mod picture;
+pub mod session;
+pub mod shell;
+pub mod telemetry;

@@ -50,6 +50,10 @@ pub trait Handler: Send + Sync + 'static {
     /// Answers one command. Several may be under way at once, from one client or more. `Subscribe` and the
     /// protocol version are dealt with before: this never sees [`Command::Subscribe`].
     fn handle(&self, command: Command) -> impl Future<Output = Reply> + Send;
+
+    /// A client has subscribed. A worker that measures only while somebody looks begins now; how many look is
+    /// the count of receivers of its snapshots.
+    fn watched(&self) {}
 }
 
 /// The endpoint, held: while this lives no other worker can have it. Dropping it removes the socket.
@@ -260,7 +264,10 @@ async fn read_commands<H: Handler>(
         let Ok(head) = serde_json::from_slice::<EnvelopeHead>(&frame) else { break };
         let outbound = match understood(&head, &frame) {
             Err(fault) => Outbound::Reply(ReplyEnvelope { id: head.id, reply: Reply::Refused(fault) }),
-            Ok(Command::Subscribe) => Outbound::Subscribed(ReplyEnvelope { id: head.id, reply: Reply::Done }),
+            Ok(Command::Subscribe) => {
+                handler.watched();
+                Outbound::Subscribed(ReplyEnvelope { id: head.id, reply: Reply::Done })
+            }
             Ok(command) => {
                 let (handler, replies) = (Arc::clone(&handler), replies.clone());
                 under_way.spawn(async move {

@@ -1,0 +1,118 @@
+//! The command line of the worker.
+
+mod benchmark;
+mod receipts;
+mod remote;
+mod run;
+mod text;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use lull_types::{Coded, Fault, SecretKey};
+
+use crate::keychain;
+use crate::lock::InstanceLock;
+use crate::paths::Paths;
+
+/// Lends this machine's idle GPU, and earns with it.
+#[derive(Debug, Parser)]
+#[command(name = "lull-worker", version, about)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the worker in this terminal until Ctrl-C.
+    Run(run::Args),
+    /// Show what the running worker does.
+    Status {
+        /// The whole snapshot in JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Free the GPU now.
+    Pause {
+        /// For so many minutes; without it until the worker is started again.
+        #[arg(long)]
+        minutes: Option<u32>,
+    },
+    /// End a pause now.
+    Resume,
+    /// Measure a device.
+    Benchmark(benchmark::Args),
+    /// Join a network, and turn work on.
+    #[command(alias = "enroll")]
+    Enrol {
+        /// The network's ticket; without it the practice network on this machine.
+        ticket: Option<String>,
+    },
+    /// Look after receipts.
+    #[command(subcommand)]
+    Receipts(ReceiptsCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum ReceiptsCommand {
+    /// Recompute every receipt: signatures, sums and roots. Needs no network and no running worker.
+    Verify {
+        /// An exported file; without it, what this worker holds.
+        file: Option<PathBuf>,
+        /// The result in JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Does what the command line says.
+pub async fn run(cli: Cli) -> ExitCode {
+    let done = match cli.command {
+        Command::Run(args) => run::run(args).await,
+        Command::Status { json } => remote::status(json).await,
+        Command::Pause { minutes } => remote::pause(minutes).await,
+        Command::Resume => remote::resume().await,
+        Command::Benchmark(args) => benchmark::run(args).await,
+        Command::Enrol { ticket } => remote::enrol(ticket).await,
+        Command::Receipts(ReceiptsCommand::Verify { file, json }) => receipts::verify(file, json).await,
+    };
+    done.unwrap_or_else(|fault| {
+        // There is nowhere else to say it.
+        let _ = writeln!(io::stderr(), "lull-worker: {} [{}]", fault.sentence, fault.code);
+        ExitCode::FAILURE
+    })
+}
+
+/// This worker's folder.
+fn paths() -> Result<Paths, Fault> {
+    Paths::from_env().map_err(|error| error.fault())
+}
+
+/// Makes the folder and takes it for this process.
+fn take(paths: &Paths) -> Result<InstanceLock, Fault> {
+    paths.create().map_err(|error| error.fault())?;
+    InstanceLock::take(paths).map_err(|error| error.fault())
+}
+
+/// The device key, asked of the keychain on a thread that may wait.
+async fn device_key(paths: &Paths) -> Result<SecretKey, Fault> {
+    let paths = paths.clone();
+    let key = tokio::task::spawn_blocking(move || keychain::device_key(&paths, keychain::system())).await;
+    key.map_err(|error| Fault::new("internal", error.to_string()))?.map_err(|error| error.fault())
+}
+
+/// Prints a line. A reader that has left, as in `lull-worker status | head`, is no fault.
+fn say(line: impl std::fmt::Display) {
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
+/// Prints a value as JSON.
+fn say_json(value: &impl serde::Serialize) -> Result<(), Fault> {
+    let text =
+        serde_json::to_string_pretty(value).map_err(|error| Fault::new("internal", error.to_string()))?;
+    say(text);
+    Ok(())
+}

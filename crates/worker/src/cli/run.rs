@@ -1,0 +1,242 @@
+//! `lull-worker run`: the worker itself, for the app or in a terminal.
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use lull_types::{BaseUnits, Coded, Fault};
+use lull_worker_api::transport::{self, Handler, Listener};
+use lull_worker_api::{Command, ReceiptsCheck, Reply, Snapshot, StateView, TaskRow, TaskState};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::{device_key, paths, receipts, say, take, text};
+use crate::local_api::LocalApi;
+use crate::logs;
+use crate::machine::Order;
+use crate::shell::{self, Handle, Options, RuntimeSource};
+use crate::telemetry::SystemSource;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Join the practice network on this machine and work, showing how it goes.
+    #[arg(long)]
+    practice: bool,
+    /// End after so many accepted tasks whose receipts are held.
+    #[arg(long)]
+    tasks: Option<u32>,
+}
+
+pub(super) async fn run(args: Args) -> Result<ExitCode, Fault> {
+    let paths = paths()?;
+    let lock = take(&paths)?;
+    let shown = args.practice || args.tasks.is_some();
+    // With a status line on the terminal, or under the app, logs go to their file alone.
+    let to_terminal = std::env::var_os(logs::LOG_ENV).is_some();
+    let logging = logs::init(&paths, to_terminal)
+        .map_err(|error| Fault::new("logs_unusable", format!("logs cannot be written: {error}")))?;
+    let key = device_key(&paths).await?;
+    let id = key.worker_id();
+    // The socket comes first: whoever finds it gets answers, and a second worker is told.
+    let listener = Listener::bind(&paths.endpoint()).await.map_err(|error| error.fault())?;
+    let (worker, running) = shell::start(Options {
+        paths: paths.clone(),
+        key,
+        runtime: RuntimeSource::default(),
+        network_program: None,
+        telemetry: Box::<SystemSource>::default(),
+    })
+    .await?;
+    tracing::info!(worker = %id.short(), version = env!("CARGO_PKG_VERSION"), "the worker runs");
+
+    let api = Arc::new(LocalApi::new(worker.clone(), paths, id));
+    let over = CancellationToken::new();
+    let served = tokio::spawn(transport::serve(
+        listener,
+        Arc::clone(&api),
+        worker.snapshots_to_clone(),
+        over.clone().cancelled_owned(),
+    ));
+    let ending = tokio::spawn(end_on_signal(worker.clone()));
+
+    let outcome = if shown { show(&worker, &api, &args).await } else { Ok(ExitCode::SUCCESS) };
+    if shown {
+        // It may be ending already, by a signal.
+        let _ = worker.order(Order::Shutdown).await;
+    }
+    // It ends by an order; a panic in it is a defect that must not look like an orderly end.
+    let ended = running.await.map_err(|error| Fault::new("internal", format!("the worker failed: {error}")));
+    ending.abort();
+    over.cancel();
+    let _ = served.await;
+    drop(logging);
+    drop(lock);
+    ended.and(outcome)
+}
+
+/// Ctrl-C, or the system's word to end: work is handed back first.
+async fn end_on_signal(worker: Handle) {
+    signalled().await;
+    let _ = worker.order(Order::Shutdown).await;
+}
+
+#[cfg(unix)]
+async fn signalled() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+#[cfg(windows)]
+async fn signalled() {
+    use tokio::signal::windows;
+    let (Ok(mut shutdown), Ok(mut close)) = (windows::ctrl_shutdown(), windows::ctrl_close()) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = shutdown.recv() => {}
+        _ = close.recv() => {}
+    }
+}
+
+/// Does the whole job in the terminal, and shows it.
+async fn show(worker: &Handle, api: &LocalApi, args: &Args) -> Result<ExitCode, Fault> {
+    let mut snapshots = worker.snapshots();
+    worker.watched();
+    let first = worker.snapshot().await?;
+    if args.practice {
+        worker.order(Order::Join(None)).await?;
+    }
+    worker.order(Order::Start).await?;
+    let watched = watch_until(&mut snapshots, &first, args.tasks).await;
+    final_table(api, &first).await;
+    watched
+}
+
+async fn watch_until(
+    snapshots: &mut watch::Receiver<Arc<Snapshot>>,
+    first: &Snapshot,
+    tasks: Option<u32>,
+) -> Result<ExitCode, Fault> {
+    let mut line = StatusLine::default();
+    loop {
+        let snapshot = Arc::clone(&snapshots.borrow_and_update());
+        line.show(&snapshot);
+        let earned = snapshot.earnings.receipts.saturating_sub(first.earnings.receipts);
+        if tasks.is_some_and(|wanted| earned >= wanted) {
+            line.end();
+            return Ok(ExitCode::SUCCESS);
+        }
+        match &snapshot.state {
+            // Only the contributor can help, and a script has none.
+            StateView::Faulted { fault, retry_at: None } if tasks.is_some() => {
+                line.end();
+                return Err(fault.clone());
+            }
+            StateView::Draining { .. } => {
+                line.end();
+                // By a signal. A script that waited for tasks did not get them.
+                return Ok(if tasks.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS });
+            }
+            _ => {}
+        }
+        if snapshots.changed().await.is_err() {
+            return Ok(if tasks.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS });
+        }
+    }
+}
+
+/// One line that is rewritten on a terminal; elsewhere a line for each change that matters.
+#[derive(Debug, Default)]
+struct StatusLine {
+    shown: String,
+    last_notice: u64,
+}
+
+impl StatusLine {
+    fn show(&mut self, snapshot: &Snapshot) {
+        for notice in &snapshot.notices {
+            if notice.id > self.last_notice {
+                self.end();
+                say(&notice.sentence);
+                self.last_notice = notice.id;
+            }
+        }
+        let state = text::state(snapshot);
+        let earned =
+            format!("{} earned, {} receipts", snapshot.earnings.all_time, snapshot.earnings.receipts);
+        if io::stdout().is_terminal() {
+            let line = format!("{state} · {earned}");
+            // One that wraps could not be rewritten.
+            let line: String = line.chars().take(TERMINAL_COLUMNS).collect();
+            let _ = write!(io::stdout(), "\r\x1b[2K{line}");
+            let _ = io::stdout().flush();
+            self.shown = line;
+            return;
+        }
+        // Percentages change all the time; in a file only what is between them matters.
+        let line = format!("{} · {earned}", state.split(|c: char| c.is_ascii_digit()).collect::<String>());
+        if line != self.shown {
+            say(format!("{state} · {earned}"));
+            self.shown = line;
+        }
+    }
+
+    fn end(&mut self) {
+        if io::stdout().is_terminal() && !self.shown.is_empty() {
+            say("");
+            self.shown.clear();
+        }
+    }
+}
+
+/// The narrowest terminal in common use.
+const TERMINAL_COLUMNS: usize = 79;
+
+/// Tasks, earnings, and whether the receipts hold.
+async fn final_table(api: &LocalApi, first: &Snapshot) {
+    let Reply::Tasks(tasks) = api.handle(Command::Tasks { limit: 200 }).await else { return };
+    let since = first.taken_at;
+    let tasks: Vec<_> = tasks.into_iter().filter(|task| task.started_at >= since).collect();
+    say("");
+    say(format!("{:<28} {:>7} {:<12} {:>9} {:>10}", "task", "device", "outcome", "ran", "earned"));
+    for task in tasks.iter().rev() {
+        say(row(task));
+    }
+    let accepted: Vec<_> =
+        tasks.iter().filter(|task| matches!(task.state, TaskState::Accepted { .. })).collect();
+    let earned = accepted
+        .iter()
+        .try_fold(BaseUnits::ZERO, |sum, task| sum.plus(task.price))
+        .map_or("more than can be written".to_owned(), |sum| sum.to_string());
+    say(format!("{} tasks, {} accepted, {earned} earned", tasks.len(), accepted.len()));
+    if let Reply::ReceiptsChecked(check) = api.handle(Command::VerifyReceipts).await {
+        say("receipts of this worker:");
+        let check: ReceiptsCheck = check;
+        receipts::lines(&check).into_iter().for_each(say);
+    }
+}
+
+fn row(task: &TaskRow) -> String {
+    let outcome = match &task.state {
+        TaskState::Open => "open",
+        TaskState::Reported => "reported",
+        TaskState::Accepted { checked: true } => "checked, ok",
+        TaskState::Accepted { checked: false } => "accepted",
+        TaskState::Rejected { .. } => "rejected",
+        TaskState::Inconclusive { .. } => "undecided",
+        TaskState::Abandoned { .. } => "handed back",
+    };
+    let title: String = text::plain(&task.job_title).chars().take(20).collect();
+    let name = format!("{title} {}/{}", task.task_index.saturating_add(1), task.task_count);
+    let ran = task.ran_ms.map_or("-".to_owned(), |ms| format!("{ms} ms"));
+    let earned = match task.state {
+        TaskState::Accepted { .. } => task.price.to_string(),
+        _ => "-".to_owned(),
+    };
+    format!("{name:<28} {:>7} {outcome:<12} {ran:>9} {earned:>10}", task.device)
+}

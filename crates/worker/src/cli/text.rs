@@ -1,0 +1,165 @@
+//! What a worker does, in words.
+
+use lull_types::{BenchmarkReport, Measure, UnixMillis};
+use lull_worker_api::{AssignmentStage, Cause, Snapshot, StateView};
+
+/// What the worker is doing, in one line.
+pub(super) fn state(snapshot: &Snapshot) -> String {
+    let now = snapshot.taken_at;
+    match &snapshot.state {
+        StateView::Stopped => "stopped; “lull-worker enrol” or the app turns work on".to_owned(),
+        StateView::Starting => "looking for devices".to_owned(),
+        StateView::Benchmarking(view) => {
+            let what = view.measure.map_or("starting", measure_name);
+            let value = match (view.measure, view.value_so_far) {
+                (Some(measure), Some(value)) => format!(", {}", measured(measure, value)),
+                _ => String::new(),
+            };
+            format!("benchmark of device {}: {what} {:.0} %{value}", view.device, view.fraction * 100.0)
+        }
+        StateView::Connecting { attempt, retry_at, fault } => {
+            let why =
+                fault.as_ref().map_or(String::new(), |fault| format!(": {}", one_line(&fault.sentence)));
+            match retry_at {
+                Some(at) => format!("connecting again in {}{why}", seconds_until(now, *at)),
+                None if *attempt > 1 => format!("connecting, attempt {attempt}{why}"),
+                None => format!("connecting{why}"),
+            }
+        }
+        StateView::Ready { reason } => match reason {
+            Some(reason) => format!("ready: {}", one_line(&reason.sentence)),
+            None => "ready, asking for work".to_owned(),
+        },
+        StateView::Working { assignments } => {
+            let tasks: Vec<_> = assignments
+                .iter()
+                .map(|view| {
+                    let stage = match view.stage {
+                        AssignmentStage::Fetching => "fetching",
+                        AssignmentStage::Preparing => "preparing",
+                        AssignmentStage::Running => "running",
+                        AssignmentStage::Uploading => "sending",
+                    };
+                    format!(
+                        "{stage} “{}” {}/{} for {}, {:.0} %",
+                        plain(&view.job_title),
+                        view.task_index.saturating_add(1),
+                        view.task_count,
+                        plain(&view.customer_name),
+                        view.fraction * 100.0
+                    )
+                })
+                .collect();
+            format!("working: {}", tasks.join("; "))
+        }
+        StateView::Yielding { causes, .. } => {
+            let causes: Vec<_> = causes
+                .iter()
+                .map(|cause| match cause {
+                    Cause::Paused { until: Some(until) } => {
+                        format!("paused by hand for {}", seconds_until(now, *until))
+                    }
+                    Cause::Paused { until: None } => "paused by hand until the next start".to_owned(),
+                    Cause::ResumeDelay { until } => format!("resuming in {}", seconds_until(now, *until)),
+                })
+                .collect();
+            format!("the GPU is kept free: {}", causes.join("; "))
+        }
+        StateView::Draining { deadline } => {
+            format!("putting work away, for {} at most", seconds_until(now, *deadline))
+        }
+        StateView::Faulted { fault, retry_at: Some(at) } => {
+            format!("{} Trying again in {}.", fault.sentence, seconds_until(now, *at))
+        }
+        StateView::Faulted { fault, retry_at: None } => fault.sentence.clone(),
+    }
+}
+
+/// The whole status, in lines.
+pub(super) fn status(snapshot: &Snapshot) -> Vec<String> {
+    let mut lines = vec![format!("Lull worker {}  {}", snapshot.worker_version, snapshot.worker.short())];
+    lines.push(format!("  state     {}", state(snapshot)));
+    if let Some(network) = &snapshot.network {
+        let name = network.name.as_deref().map_or("not heard of yet".to_owned(), plain);
+        let practice = if network.practice { " (practice: its tokens have no value)" } else { "" };
+        let link = match (network.connected, network.enrolled) {
+            (true, true) => "connected, enrolled",
+            (true, false) => "connected, not enrolled yet",
+            (false, true) => "not connected, enrolled",
+            (false, false) => "not connected",
+        };
+        lines.push(format!("  network   {name}{practice}: {link}"));
+    }
+    for device in &snapshot.devices {
+        let lent = if device.lent { "" } else { " (not lent)" };
+        let measured = device.benchmark.as_ref().map_or("not measured".to_owned(), benchmark);
+        lines.push(format!("  device {}  {}{lent}: {measured}", device.info.index, device.info.name));
+    }
+    let earnings = &snapshot.earnings;
+    lines.push(format!(
+        "  earned    {} today, {} in seven days, {} in all, {} receipts",
+        earnings.today, earnings.seven_days, earnings.all_time, earnings.receipts
+    ));
+    if let Some(estimate) = &snapshot.estimate {
+        lines.push(format!(
+            "  estimate  {} a day before power, power {} ({:.0} W)",
+            estimate.gross_per_day, estimate.power_cost_per_day, estimate.power_watts
+        ));
+        lines.push(format!("            {}", estimate.basis));
+    }
+    lines
+}
+
+/// A benchmark's values, in one line.
+pub(super) fn benchmark(report: &BenchmarkReport) -> String {
+    let values: Vec<_> = report
+        .measurements
+        .iter()
+        .map(|m| {
+            let doubt = if m.correct { "" } else { " (result WRONG)" };
+            format!("{} {}{doubt}", measure_name(m.measure), measured(m.measure, m.value))
+        })
+        .collect();
+    values.join(", ")
+}
+
+pub(super) fn measure_name(measure: Measure) -> &'static str {
+    match measure {
+        Measure::Fp32Peak => "FP32 peak",
+        Measure::MemoryRead => "memory read",
+        Measure::GemmFp32 => "matrix product",
+    }
+}
+
+pub(super) fn measured(measure: Measure, value: f64) -> String {
+    let unit = match measure.unit() {
+        lull_types::Unit::GigaflopsPerSecond => "GFLOP/s",
+        lull_types::Unit::GigabytesPerSecond => "GB/s",
+    };
+    format!("{value:.1} {unit}")
+}
+
+/// Text from a stranger, without what a terminal would obey.
+pub(super) fn plain(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(TITLE_CHARS_MAX).collect()
+}
+
+/// A sentence that may come from a stranger.
+fn one_line(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(SENTENCE_CHARS_MAX).collect()
+}
+
+/// Our own longest sentences have about 200 characters.
+const SENTENCE_CHARS_MAX: usize = 400;
+
+/// Longer titles would push the rest of a line off the terminal.
+const TITLE_CHARS_MAX: usize = 40;
+
+fn seconds_until(now: UnixMillis, at: UnixMillis) -> String {
+    let seconds = at.since(now).as_secs();
+    match seconds {
+        0..=119 => format!("{seconds} s"),
+        120..=7199 => format!("{} min", seconds / 60),
+        _ => format!("{} h", seconds / 3600),
+    }
+}

@@ -1,0 +1,170 @@
+//! What a day of work could bring. An estimate, computed in one place and labelled with how.
+//!
+//! Gross, with accepted tasks: `Σ earned ÷ Σ time on the device × hours × share`, over the recent accepted
+//! tasks. Without: `measured FP32 TFLOP/s × REFERENCE_RATE × hours × share`, summed over the lent devices.
+//! Power: `watts ÷ 1000 × hours × share × tariff`. `share` is the part of the time that the effort allows.
+
+use lull_types::{BaseUnits, BenchmarkReport, DeviceKind, Measure};
+use lull_worker_api::{Effort, Estimate, Settings};
+
+/// Hours a day: an evening and a night, or a working day away from home.
+const HOURS_PER_DAY: f64 = 8.0;
+
+/// Base units for an hour of one measured FP32 TFLOP/s, where a network's prices are not known yet. 0.003 USD:
+/// a card that measures 20 TFLOP/s then brings 0.06 USD an hour, near the low end of what marketplaces pay
+/// contributors for such cards.
+const REFERENCE_BASE_UNITS_PER_TFLOP_HOUR: f64 = 3_000.0;
+
+/// Fewer accepted tasks than this say little about a day.
+const TASKS_SEEN_MIN: u32 = 3;
+
+/// Recent accepted tasks, added up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// How many.
+    pub tasks: u32,
+    /// What they earned.
+    pub earned: BaseUnits,
+    /// Time on the device.
+    pub ran_ms: u64,
+}
+
+/// One lent device.
+#[derive(Clone, Debug)]
+pub struct Lent<'a> {
+    /// What sort it is.
+    pub kind: DeviceKind,
+    /// Its benchmark.
+    pub benchmark: &'a BenchmarkReport,
+    /// Power under load, where it was measured.
+    pub watts_measured: Option<f64>,
+}
+
+/// An estimate for the devices that are lent; `None` before any was measured.
+pub fn estimate(lent: &[Lent<'_>], seen: Seen, settings: &Settings) -> Option<Estimate> {
+    if lent.is_empty() {
+        return None;
+    }
+    let share = share(settings.effort);
+    let hours = HOURS_PER_DAY * share;
+    let from_tasks = seen.tasks >= TASKS_SEEN_MIN && seen.ran_ms > 0;
+    let gross = if from_tasks {
+        // Each device works at the pace seen.
+        seen.earned.0 as f64 / (seen.ran_ms as f64 / 3_600_000.0) * hours * lent.len() as f64
+    } else {
+        let gigaflops: f64 = lent.iter().filter_map(|d| d.benchmark.value(Measure::Fp32Peak)).sum();
+        gigaflops / 1000.0 * REFERENCE_BASE_UNITS_PER_TFLOP_HOUR * hours
+    };
+    let power_measured = lent.iter().all(|device| device.watts_measured.is_some());
+    let power_watts: f64 =
+        lent.iter().map(|device| device.watts_measured.unwrap_or(typical_watts(device.kind))).sum();
+    // A tariff in millionths of a US dollar is one in base units.
+    let cost = power_watts / 1000.0 * hours * settings.tariff_micro_per_kwh as f64;
+    let gross_basis = if from_tasks {
+        format!("what the last {} accepted tasks earned for their time on the device", seen.tasks)
+    } else {
+        "the benchmark at 0.003 USDC for each TFLOP/s and hour, until three tasks were accepted".to_owned()
+    };
+    let power_basis = if power_measured { "power as measured" } else { "power typical for such a device" };
+    Some(Estimate {
+        hours_per_day: HOURS_PER_DAY,
+        gross_per_day: base_units(gross),
+        power_watts,
+        power_measured,
+        tariff_micro_per_kwh: settings.tariff_micro_per_kwh,
+        power_cost_per_day: base_units(cost),
+        basis: format!(
+            "An estimate, not a promise: {gross_basis}; {HOURS_PER_DAY} hours a day, working {:.0} % of them; \
+             {power_basis}, at your tariff.",
+            share * 100.0
+        ),
+        tasks_seen: if from_tasks { seen.tasks } else { 0 },
+    })
+}
+
+/// The part of the time that an effort allows, as [`Effort`] describes it.
+fn share(effort: Effort) -> f64 {
+    match effort {
+        Effort::Quiet => 1.0 / 3.0,
+        Effort::Balanced => 2.0 / 3.0,
+        Effort::Full => 1.0,
+    }
+}
+
+/// Watts under load where nothing measures them: round figures from vendors' data sheets, the middle of their
+/// current ranges.
+fn typical_watts(kind: DeviceKind) -> f64 {
+    match kind {
+        DeviceKind::Discrete | DeviceKind::Virtual => 200.0,
+        DeviceKind::Integrated | DeviceKind::Other => 30.0,
+        // A desktop processor under full load.
+        DeviceKind::Software => 65.0,
+    }
+}
+
+fn base_units(value: f64) -> BaseUnits {
+    // Casting saturates, and takes what is no number as zero.
+    BaseUnits(value.round() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lull_types::{DeviceInfo, Measurement, UnixMillis};
+
+    fn report(gigaflops: f64) -> BenchmarkReport {
+        BenchmarkReport {
+            device: DeviceInfo {
+                index: 0,
+                name: String::new(),
+                vendor: String::new(),
+                kind: DeviceKind::Discrete,
+                backend: String::new(),
+                driver: String::new(),
+                pci_bus_id: None,
+                vram_bytes: None,
+                storage_buffer_bytes_max: 0,
+                features: Vec::new(),
+            },
+            runtime_version: String::new(),
+            measured_at: UnixMillis(0),
+            duration_ms: 0,
+            measurements: vec![Measurement {
+                measure: Measure::Fp32Peak,
+                value: gigaflops,
+                unit: Measure::Fp32Peak.unit(),
+                method: String::new(),
+                samples: Vec::new(),
+                spread: 0.0,
+                correct: true,
+            }],
+        }
+    }
+
+    #[test]
+    fn rests_on_the_benchmark_first_and_on_tasks_later() {
+        let benchmark = report(20_000.0);
+        let lent = [Lent { kind: DeviceKind::Discrete, benchmark: &benchmark, watts_measured: None }];
+        let settings = Settings::default();
+        let first = estimate(&lent, Seen::default(), &settings).unwrap();
+        // 20 TFLOP/s × 0.003 × 8 h = 0.48; 0.2 kW × 8 h × 0.15 = 0.24.
+        assert_eq!(first.gross_per_day, BaseUnits(480_000));
+        assert_eq!(first.power_cost_per_day, BaseUnits(240_000));
+        assert_eq!((first.tasks_seen, first.power_measured), (0, false));
+
+        let seen = Seen { tasks: 4, earned: BaseUnits(1000), ran_ms: 3_600_000 };
+        let quiet = Settings { effort: Effort::Quiet, ..settings };
+        let later = estimate(&lent, seen, &quiet).unwrap();
+        assert_eq!(later.gross_per_day, BaseUnits(2667));
+        assert_eq!(later.tasks_seen, 4);
+        assert!(estimate(&[], seen, &quiet).is_none());
+    }
+
+    #[test]
+    fn nonsense_from_a_benchmark_is_no_fortune() {
+        let benchmark = report(f64::NAN);
+        let lent = [Lent { kind: DeviceKind::Software, benchmark: &benchmark, watts_measured: Some(0.0) }];
+        let estimate = estimate(&lent, Seen::default(), &Settings::default()).unwrap();
+        assert_eq!(estimate.gross_per_day, BaseUnits::ZERO);
+    }
+}

@@ -1,0 +1,242 @@
+//! Answers the app's and the command line's commands.
+
+use std::path::PathBuf;
+
+use lull_checks::receipts;
+use lull_network_api::NetworkTicket;
+use lull_types::{BaseUnits, Coded, CountersignedReceipt, Fault, JobId, NetworkId, WorkerId};
+use lull_worker_api::transport::Handler;
+use lull_worker_api::{Command, ReceiptsCheck, Reply};
+use serde::{Deserialize, Serialize};
+
+use crate::atomic::{self, IfThere};
+use crate::journal::PictureOutput;
+use crate::logs::{self, Redaction};
+use crate::machine::Order;
+use crate::paths::Paths;
+use crate::picture::Picture;
+use crate::shell::{Handle, network_of};
+
+/// Rows in one answer.
+const ROWS_MAX: u32 = 200;
+
+/// Points on an earnings chart: a year of hours.
+const POINTS_MAX: u64 = 366 * 24;
+
+/// Tiles in one picture. 4,096 are 64 × 64 tiles; a job with more shows its newest.
+const TILES_MAX: usize = 4096;
+
+/// The local API of one worker.
+#[derive(Clone, Debug)]
+pub struct LocalApi {
+    worker: Handle,
+    paths: Paths,
+    id: WorkerId,
+}
+
+impl LocalApi {
+    /// Commands for `worker`, whose id is `id` and whose folder is `paths`.
+    pub fn new(worker: Handle, paths: Paths, id: WorkerId) -> Self {
+        Self { worker, paths, id }
+    }
+
+    async fn answer(&self, command: Command) -> Result<Reply, Fault> {
+        let order = match command {
+            Command::Status => return Ok(Reply::Snapshot(Box::new(self.worker.snapshot().await?))),
+            // Served by the transport, which sends the snapshots.
+            Command::Subscribe => return Ok(Reply::Done),
+            Command::Earnings { from, until, bucket, utc_offset_minutes } => {
+                let width = bucket_millis(bucket);
+                if until.0.saturating_sub(from.0) / width > POINTS_MAX {
+                    let sentence = "that is too long a time for points so narrow; ask for less";
+                    return Err(Fault::new("earnings_range_too_long", sentence));
+                }
+                let Some(network) = self.network().await? else { return Ok(Reply::Earnings(Vec::new())) };
+                let store = self.worker.store();
+                let points = store.earnings(network, from, until, bucket, utc_offset_minutes).await?;
+                return Ok(Reply::Earnings(points));
+            }
+            Command::Tasks { limit } => {
+                let Some(network) = self.network().await? else { return Ok(Reply::Tasks(Vec::new())) };
+                return Ok(Reply::Tasks(self.worker.store().tasks(network, limit.min(ROWS_MAX)).await?));
+            }
+            Command::Picture { job } => return Ok(Reply::Picture(self.picture(job).await?)),
+            Command::Receipts { limit } => {
+                let Some(network) = self.network().await? else { return Ok(Reply::Receipts(Vec::new())) };
+                return Ok(Reply::Receipts(
+                    self.worker.store().receipts(network, limit.min(ROWS_MAX)).await?,
+                ));
+            }
+            Command::VerifyReceipts => {
+                let bundle = self.bundle().await?;
+                return Ok(Reply::ReceiptsChecked(blocking(move || verify(bundle)).await?));
+            }
+            Command::ExportReceipts => return self.export_receipts().await,
+            Command::ExportLogs => return self.export_logs().await,
+            Command::Start => Order::Start,
+            Command::Stop => Order::Stop,
+            Command::Pause { duration } => Order::Pause(duration),
+            Command::Resume => Order::Resume,
+            Command::Benchmark { device } => Order::Benchmark { device },
+            Command::CancelBenchmark => Order::CancelBenchmark,
+            Command::Enrol { ticket: None } => Order::Join(None),
+            Command::Enrol { ticket: Some(text) } => {
+                Order::Join(Some(text.parse::<NetworkTicket>().map_err(|error| error.fault())?))
+            }
+            Command::SetWallet { address: None } => Order::SetWallet(None),
+            Command::SetWallet { address: Some(text) } => Order::SetWallet(Some(
+                text.parse().map_err(|error: lull_types::WalletAddressError| error.fault())?,
+            )),
+            Command::Configure(change) => Order::Configure(change),
+            Command::Shutdown => Order::Shutdown,
+        };
+        self.worker.order(order).await?;
+        Ok(Reply::Done)
+    }
+
+    /// The network joined; rows are of it alone, as are the sums in a snapshot.
+    async fn network(&self) -> Result<Option<NetworkId>, Fault> {
+        Ok(network_of(&self.worker.snapshot().await?))
+    }
+
+    /// A job's picture from the tiles on this disk. Tiles that are damaged, gone or hostile are left out.
+    async fn picture(&self, job: JobId) -> Result<Option<String>, Fault> {
+        let mut tiles = self.worker.store().picture(job).await?;
+        tiles.drain(..tiles.len().saturating_sub(TILES_MAX));
+        let blobs = self.worker.blobs().clone();
+        blocking(move || {
+            let mut picture: Option<Picture> = None;
+            for PictureOutput { tile, pixels, .. } in tiles {
+                let Some(pixels) = blobs.get(pixels).map_err(|error| error.fault())? else { continue };
+                if picture.is_none() {
+                    picture = Picture::of(&tile).ok();
+                }
+                if let Some(picture) = picture.as_mut()
+                    && let Err(error) = picture.place(&tile, &pixels)
+                {
+                    tracing::debug!(%job, %error, "a tile is left out of its picture");
+                }
+            }
+            let Some(picture) = picture else { return Ok(None) };
+            let file = picture.png().map_err(|error| error.fault())?;
+            Ok(Some(data_encoding::BASE64.encode(&file)))
+        })
+        .await?
+    }
+
+    async fn bundle(&self) -> Result<ReceiptBundle, Fault> {
+        let networks = self.worker.store().receipts_of_all_networks().await?;
+        Ok(ReceiptBundle::new(self.id, networks))
+    }
+
+    async fn export_receipts(&self) -> Result<Reply, Fault> {
+        let bundle = self.bundle().await?;
+        let path = self.export_path("lull-receipts", "json");
+        let exported = blocking(move || -> Result<PathBuf, Fault> {
+            let text = serde_json::to_vec_pretty(&bundle).map_err(io_fault)?;
+            crate::paths::create_private(path.parent().unwrap_or(&path)).map_err(io_fault)?;
+            atomic::write(&path, &text, IfThere::Replace).map_err(io_fault)?;
+            Ok(path)
+        });
+        Ok(Reply::Exported { path: exported.await??.display().to_string() })
+    }
+
+    async fn export_logs(&self) -> Result<Reply, Fault> {
+        let path = self.export_path("lull-logs", "log");
+        let wallet = self.worker.snapshot().await?.wallet;
+        let logs = self.paths.logs();
+        let redaction = Redaction::new(wallet.map(|wallet| (wallet.to_string(), "<wallet>")));
+        let exported = blocking(move || {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            logs::export(&logs, path.parent().unwrap_or(&path), &name, &redaction).map_err(io_fault)
+        });
+        Ok(Reply::Exported { path: exported.await??.display().to_string() })
+    }
+
+    fn export_path(&self, name: &str, extension: &str) -> PathBuf {
+        let at = chrono::Local::now().format("%Y%m%d-%H%M%S");
+        self.paths.exports().join(format!("{name}-{at}.{extension}"))
+    }
+}
+
+impl Handler for LocalApi {
+    async fn handle(&self, command: Command) -> Reply {
+        self.answer(command).await.unwrap_or_else(Reply::Refused)
+    }
+
+    fn watched(&self) {
+        self.worker.watched();
+    }
+}
+
+/// Receipts as they are exported: everything that is needed to check them, and nothing that is secret.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReceiptBundle {
+    /// Version of this format.
+    pub lull_receipts: u32,
+    /// Whose they are.
+    pub worker: WorkerId,
+    /// By network.
+    pub networks: Vec<NetworkReceipts>,
+}
+
+/// All receipts of one network, in order of nonce.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NetworkReceipts {
+    /// Whose.
+    pub network: NetworkId,
+    /// They, with both signatures and the leaf that each adds.
+    pub receipts: Vec<CountersignedReceipt>,
+}
+
+/// Version of [`ReceiptBundle`].
+pub const RECEIPT_BUNDLE_VERSION: u32 = 1;
+
+impl ReceiptBundle {
+    /// A bundle of all that a worker holds.
+    pub fn new(worker: WorkerId, networks: Vec<(NetworkId, Vec<CountersignedReceipt>)>) -> Self {
+        let networks =
+            networks.into_iter().map(|(network, receipts)| NetworkReceipts { network, receipts }).collect();
+        Self { lull_receipts: RECEIPT_BUNDLE_VERSION, worker, networks }
+    }
+}
+
+/// Recomputes every receipt: signatures, sums and roots. Takes some 100 µs a receipt.
+pub fn verify(bundle: ReceiptBundle) -> ReceiptsCheck {
+    let mut all = ReceiptsCheck { receipts: 0, signatures: 0, total: BaseUnits::ZERO, fault: None };
+    for NetworkReceipts { network, receipts } in bundle.networks {
+        let checked = receipts::verify_all(network, bundle.worker, receipts);
+        all.receipts = all.receipts.saturating_add(checked.receipts);
+        all.signatures = all.signatures.saturating_add(checked.signatures);
+        match all.total.plus(checked.total) {
+            Ok(total) => all.total = total,
+            Err(error) => {
+                all.fault.get_or_insert(Fault::new("receipts_sum_out_of_range", error.to_string()));
+            }
+        }
+        if let Some(fault) = checked.fault {
+            all.fault.get_or_insert(fault);
+        }
+    }
+    all
+}
+
+fn bucket_millis(bucket: lull_worker_api::EarningsBucket) -> u64 {
+    match bucket {
+        lull_worker_api::EarningsBucket::Hour => 3_600_000,
+        lull_worker_api::EarningsBucket::Day => 24 * 3_600_000,
+    }
+}
+
+fn io_fault(error: impl std::fmt::Display) -> Fault {
+    Fault::new(
+        "export_failed",
+        format!("the file could not be written: {error}; free some space and try again"),
+    )
+}
+
+/// Work that computes or waits for the disk, off the threads that serve.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Fault> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| Fault::new("internal", error.to_string()))
+}

@@ -1,0 +1,262 @@
+//! A session with a network that behaves, and with networks that do not.
+
+use iroh::endpoint::{Connection, RecvStream, SendStream};
+use lull_network_api::{BlobRequest, BlobResponse, FRAMES, NetworkInfo, NetworkMessage, WorkerMessage};
+use lull_types::{BlobHash, NetworkId};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::mpsc;
+
+use super::*;
+
+/// A network on loopback. What it does with a connection is the test's.
+async fn network<F>(serve: impl Fn(Connection) -> F + Send + Sync + 'static) -> (Endpoint, NetworkTicket)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let endpoint = Endpoint::builder(presets::Minimal)
+        .relay_mode(RelayMode::Disabled)
+        .clear_address_lookup()
+        .alpns(vec![ALPN.to_vec()])
+        .clear_ip_transports()
+        .bind_addr("127.0.0.1:0")
+        .unwrap()
+        .bind()
+        .await
+        .unwrap();
+    let ticket = NetworkTicket {
+        id: NetworkId(*endpoint.id().as_bytes()),
+        addresses: endpoint.bound_sockets(),
+        relay: None,
+    };
+    let accepting = endpoint.clone();
+    let serve = Arc::new(serve);
+    tokio::spawn(async move {
+        while let Some(incoming) = accepting.accept().await {
+            let serve = Arc::clone(&serve);
+            tokio::spawn(async move {
+                if let Ok(connection) = incoming.await {
+                    serve(connection.clone()).await;
+                    connection.closed().await;
+                }
+            });
+        }
+    });
+    (endpoint, ticket)
+}
+
+fn welcome() -> NetworkMessage {
+    NetworkMessage::Welcome {
+        network: NetworkInfo {
+            id: NetworkId([1; 32]),
+            name: "test".to_owned(),
+            practice: true,
+            audit_window_ms: 0,
+        },
+        enrolled: false,
+    }
+}
+
+fn hello() -> WorkerMessage {
+    WorkerMessage::Hello { worker_version: "0".to_owned(), nonce_held: 0 }
+}
+
+fn dialer() -> Dialer {
+    Dialer::new(SecretKey::generate().unwrap())
+}
+
+async fn open(ticket: NetworkTicket) -> (Link, mpsc::UnboundedReceiver<LinkEvent>) {
+    let (events, inbox) = mpsc::unbounded_channel();
+    let link = Link::open(dialer(), ticket, move |event| {
+        let events = events.clone();
+        async move {
+            let _ = events.send(event);
+        }
+    });
+    (link, inbox)
+}
+
+async fn next(inbox: &mut mpsc::UnboundedReceiver<LinkEvent>) -> LinkEvent {
+    tokio::time::timeout(Duration::from_secs(30), inbox.recv()).await.unwrap().unwrap()
+}
+
+async fn lost(inbox: &mut mpsc::UnboundedReceiver<LinkEvent>) -> String {
+    match next(inbox).await {
+        LinkEvent::Lost(fault) => fault.code,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn messages_go_both_ways_and_what_was_sent_arrives_before_closing() {
+    let (heard, mut hearing) = mpsc::unbounded_channel();
+    let (_network, ticket) = network(move |connection| {
+        let heard = heard.clone();
+        async move {
+            let (mut send, mut receive) = connection.accept_bi().await.unwrap();
+            while let Ok(message) = FRAMES.read::<WorkerMessage>(&mut receive).await {
+                heard.send(message).unwrap();
+                FRAMES.write(&mut send, &welcome()).await.unwrap();
+            }
+        }
+    })
+    .await;
+    let (link, mut inbox) = open(ticket).await;
+    assert!(matches!(next(&mut inbox).await, LinkEvent::Opened));
+    assert!(link.connection().is_some());
+    link.send(hello());
+    assert!(matches!(next(&mut inbox).await, LinkEvent::Said(message) if *message == welcome()));
+    assert_eq!(hearing.recv().await.unwrap(), hello());
+    link.send(WorkerMessage::WantWork { device: 3 });
+    link.close();
+    assert_eq!(hearing.recv().await.unwrap(), WorkerMessage::WantWork { device: 3 });
+    loop {
+        match next(&mut inbox).await {
+            LinkEvent::Lost(_) => break,
+            LinkEvent::Said(_) => {}
+            LinkEvent::Opened => panic!("opened twice"),
+        }
+    }
+    assert!(link.connection().is_none());
+    assert!(hearing.recv().await.is_none(), "the network saw the end");
+}
+
+#[tokio::test]
+async fn garbage_and_oversized_frames_end_the_session_with_a_clear_fault() {
+    for bytes in [&[0xff_u8; 64][..], &[3, 0, 0, 0, 0xee, 0xee, 0xee]] {
+        let (_network, ticket) = network(move |connection| async move {
+            let (mut send, mut receive) = connection.accept_bi().await.unwrap();
+            let _ = FRAMES.read::<WorkerMessage>(&mut receive).await;
+            send.write_all(bytes).await.unwrap();
+            connection.closed().await;
+        })
+        .await;
+        let (link, mut inbox) = open(ticket).await;
+        assert!(matches!(next(&mut inbox).await, LinkEvent::Opened));
+        link.send(hello());
+        assert_eq!(lost(&mut inbox).await, "network_garbled");
+    }
+}
+
+#[tokio::test]
+async fn another_key_at_the_address_is_not_the_network() {
+    let (_network, mut ticket) = network(|_| async {}).await;
+    ticket.id = SecretKey::generate().unwrap().network_id();
+    let (_link, mut inbox) = open(ticket).await;
+    assert_eq!(lost(&mut inbox).await, "network_unreachable");
+}
+
+#[tokio::test]
+async fn a_ticket_without_addresses_is_refused() {
+    let ticket =
+        NetworkTicket { id: SecretKey::generate().unwrap().network_id(), addresses: vec![], relay: None };
+    let (_link, mut inbox) = open(ticket).await;
+    assert_eq!(lost(&mut inbox).await, "ticket_unusable");
+}
+
+/// Serves one blob stream with `answer` and returns what fetching `hash` gives.
+async fn fetch<F>(
+    hash: BlobHash,
+    bytes_max: u64,
+    answer: impl Fn(SendStream, RecvStream) -> F + Send + Sync + Copy + 'static,
+) -> Result<Vec<u8>, &'static str>
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let (_network, ticket) = network(move |connection| async move {
+        let (send, mut receive) = connection.accept_bi().await.unwrap();
+        let _ = FRAMES.read::<BlobRequest>(&mut receive).await;
+        answer(send, receive).await;
+    })
+    .await;
+    let dialer = dialer();
+    let connection = dialer.dial(&ticket).await.unwrap();
+    let fetched = tokio::time::timeout(Duration::from_secs(30), get_blob(&connection, hash, bytes_max));
+    fetched.await.expect("bounded in time").map_err(|failure| failure.code())
+}
+
+#[tokio::test]
+async fn a_blob_is_fetched_and_checked() {
+    let blob = vec![7; 3_000_000];
+    let fetched = fetch(BlobHash::of(&blob), 4_000_000, |mut send, _receive| async move {
+        FRAMES.write(&mut send, &BlobResponse::Sending { bytes: 3_000_000 }).await.unwrap();
+        send.write_all(&vec![7; 3_000_000]).await.unwrap();
+        send.finish().unwrap();
+        let _ = send.stopped().await;
+    })
+    .await;
+    // Not `assert_eq!`: it would print three megabytes.
+    assert!(fetched == Ok(blob));
+}
+
+#[tokio::test]
+async fn hostile_blob_streams_are_told_apart() {
+    let hash = BlobHash::of(b"right");
+    let wrong = fetch(hash, 100, |mut send, _receive| async move {
+        FRAMES.write(&mut send, &BlobResponse::Sending { bytes: 5 }).await.unwrap();
+        send.write_all(b"wrong").await.unwrap();
+        let _ = send.stopped().await;
+    });
+    assert_eq!(wrong.await, Err("blob_wrong_hash"));
+    let large = fetch(hash, 100, |mut send, _receive| async move {
+        FRAMES.write(&mut send, &BlobResponse::Sending { bytes: u64::MAX }).await.unwrap();
+        let _ = send.stopped().await;
+    });
+    assert_eq!(large.await, Err("blob_too_large"));
+    let endless = fetch(hash, 100, |mut send, _receive| async move {
+        FRAMES.write(&mut send, &BlobResponse::Sending { bytes: 5 }).await.unwrap();
+        while send.write_all(&[b'x'; 4096]).await.is_ok() {}
+    });
+    assert_eq!(endless.await, Err("blob_wrong_hash"));
+    let short = fetch(hash, 100, |mut send, _receive| async move {
+        FRAMES.write(&mut send, &BlobResponse::Sending { bytes: 5 }).await.unwrap();
+        send.write_all(b"ri").await.unwrap();
+        send.finish().unwrap();
+        let _ = send.stopped().await;
+    });
+    assert_eq!(short.await, Err("blob_connection"));
+    let garbage = fetch(hash, 100, |mut send, _receive| async move {
+        send.write_all(&[0xff; 64]).await.unwrap();
+        let _ = send.stopped().await;
+    });
+    assert_eq!(garbage.await, Err("network_garbled"));
+    let refused = fetch(hash, 100, |mut send, _receive| async move {
+        let fault = lull_types::Fault::new("blob_unknown", "no such blob");
+        FRAMES.write(&mut send, &BlobResponse::Refused(fault)).await.unwrap();
+        send.finish().unwrap();
+        let _ = send.stopped().await;
+    });
+    assert_eq!(refused.await, Err("blob_refused"));
+}
+
+#[tokio::test]
+async fn a_blob_is_put_and_a_refusal_in_the_middle_is_heard() {
+    let (stored, mut storing) = mpsc::unbounded_channel();
+    let (_network, ticket) = network(move |connection| {
+        let stored = stored.clone();
+        async move {
+            while let Ok((mut send, mut receive)) = connection.accept_bi().await {
+                let Ok(BlobRequest::Put { bytes, .. }) = FRAMES.read(&mut receive).await else { return };
+                if bytes > 2_000_000 {
+                    let fault = lull_types::Fault::new("blob_unwanted", "not now");
+                    FRAMES.write(&mut send, &BlobResponse::Refused(fault)).await.unwrap();
+                    receive.stop(1u32.into()).unwrap();
+                } else {
+                    let mut blob = Vec::new();
+                    receive.take(bytes).read_to_end(&mut blob).await.unwrap();
+                    stored.send(blob).unwrap();
+                    FRAMES.write(&mut send, &BlobResponse::Stored).await.unwrap();
+                }
+                send.shutdown().await.unwrap();
+            }
+        }
+    })
+    .await;
+    let dialer = dialer();
+    let connection = dialer.dial(&ticket).await.unwrap();
+    let blob = vec![9; 1_500_000];
+    put_blob(&connection, BlobHash::of(&blob), &blob).await.unwrap();
+    assert!(storing.recv().await.unwrap() == blob);
+    let large = vec![9; 20_000_000];
+    let refused = put_blob(&connection, BlobHash::of(&large), &large).await.unwrap_err();
+    assert_eq!(refused.code(), "blob_refused");
+}

@@ -1,0 +1,478 @@
+//! The worker's IO: tells the machine what happens and does what it wants.
+//!
+//! One loop owns the machine. Whatever takes time runs in a task of its own and comes back as an [`Input`]; the
+//! loop itself waits for nothing but the journal, which must be written before what follows from it.
+
+mod handle;
+mod practice;
+mod publisher;
+mod runtimes;
+mod sampler;
+mod store;
+mod tasks;
+mod view;
+
+use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use lull_types::{Fault, NetworkId, SecretKey, UnixMillis};
+use lull_worker_api::Snapshot;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::blobs::{BlobCache, CACHE_BYTES_MAX};
+use crate::clock;
+use crate::machine::{Effect, Identity, Input, Machine, SessionId, TransferFailure, TransferId};
+use crate::paths::Paths;
+use crate::session::{Dialer, Link, LinkEvent};
+use crate::telemetry::{KeptEnergy, Source};
+pub use handle::Handle;
+use handle::Request;
+pub use practice::NETWORK_BIN_ENV;
+use practice::Practice;
+pub use publisher::PUBLISH_INTERVAL;
+use publisher::Publisher;
+use runtimes::{Context, Runtimes};
+pub use runtimes::{RuntimeSource, measure_once};
+pub use store::Store;
+use view::Viewer;
+
+/// Inputs that wait for the loop. Tasks wait when it is full; a machine full of GPUs has dozens under way.
+const INPUTS_MAX: usize = 256;
+
+/// Requests that wait for the loop; as many as the local API has under way.
+const REQUESTS_MAX: usize = 64;
+
+/// The longest sleep before a deadline. A machine that was suspended, or whose clock was set, meets its
+/// deadlines late by this at most.
+const SLEEP_MAX: Duration = Duration::from_secs(60);
+
+/// The shortest time from one tick to the next, so that a deadline which the machine leaves in the past costs
+/// a little time and not all of it.
+const TICK_INTERVAL_MIN: Duration = Duration::from_millis(10);
+
+/// What a worker is made from.
+pub struct Options {
+    /// Its folder; the caller holds its lock.
+    pub paths: Paths,
+    /// The device key.
+    pub key: SecretKey,
+    /// Its runtime.
+    pub runtime: RuntimeSource,
+    /// The practice network's program; `None` looks for the installed one.
+    pub network_program: Option<PathBuf>,
+    /// Where the devices' figures come from.
+    pub telemetry: Box<dyn Source>,
+}
+
+/// Starts a worker on this folder. It runs until [`crate::machine::Order::Shutdown`].
+///
+/// # Errors
+/// When its folder, blobs or journal cannot be used.
+pub async fn start(options: Options) -> Result<(Handle, JoinHandle<()>), Fault> {
+    let Options { paths, key, runtime, network_program, telemetry } = options;
+    let (store, restored) = Store::open(paths.journal()).await?;
+    // What a killed worker's runtimes left behind; theirs is a folder of their own.
+    let _ = tokio::fs::remove_dir_all(paths.scratch()).await;
+    let blobs = {
+        let folder = paths.blobs();
+        let opened = tokio::task::spawn_blocking(move || BlobCache::open(folder, CACHE_BYTES_MAX)).await;
+        opened
+            .map_err(|error| Fault::new("internal", error.to_string()))?
+            .map_err(|error| fault_of(&error))?
+    };
+    let (inputs, inbox) = mpsc::channel(INPUTS_MAX);
+    let (requests, asked) = mpsc::channel(REQUESTS_MAX);
+    let (samples, sampled) = mpsc::channel(1);
+    let (plans, plan) = watch::channel(sampler::Plan::default());
+    tokio::spawn(sampler::run(telemetry, plan, samples));
+
+    let mut seed = [0; 8];
+    getrandom::fill(&mut seed).map_err(|error| Fault::new("no_randomness", error.to_string()))?;
+    let identity = Identity {
+        key: key.clone(),
+        worker_version: env!("CARGO_PKG_VERSION").to_owned(),
+        seed: u64::from_le_bytes(seed),
+    };
+    let (machine, effects) = Machine::start(identity, restored, clock::now());
+    let energy = KeptEnergy::open(paths.energy());
+    let mut viewer = Viewer::new(key.worker_id(), store.clone(), energy);
+    viewer.refresh(network_of(&viewer.snapshot(&machine))).await;
+    let publisher = Publisher::new(viewer.snapshot(&machine));
+    let unwatched = Arc::new(AtomicUsize::new(0));
+    let handle = Handle {
+        requests,
+        snapshots: publisher.sender(),
+        unwatched: Arc::clone(&unwatched),
+        store: store.clone(),
+        blobs: blobs.clone(),
+    };
+    let context =
+        Context { source: runtime, scratch: paths.scratch(), blobs: blobs.clone(), inputs: inputs.clone() };
+    let shell = Shell {
+        machine,
+        store,
+        blobs,
+        inputs,
+        runtimes: Runtimes::new(context),
+        dialer: Dialer::new(key),
+        links: HashMap::new(),
+        transfers: HashMap::new(),
+        practice: None,
+        network_program,
+        practice_folder: paths.practice(),
+        viewer,
+        publisher,
+        plans,
+        unwatched,
+        exiting: false,
+    };
+    let running = tokio::spawn(shell.run(effects, inbox, asked, sampled));
+    Ok((handle, running))
+}
+
+fn fault_of(error: &impl lull_types::Coded) -> Fault {
+    error.fault()
+}
+
+struct Shell {
+    machine: Machine,
+    store: Store,
+    blobs: BlobCache,
+    inputs: mpsc::Sender<Input>,
+    runtimes: Runtimes,
+    dialer: Dialer,
+    links: HashMap<SessionId, Link>,
+    transfers: HashMap<TransferId, CancellationToken>,
+    practice: Option<Practice>,
+    network_program: Option<PathBuf>,
+    practice_folder: PathBuf,
+    viewer: Viewer,
+    publisher: Publisher,
+    plans: watch::Sender<sampler::Plan>,
+    /// Receivers of snapshots that watch nothing.
+    unwatched: Arc<AtomicUsize>,
+    exiting: bool,
+}
+
+impl Shell {
+    async fn run(
+        mut self,
+        first: Vec<Effect>,
+        mut inbox: mpsc::Receiver<Input>,
+        mut asked: mpsc::Receiver<Request>,
+        mut sampled: mpsc::Receiver<sampler::Samples>,
+    ) {
+        // The first effects' failure comes back to the machine like any other; nobody else waits for it.
+        let _ = self.execute(first).await;
+        let mut ticked_at: Option<Instant> = None;
+        while !self.exiting {
+            let tick_at = self.machine.next_deadline().map(|at| tick_at(at, ticked_at));
+            let publish_at = self.publisher.due_at();
+            tokio::select! {
+                // People first, then what frees a GPU or moves work, then the rest.
+                biased;
+                Some(request) = asked.recv() => self.answer(request).await,
+                Some(input) = inbox.recv() => drop(self.handle(input).await),
+                () = until(tick_at) => {
+                    ticked_at = Some(Instant::now());
+                    if self.machine.next_deadline().is_some_and(|at| at <= clock::now()) {
+                        drop(self.handle(Input::Tick).await);
+                    }
+                }
+                () = until(publish_at) => {
+                    let snapshot = self.viewer.snapshot(&self.machine);
+                    self.publisher.publish(snapshot);
+                    self.plan();
+                }
+                Some(samples) = sampled.recv() => {
+                    self.viewer.sampled(samples);
+                    self.publisher.changed();
+                    self.plan();
+                }
+            }
+        }
+        self.put_away(inbox).await;
+    }
+
+    async fn answer(&mut self, request: Request) {
+        match request {
+            Request::Order(order, reply) => {
+                let result = match self.machine.check(&order, clock::now()) {
+                    Ok(()) => self.handle(Input::Order(order)).await,
+                    Err(refusal) => Err(refusal),
+                };
+                // Whoever asked may have left.
+                let _ = reply.send(result);
+            }
+            Request::Snapshot(reply) => {
+                let _ = reply.send(self.viewer.snapshot(&self.machine));
+            }
+            Request::Watched => self.plan(),
+        }
+    }
+
+    /// Tells the machine and does what it wants. `Err` when that could not be written down.
+    async fn handle(&mut self, input: Input) -> Result<(), Fault> {
+        self.note(&input);
+        let effects = self.machine.handle(input, clock::now());
+        self.execute(effects).await
+    }
+
+    /// What the shell itself learns from an input.
+    fn note(&mut self, input: &Input) {
+        match input {
+            Input::RunEnded { lease, .. } => self.viewer.run_ended(*lease),
+            Input::RunStarted { lease } => self.viewer.run_started(*lease),
+            Input::Freed { lease } => {
+                self.runtimes.freed(*lease);
+                self.viewer.freed(*lease);
+            }
+            Input::SessionLost { session, fault } => {
+                tracing::info!(session = session.0, code = fault.code, "{}", fault.sentence);
+                self.links.remove(session);
+            }
+            Input::Fetched { transfer }
+            | Input::FetchFailed { transfer, .. }
+            | Input::Uploaded { transfer }
+            | Input::UploadFailed { transfer, .. } => drop(self.transfers.remove(transfer)),
+            Input::PracticeEnded(fault) | Input::PracticeStarted(Err(fault)) => {
+                tracing::warn!(code = fault.code, "{}", fault.sentence);
+                self.practice = None;
+            }
+            Input::Order(_)
+            | Input::DevicesFound(_)
+            | Input::BenchmarkProgress { .. }
+            | Input::BenchmarkEnded { .. }
+            | Input::RunProgress { .. }
+            | Input::PracticeStarted(Ok(_))
+            | Input::SessionOpened { .. }
+            | Input::NetworkSaid { .. }
+            | Input::JournalFailed(_)
+            | Input::JournalRestored(_)
+            | Input::Tick => {}
+        }
+    }
+
+    /// Executes effects in order. When records cannot be written, what follows them is dropped and the machine
+    /// is told; `Err` is the first such fault.
+    async fn execute(&mut self, effects: Vec<Effect>) -> Result<(), Fault> {
+        let mut effects = VecDeque::from(effects);
+        let mut result = Ok(());
+        while let Some(effect) = effects.pop_front() {
+            match effect {
+                Effect::Journal(records) => {
+                    let stale = self.viewer.recorded(&records);
+                    if let Err(fault) = self.store.write(records).await {
+                        tracing::error!(code = fault.code, "{}", fault.sentence);
+                        let more = self.machine.handle(Input::JournalFailed(fault.clone()), clock::now());
+                        effects = more.into();
+                        result = result.and(Err(fault));
+                    } else if stale {
+                        self.refresh().await;
+                    }
+                }
+                Effect::Restore => {
+                    let input = match self.store.restore().await {
+                        Ok(restored) => Input::JournalRestored(Box::new(restored)),
+                        Err(fault) => Input::JournalFailed(fault),
+                    };
+                    effects.extend(self.machine.handle(input, clock::now()));
+                }
+                other => self.begin(other),
+            }
+        }
+        result
+    }
+
+    async fn refresh(&mut self) {
+        let network = network_of(&self.viewer.snapshot(&self.machine));
+        self.viewer.refresh(network).await;
+    }
+
+    /// Begins an effect that does not hold up the ones after it.
+    fn begin(&mut self, effect: Effect) {
+        match effect {
+            // Executed by the caller, which waits for them.
+            Effect::Journal(_) | Effect::Restore => {}
+            Effect::FindDevices => {
+                let context = self.runtimes.context().clone();
+                tokio::spawn(async move {
+                    let found = runtimes::find_devices(&context).await;
+                    let _ = context.inputs.send(Input::DevicesFound(found)).await;
+                });
+            }
+            Effect::StartBenchmark { lease } => self.runtimes.benchmark(lease),
+            Effect::Run { lease, assignment } => {
+                self.viewer.run_prepared(lease, assignment.id);
+                self.runtimes.run(lease, assignment);
+            }
+            Effect::Cancel { lease } => self.runtimes.cancel(lease),
+            Effect::Kill { lease } => self.runtimes.kill(lease),
+            Effect::StartPracticeNetwork => {
+                let before = self.practice.take();
+                let program = self.network_program.clone();
+                let folder = self.practice_folder.clone();
+                self.practice = Some(Practice::start(program, folder, before, self.inputs.clone()));
+            }
+            Effect::StopPracticeNetwork => {
+                if let Some(practice) = &self.practice {
+                    practice.cancel();
+                }
+            }
+            Effect::OpenSession { session, ticket } => {
+                let inputs = self.inputs.clone();
+                let link = Link::open(self.dialer.clone(), ticket, move |event| {
+                    let inputs = inputs.clone();
+                    async move {
+                        // The shell is gone only when the process ends.
+                        let _ = inputs.send(session_input(session, event)).await;
+                    }
+                });
+                self.links.insert(session, link);
+            }
+            Effect::CloseSession { session } => {
+                if let Some(link) = self.links.get(&session) {
+                    link.close();
+                }
+            }
+            Effect::Send { session, message } => {
+                if let Some(link) = self.links.get(&session) {
+                    link.send(*message);
+                }
+            }
+            Effect::Fetch { transfer, session, assignment } => {
+                let blobs = self.blobs.clone();
+                self.transfer(
+                    transfer,
+                    session,
+                    async move |connection| tasks::fetch(connection, blobs, &assignment).await,
+                    move |result| match result {
+                        Ok(()) => Input::Fetched { transfer },
+                        Err(failure) => Input::FetchFailed { transfer, failure },
+                    },
+                );
+            }
+            Effect::Upload { transfer, session, assignment: _, outputs } => {
+                let blobs = self.blobs.clone();
+                self.transfer(
+                    transfer,
+                    session,
+                    async move |connection| tasks::upload(connection, blobs, outputs).await,
+                    move |result| match result {
+                        Ok(()) => Input::Uploaded { transfer },
+                        Err(failure) => Input::UploadFailed { transfer, failure },
+                    },
+                );
+            }
+            Effect::StopTransfer { transfer } => {
+                if let Some(stop) = self.transfers.remove(&transfer) {
+                    stop.cancel();
+                }
+            }
+            // Blobs are a bounded cache: a job's tasks share their inputs, and its picture is put together
+            // from outputs, so the least recently used go when room is needed and not before.
+            Effect::DropFiles { assignment } => tracing::debug!(%assignment, "an assignment is over"),
+            Effect::Notify(notice) => {
+                tracing::info!(code = notice.code, problem = notice.problem, "{}", notice.sentence);
+            }
+            Effect::Publish => self.publisher.changed(),
+            Effect::Exit => self.exiting = true,
+        }
+    }
+
+    fn transfer<F>(
+        &mut self,
+        transfer: TransferId,
+        session: SessionId,
+        work: impl FnOnce(iroh::endpoint::Connection) -> F,
+        told: impl FnOnce(Result<(), TransferFailure>) -> Input + Send + 'static,
+    ) where
+        F: Future<Output = Result<(), TransferFailure>> + Send + 'static,
+    {
+        let stop = CancellationToken::new();
+        self.transfers.insert(transfer, stop.clone());
+        let inputs = self.inputs.clone();
+        let connection = self.links.get(&session).and_then(Link::connection);
+        let work = connection.map(work);
+        tokio::spawn(async move {
+            let result = match work {
+                None => {
+                    let sentence = "the connection to the network ended before data was moved";
+                    Err(TransferFailure::Connection(Fault::new("network_lost", sentence)))
+                }
+                Some(work) => tokio::select! {
+                    result = work => result,
+                    () = stop.cancelled() => return,
+                },
+            };
+            let _ = inputs.send(told(result)).await;
+        });
+    }
+
+    /// Adapts the sampling to who watches and what runs.
+    fn plan(&mut self) {
+        let plan = sampler::Plan {
+            devices: self.publisher.latest().devices.iter().map(|device| device.info.clone()).collect(),
+            working: self.viewer.is_running(),
+            watched: self.publisher.receivers() > self.unwatched.load(Ordering::Relaxed),
+        };
+        self.plans.send_if_modified(|current| {
+            let changed = *current != plan;
+            *current = plan;
+            changed
+        });
+    }
+
+    /// Ends everything that was begun, in an order in which nothing is lost.
+    async fn put_away(mut self, mut inbox: mpsc::Receiver<Input>) {
+        // Tasks that still tell something must not wait for a loop that has ended.
+        let drained = tokio::spawn(async move { while inbox.recv().await.is_some() {} });
+        for (_, stop) in self.transfers.drain() {
+            stop.cancel();
+        }
+        for (_, link) in self.links.drain() {
+            link.closed().await;
+        }
+        if let Some(practice) = self.practice.take() {
+            practice.stop().await;
+        }
+        self.dialer.close().await;
+        self.publisher.publish(self.viewer.snapshot(&self.machine));
+        drained.abort();
+    }
+}
+
+/// The network joined, once it has said who it is.
+pub(crate) fn network_of(snapshot: &Snapshot) -> Option<NetworkId> {
+    snapshot.network.as_ref()?.id.parse().ok()
+}
+
+fn session_input(session: SessionId, event: LinkEvent) -> Input {
+    match event {
+        LinkEvent::Opened => Input::SessionOpened { session },
+        LinkEvent::Said(message) => Input::NetworkSaid { session, message },
+        LinkEvent::Lost(fault) => Input::SessionLost { session, fault },
+    }
+}
+
+/// When to look at the machine's deadline, on the clock that sleeping goes by.
+fn tick_at(deadline: UnixMillis, ticked_at: Option<Instant>) -> Instant {
+    let at = Instant::now() + deadline.since(clock::now()).min(SLEEP_MAX);
+    match ticked_at {
+        Some(last) => at.max(last + TICK_INTERVAL_MIN),
+        None => at,
+    }
+}
+
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

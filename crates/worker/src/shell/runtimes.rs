@@ -1,0 +1,437 @@
+//! Runtime processes: one to list the devices, and one for each lease, which lives no longer than the lease.
+//!
+//! A process is never kept for a next task: ending it is the one sure way to give all of the GPU's memory
+//! back, and no task meets what another left behind.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use lull_network_api::Assignment;
+use lull_runtime_api::host::{
+    Benchmarking, RunRequest, Running, RuntimeCommand, RuntimeError, RuntimeProcess, find_runtime,
+};
+use lull_runtime_api::{RunOutcome, RuntimeEvent, TaskInput};
+use lull_types::{BenchmarkReport, Coded, Fault, Measure};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::tasks::{self, TaskBlobs};
+use crate::blobs::BlobCache;
+use crate::machine::{FoundDevices, Input, Lease, LeaseId, RunEnd};
+use crate::telemetry;
+
+/// The one runtime of the base install.
+const RUNTIME_GPU: &str = "lull-runtime-gpu";
+
+/// How long listing the devices and ending afterwards may take; drivers take up to a second to unload.
+const END_GRACE: Duration = Duration::from_secs(3);
+
+/// A process that was asked to end is killed by the machine, which knows how urgent it is. This is for the
+/// case that it never says so.
+const END_AT_THE_LATEST: Duration = Duration::from_secs(60);
+
+/// Progress is shown to people; more than ten a second is lost on them.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Where the runtime is and how it is started.
+#[derive(Clone, Debug)]
+pub struct RuntimeSource {
+    /// The program; `None` looks for the installed one.
+    pub program: Option<PathBuf>,
+    /// Environment variables besides the usual.
+    pub env: Vec<(String, String)>,
+    /// Bound on a benchmark's measures.
+    pub benchmark_budget: Duration,
+}
+
+impl Default for RuntimeSource {
+    fn default() -> Self {
+        Self {
+            program: None,
+            env: Vec::new(),
+            // Three measures of about seven seconds: a second or two to warm up, and the rest to measure
+            // until the spread settles.
+            benchmark_budget: Duration::from_secs(20),
+        }
+    }
+}
+
+impl RuntimeSource {
+    fn command(&self, scratch: &Path, folder: &str) -> Result<RuntimeCommand, RuntimeError> {
+        let program = match &self.program {
+            Some(program) => program.clone(),
+            None => find_runtime(RUNTIME_GPU)?,
+        };
+        let mut command = RuntimeCommand::new(program, scratch.join(folder));
+        for (name, value) in &self.env {
+            command = command.with_env(name, value);
+        }
+        Ok(command)
+    }
+}
+
+/// Everything that a lease's task needs; cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Context {
+    pub source: RuntimeSource,
+    pub scratch: PathBuf,
+    pub blobs: BlobCache,
+    pub inputs: mpsc::Sender<Input>,
+}
+
+impl Context {
+    async fn tell(&self, input: Input) {
+        // The shell is gone only when the process ends.
+        let _ = self.inputs.send(input).await;
+    }
+
+    fn command(&self, folder: &str) -> Result<RuntimeCommand, RuntimeError> {
+        self.source.command(&self.scratch, folder)
+    }
+
+    async fn remove_scratch(&self, folder: &str) {
+        // What cannot be removed now is removed by the next start.
+        let _ = tokio::fs::remove_dir_all(self.scratch.join(folder)).await;
+    }
+}
+
+/// Lists the devices, with a process that ends before this returns.
+pub(super) async fn find_devices(context: &Context) -> Result<FoundDevices, Fault> {
+    const FOLDER: &str = "devices";
+    let found = async {
+        let process = RuntimeProcess::start(context.command(FOLDER)?).await?;
+        let devices = process.devices().await;
+        let kinds = process.info().kinds.clone();
+        process.stop(END_GRACE).await;
+        devices.map(|devices| (devices, kinds))
+    };
+    let found = found.await;
+    context.remove_scratch(FOLDER).await;
+    let (devices, kinds) = found.map_err(|error| error.fault())?;
+    if devices.is_empty() {
+        let sentence = "no GPU was found on this machine; install its driver from the vendor and try again";
+        return Err(Fault::new("no_device", sentence));
+    }
+    let hardware = tokio::task::spawn_blocking(move || telemetry::hardware(devices)).await;
+    let hardware = hardware.map_err(|error| Fault::new("internal", error.to_string()))?;
+    Ok(FoundDevices { hardware, kinds })
+}
+
+/// Measures one device with a process of its own, for the command line where no worker runs.
+///
+/// # Errors
+/// The runtime's fault.
+pub async fn measure_once(
+    source: &RuntimeSource,
+    scratch: &Path,
+    device: u32,
+    mut progress: impl FnMut(&RuntimeEvent),
+) -> Result<BenchmarkReport, Fault> {
+    const FOLDER: &str = "benchmark";
+    let measured = async {
+        let process = RuntimeProcess::start(source.command(scratch, FOLDER)?).await?;
+        // The runtime answers for a device only after it has listed them.
+        process.devices().await?;
+        let mut benchmarking =
+            process.benchmark(device, Measure::ALL.to_vec(), source.benchmark_budget).await?;
+        while let Some(event) = benchmarking.progress().await {
+            progress(&event);
+        }
+        let report = benchmarking.outcome().await;
+        process.stop(END_GRACE).await;
+        report
+    };
+    let measured = measured.await;
+    // What cannot be removed now is removed by the next start of the worker.
+    let _ = tokio::fs::remove_dir_all(scratch.join(FOLDER)).await;
+    measured.map_err(|error: RuntimeError| error.fault())
+}
+
+#[derive(Debug)]
+struct Holder {
+    cancel: CancellationToken,
+    kill: CancellationToken,
+}
+
+/// The processes of all leases.
+#[derive(Debug)]
+pub(super) struct Runtimes {
+    context: Context,
+    holders: HashMap<LeaseId, Holder>,
+}
+
+impl Runtimes {
+    pub fn new(context: Context) -> Self {
+        Self { context, holders: HashMap::new() }
+    }
+
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// Begins a benchmark under a lease.
+    pub fn benchmark(&mut self, lease: Lease) {
+        let (cancel, kill) = self.hold(lease.id);
+        tokio::spawn(Holding { context: self.context.clone(), lease, cancel, kill }.benchmark());
+    }
+
+    /// Begins a run under a lease.
+    pub fn run(&mut self, lease: Lease, assignment: Box<Assignment>) {
+        let (cancel, kill) = self.hold(lease.id);
+        tokio::spawn(Holding { context: self.context.clone(), lease, cancel, kill }.run(assignment));
+    }
+
+    /// Asks the process of a lease to stop and end.
+    pub fn cancel(&self, lease: LeaseId) {
+        if let Some(holder) = self.holders.get(&lease) {
+            holder.cancel.cancel();
+        }
+    }
+
+    /// Kills the process of a lease.
+    pub fn kill(&self, lease: LeaseId) {
+        if let Some(holder) = self.holders.get(&lease) {
+            holder.kill.cancel();
+        }
+    }
+
+    /// The process of a lease is gone.
+    pub fn freed(&mut self, lease: LeaseId) {
+        self.holders.remove(&lease);
+    }
+
+    fn hold(&mut self, lease: LeaseId) -> (CancellationToken, CancellationToken) {
+        let holder = Holder { cancel: CancellationToken::new(), kill: CancellationToken::new() };
+        let tokens = (holder.cancel.clone(), holder.kill.clone());
+        self.holders.insert(lease, holder);
+        tokens
+    }
+}
+
+/// One lease's process, from start to gone.
+struct Holding {
+    context: Context,
+    lease: Lease,
+    cancel: CancellationToken,
+    kill: CancellationToken,
+}
+
+/// A process was not wanted any more before its work ended.
+struct Revoked;
+
+impl Holding {
+    fn folder(&self) -> String {
+        format!("lease-{}", self.lease.id.0)
+    }
+
+    async fn benchmark(self) {
+        let lease = self.lease.id;
+        let started = self.start().await;
+        let (process, outcome) = match started {
+            Ok(process) => {
+                let outcome = self.measure(&process).await;
+                (Some(process), outcome)
+            }
+            Err(outcome) => (None, Err(outcome.unwrap_or_else(cancelled))),
+        };
+        self.context.tell(Input::BenchmarkEnded { lease, outcome: outcome.map(Box::new) }).await;
+        self.free(process).await;
+    }
+
+    async fn measure(&self, process: &RuntimeProcess) -> Result<BenchmarkReport, Fault> {
+        let budget = self.context.source.benchmark_budget;
+        let mut benchmarking = process
+            .benchmark(self.lease.device, Measure::ALL.to_vec(), budget)
+            .await
+            .map_err(|error| error.fault())?;
+        self.watch(process, &mut benchmarking).await.map_err(|Revoked| cancelled())?;
+        self.unless_killed(process, benchmarking.outcome())
+            .await
+            .map_err(|Revoked| cancelled())?
+            .map_err(|error| error.fault())
+    }
+
+    async fn run(self, assignment: Box<Assignment>) {
+        let lease = self.lease.id;
+        let (process, end) = match self.prepare(&assignment).await {
+            Err(end) => (None, end),
+            Ok(request) => match self.start().await {
+                Ok(process) => {
+                    let end = self.drive(&process, request).await;
+                    (Some(process), end)
+                }
+                Err(Some(fault)) => (None, RunEnd::LocalFault(fault)),
+                Err(None) => (None, RunEnd::Cancelled),
+            },
+        };
+        self.context.tell(Input::RunEnded { lease, end }).await;
+        self.free(process).await;
+    }
+
+    /// What the runtime is to be told, from the blobs on this machine.
+    async fn prepare(&self, assignment: &Assignment) -> Result<RunRequest, RunEnd> {
+        let loading = tasks::load(self.context.blobs.clone(), assignment.kind.clone(), assignment.payload);
+        let TaskBlobs { payload, inputs } = loading.await?;
+        let mut request = RunRequest::new(self.lease.device, assignment.kind.clone(), payload);
+        request.inputs = inputs.into_iter().map(|(hash, bytes)| TaskInput { hash, bytes }).collect();
+        Ok(request)
+    }
+
+    async fn drive(&self, process: &RuntimeProcess, request: RunRequest) -> RunEnd {
+        let mut running = match process.run(request).await {
+            Ok(running) => running,
+            Err(error) => return failed(error),
+        };
+        self.context.tell(Input::RunStarted { lease: self.lease.id }).await;
+        if self.watch(process, &mut running).await.is_err() {
+            return RunEnd::Cancelled;
+        }
+        match self.unless_killed(process, running.outcome()).await {
+            Err(Revoked) => RunEnd::Cancelled,
+            Ok(Err(error)) => failed(error),
+            Ok(Ok(RunOutcome::Cancelled)) => RunEnd::Cancelled,
+            Ok(Ok(RunOutcome::TaskFault(fault))) => RunEnd::TaskFault(fault),
+            Ok(Ok(RunOutcome::DeviceFault(fault))) => RunEnd::DeviceFault(fault),
+            Ok(Ok(RunOutcome::Done { outputs, ran_ms, .. })) => {
+                match tasks::store(self.context.blobs.clone(), outputs).await {
+                    Ok(outputs) => RunEnd::Done { outputs, ran_ms },
+                    Err(fault) => RunEnd::LocalFault(fault),
+                }
+            }
+        }
+    }
+
+    /// Starts the process. `None` in the error: the lease was revoked first. A process whose start is given up
+    /// is killed; before it has shaken hands it has not touched the GPU.
+    async fn start(&self) -> Result<RuntimeProcess, Option<Fault>> {
+        let command = self.context.command(&self.folder()).map_err(|error| Some(error.fault()))?;
+        let began = Instant::now();
+        tokio::select! {
+            biased;
+            () = self.kill.cancelled() => Err(None),
+            () = self.cancel.cancelled() => Err(None),
+            started = RuntimeProcess::start(command) => {
+                let started = started.map_err(|error| Some(error.fault()))?;
+                tracing::debug!(elapsed_ms = began.elapsed().as_millis() as u64, "a runtime was started");
+                Ok(started)
+            }
+        }
+    }
+
+    /// Passes progress on until it ends or the process is killed. A cancel is passed on and waited for.
+    async fn watch(&self, process: &RuntimeProcess, activity: &mut impl Activity) -> Result<(), Revoked> {
+        let mut told_at: Option<Instant> = None;
+        let mut cancelled = false;
+        loop {
+            let event = tokio::select! {
+                biased;
+                () = self.kill.cancelled() => {
+                    process.kill().await;
+                    return Err(Revoked);
+                }
+                () = self.cancel.cancelled(), if !cancelled => {
+                    cancelled = true;
+                    process.cancel();
+                    continue;
+                }
+                event = activity.progress() => event,
+            };
+            let Some(event) = event else { return Ok(()) };
+            if told_at.is_some_and(|at| at.elapsed() < PROGRESS_INTERVAL) {
+                continue;
+            }
+            if let Some(input) = progress(self.lease.id, &event) {
+                told_at = Some(Instant::now());
+                self.context.tell(input).await;
+            }
+        }
+    }
+
+    async fn unless_killed<T>(
+        &self,
+        process: &RuntimeProcess,
+        outcome: impl Future<Output = T>,
+    ) -> Result<T, Revoked> {
+        tokio::select! {
+            biased;
+            () = self.kill.cancelled() => {
+                process.kill().await;
+                Err(Revoked)
+            }
+            outcome = outcome => Ok(outcome),
+        }
+    }
+
+    /// Ends the process, gently unless the lease is revoked, and says that the GPU is free.
+    async fn free(self, process: Option<RuntimeProcess>) {
+        if let Some(process) = process {
+            tokio::select! {
+                biased;
+                () = self.kill.cancelled() => drop(process.kill().await),
+                _ = process.stop(END_AT_THE_LATEST) => {}
+            }
+        }
+        self.context.remove_scratch(&self.folder()).await;
+        self.context.tell(Input::Freed { lease: self.lease.id }).await;
+    }
+}
+
+/// What [`Benchmarking`] and [`Running`] have in common.
+trait Activity {
+    async fn progress(&mut self) -> Option<RuntimeEvent>;
+}
+
+impl Activity for Benchmarking {
+    async fn progress(&mut self) -> Option<RuntimeEvent> {
+        Benchmarking::progress(self).await
+    }
+}
+
+impl Activity for Running {
+    async fn progress(&mut self) -> Option<RuntimeEvent> {
+        Running::progress(self).await
+    }
+}
+
+fn progress(lease: LeaseId, event: &RuntimeEvent) -> Option<Input> {
+    match event {
+        RuntimeEvent::BenchmarkProgress { measure, fraction, value_so_far } => {
+            Some(Input::BenchmarkProgress {
+                lease,
+                measure: *measure,
+                fraction: *fraction,
+                value_so_far: *value_so_far,
+            })
+        }
+        RuntimeEvent::RunProgress { fraction } => Some(Input::RunProgress { lease, fraction: *fraction }),
+        RuntimeEvent::Measured(_)
+        | RuntimeEvent::Hello(_)
+        | RuntimeEvent::Devices(_)
+        | RuntimeEvent::BenchmarkEnded(_)
+        | RuntimeEvent::RunEnded(_)
+        | RuntimeEvent::Refused(_) => None,
+    }
+}
+
+/// Whose fault it is that a run did not end by itself.
+fn failed(error: RuntimeError) -> RunEnd {
+    match error {
+        RuntimeError::Died { .. }
+        | RuntimeError::Silent { .. }
+        | RuntimeError::Overdue { .. }
+        | RuntimeError::Garbled { .. } => RunEnd::DeviceFault(error.fault()),
+        RuntimeError::Killed => RunEnd::Cancelled,
+        RuntimeError::Missing { .. }
+        | RuntimeError::NotStarted { .. }
+        | RuntimeError::NoHello { .. }
+        | RuntimeError::OtherProtocol { .. }
+        | RuntimeError::Refused(_)
+        | RuntimeError::BenchmarkFailed(_)
+        | RuntimeError::Busy => RunEnd::LocalFault(error.fault()),
+    }
+}
+
+fn cancelled() -> Fault {
+    Fault::new("cancelled", "the benchmark was stopped before it ended")
+}

@@ -1,0 +1,162 @@
+//! A task's blobs: what its kind says that it needs, where they come from, and where its outputs go.
+
+use iroh::endpoint::Connection;
+use lull_network_api::{Assignment, BLOB_BYTES_MAX};
+use lull_types::wgsl::{WgslTask, limits};
+use lull_types::{BlobHash, Coded, Fault, JOB_KIND_WGSL};
+
+use crate::blobs::{BlobCache, BlobError};
+use crate::machine::{RunEnd, TransferFailure};
+use crate::session::{BlobFailure, get_blob, put_blob};
+
+/// All inputs of a task travel to its runtime in one message; a mebibyte is for what is around them.
+const INPUT_BYTES_TOTAL_MAX: u64 =
+    lull_runtime_api::FRAMES.bytes_max as u64 - limits::PAYLOAD_BYTES_MAX as u64 - 1024 * 1024;
+
+/// Everything that a task's runtime is given.
+pub(super) struct TaskBlobs {
+    pub payload: Vec<u8>,
+    pub inputs: Vec<(BlobHash, Vec<u8>)>,
+}
+
+/// The inputs that a payload names. `Err` says what is wrong with the task.
+fn inputs_named(kind: &str, payload: &[u8]) -> Result<Vec<BlobHash>, Fault> {
+    if kind != JOB_KIND_WGSL {
+        let sentence = format!("this worker does not run tasks of the kind {kind}");
+        return Err(Fault::new("kind_unknown", sentence));
+    }
+    let task: WgslTask = serde_json::from_slice(payload)
+        .map_err(|error| Fault::new("task_malformed", format!("the task cannot be understood: {error}")))?;
+    let inputs = task.input_blobs();
+    if inputs.len() > limits::BUFFERS_MAX {
+        let sentence = format!("the task names {} inputs, over the limit", inputs.len());
+        return Err(Fault::new("task_over_limit", sentence));
+    }
+    Ok(inputs)
+}
+
+/// Fetches what an assignment needs and is not here yet.
+pub(super) async fn fetch(
+    connection: Connection,
+    blobs: BlobCache,
+    assignment: &Assignment,
+) -> Result<(), TransferFailure> {
+    let payload =
+        fetch_one(&connection, &blobs, assignment.payload, limits::PAYLOAD_BYTES_MAX as u64).await?;
+    let inputs = inputs_named(&assignment.kind, &payload).map_err(TransferFailure::Task)?;
+    drop(payload);
+    let mut left = INPUT_BYTES_TOTAL_MAX;
+    for input in inputs {
+        let bytes = fetch_one(&connection, &blobs, input, left.min(BLOB_BYTES_MAX)).await?.len() as u64;
+        left = left.saturating_sub(bytes);
+    }
+    Ok(())
+}
+
+async fn fetch_one(
+    connection: &Connection,
+    blobs: &BlobCache,
+    hash: BlobHash,
+    bytes_max: u64,
+) -> Result<Vec<u8>, TransferFailure> {
+    let found = blocking(blobs, move |blobs| blobs.get(hash)).await.map_err(TransferFailure::Local)?;
+    if let Some(blob) = found {
+        return if blob.len() as u64 <= bytes_max {
+            Ok(blob)
+        } else {
+            let failure = BlobFailure::TooLarge { bytes: blob.len() as u64, bytes_max };
+            Err(TransferFailure::Task(failure.fault()))
+        };
+    }
+    let blob = get_blob(connection, hash, bytes_max).await.map_err(transfer_failure)?;
+    blocking(blobs, move |blobs| blobs.put(&blob).map(|_| blob)).await.map_err(TransferFailure::Local)
+}
+
+/// Sends an assignment's outputs.
+pub(super) async fn upload(
+    connection: Connection,
+    blobs: BlobCache,
+    outputs: Vec<BlobHash>,
+) -> Result<(), TransferFailure> {
+    for hash in outputs {
+        let found = blocking(&blobs, move |blobs| blobs.get(hash)).await.map_err(TransferFailure::Local)?;
+        let Some(blob) = found else { return Err(TransferFailure::FilesMissing(missing())) };
+        put_blob(&connection, hash, &blob).await.map_err(transfer_failure)?;
+    }
+    Ok(())
+}
+
+/// Reads what an assignment's runtime is given; it was fetched before.
+pub(super) async fn load(blobs: BlobCache, kind: String, payload: BlobHash) -> Result<TaskBlobs, RunEnd> {
+    let get = async |hash| match blocking(&blobs, move |blobs| blobs.get(hash)).await {
+        Ok(Some(blob)) => Ok(blob),
+        Ok(None) => Err(RunEnd::LocalFault(missing())),
+        Err(fault) => Err(RunEnd::LocalFault(fault)),
+    };
+    let payload = get(payload).await?;
+    let mut inputs = Vec::new();
+    for hash in inputs_named(&kind, &payload).map_err(RunEnd::TaskFault)? {
+        inputs.push((hash, get(hash).await?));
+    }
+    Ok(TaskBlobs { payload, inputs })
+}
+
+/// Keeps a run's outputs durably.
+pub(super) async fn store(blobs: BlobCache, outputs: Vec<Vec<u8>>) -> Result<Vec<BlobHash>, Fault> {
+    blocking(&blobs, move |blobs| outputs.iter().map(|output| blobs.put(output)).collect()).await
+}
+
+fn missing() -> Fault {
+    Fault::new(
+        "files_missing",
+        "data of this task is no longer on this disk; it is fetched or computed again",
+    )
+}
+
+fn transfer_failure(failure: BlobFailure) -> TransferFailure {
+    let fault = failure.fault();
+    match failure {
+        // A network that talks nonsense is left like one whose line broke; a next session may do better.
+        BlobFailure::Connection(_) | BlobFailure::Garbled(_) => TransferFailure::Connection(fault),
+        BlobFailure::Refused(_) => TransferFailure::Refused(fault),
+        BlobFailure::TooLarge { .. } | BlobFailure::WrongHash => TransferFailure::Task(fault),
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    blobs: &BlobCache,
+    work: impl FnOnce(&BlobCache) -> Result<T, BlobError> + Send + 'static,
+) -> Result<T, Fault> {
+    let blobs = blobs.clone();
+    match tokio::task::spawn_blocking(move || work(&blobs)).await {
+        Ok(result) => result.map_err(|error| error.fault()),
+        Err(error) => Err(Fault::new("internal", error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_payload_needs_is_read_strictly() {
+        let code = |kind: &str, payload: &[u8]| inputs_named(kind, payload).unwrap_err().code;
+        assert_eq!(code("infer/1", b"{}"), "kind_unknown");
+        assert_eq!(code(JOB_KIND_WGSL, b"{}"), "task_malformed");
+        assert_eq!(code(JOB_KIND_WGSL, b"\xff\xff"), "task_malformed");
+        let payload = |count: u8| {
+            let buffers: Vec<_> = (0..count)
+                .map(|n| {
+                    let hash = BlobHash([n; 32]).to_string();
+                    serde_json::json!({"bytes": 4, "init": {"blob": hash}, "role": "read_only"})
+                })
+                .collect();
+            let task = serde_json::json!({
+                "shaders": [], "buffers": buffers, "dispatches": [], "outputs": [], "tolerance": "exact",
+            });
+            serde_json::to_vec(&task).unwrap()
+        };
+        assert_eq!(inputs_named(JOB_KIND_WGSL, &payload(2)).unwrap().len(), 2);
+        assert_eq!(code(JOB_KIND_WGSL, &payload(17)), "task_over_limit");
+    }
+}

@@ -1,0 +1,204 @@
+//! Snapshots: the machine's view, completed with what the shell alone knows.
+
+use std::collections::{BTreeMap, HashMap};
+
+use lull_network_api::Verdict;
+use lull_types::{AssignmentId, NetworkId, WorkerId};
+use lull_worker_api::{DeviceView, PROTOCOL_VERSION, Snapshot};
+use tokio::time::Instant;
+
+use super::sampler::Samples;
+use super::store::Store;
+use crate::clock;
+use crate::estimate::{Lent, Seen, estimate};
+use crate::machine::{Lease, LeaseId, Machine, Record};
+use crate::telemetry::{EnergyMeter, KeptEnergy};
+
+/// Recent tasks that an estimate rests on: enough to even out, few enough to follow a change of prices.
+const TASKS_SEEN_MAX: usize = 50;
+
+#[derive(Debug)]
+struct Run {
+    device: u32,
+    assignment: AssignmentId,
+    /// Its runtime has its task; before that, power is not its doing.
+    started: bool,
+}
+
+#[derive(Debug, Default)]
+struct MeanWatts {
+    sum: f64,
+    samples: u32,
+}
+
+/// What the shell alone knows.
+#[derive(Debug)]
+pub(super) struct Viewer {
+    worker: WorkerId,
+    store: Store,
+    began: Instant,
+    telemetry: Samples,
+    runs: HashMap<LeaseId, Run>,
+    meter: EnergyMeter,
+    watts: BTreeMap<u32, MeanWatts>,
+    seen: Seen,
+    energy: KeptEnergy,
+}
+
+impl Viewer {
+    pub fn new(worker: WorkerId, store: Store, energy: KeptEnergy) -> Self {
+        Self {
+            worker,
+            store,
+            began: Instant::now(),
+            telemetry: Samples::new(),
+            runs: HashMap::new(),
+            meter: EnergyMeter::default(),
+            watts: BTreeMap::new(),
+            seen: Seen::default(),
+            energy,
+        }
+    }
+
+    /// The whole truth, as of now.
+    pub fn snapshot(&self, machine: &Machine) -> Snapshot {
+        let now = clock::now();
+        let view = machine.view(now, clock::utc_offset_minutes());
+        let mut earnings = view.earnings;
+        earnings.energy_watt_hours = self.energy.watt_hours();
+        let lent: Vec<_> = view
+            .devices
+            .iter()
+            .filter(|device| device.lent)
+            .filter_map(|device| {
+                Some(Lent {
+                    kind: device.info.kind,
+                    benchmark: device.benchmark.as_ref()?,
+                    watts_measured: self.watts.get(&device.info.index).map(|w| w.sum / f64::from(w.samples)),
+                })
+            })
+            .collect();
+        let estimate = estimate(&lent, self.seen, &view.settings);
+        drop(lent);
+        let devices = view
+            .devices
+            .into_iter()
+            .map(|device| DeviceView {
+                telemetry: self.telemetry.get(&device.info.index).cloned().unwrap_or_default(),
+                info: device.info,
+                lent: device.lent,
+                benchmark: device.benchmark,
+            })
+            .collect();
+        Snapshot {
+            protocol: PROTOCOL_VERSION,
+            worker_version: env!("CARGO_PKG_VERSION").to_owned(),
+            worker: self.worker,
+            taken_at: now,
+            intent: view.intent,
+            state: view.state,
+            steps: view.steps,
+            hardware: view.hardware,
+            devices,
+            network: view.network,
+            wallet: view.wallet,
+            earnings,
+            estimate,
+            settings: view.settings,
+            notices: view.notices,
+        }
+    }
+
+    /// Takes note of what is about to be written down. Returns whether [`Self::refresh`] is due after it.
+    pub fn recorded(&mut self, records: &[Record]) -> bool {
+        let mut stale = false;
+        for record in records {
+            match record {
+                Record::Receipt { receipt, .. } => {
+                    stale = true;
+                    self.decided(receipt.signed.leaf.assignment, true);
+                }
+                Record::Verdict { assignment, verdict: Verdict::Rejected { .. } } => {
+                    self.decided(*assignment, false);
+                }
+                Record::Network(_) => stale = true,
+                Record::Verdict {
+                    verdict: Verdict::Accepted { .. } | Verdict::Inconclusive { .. }, ..
+                }
+                | Record::Intent(_)
+                | Record::Settings(_)
+                | Record::PausedUntil(_)
+                | Record::Wallet(_)
+                | Record::Benchmark(_)
+                | Record::Taken { .. }
+                | Record::Stage { .. }
+                | Record::Notice(_) => {}
+            }
+        }
+        stale
+    }
+
+    fn decided(&mut self, assignment: AssignmentId, accepted: bool) {
+        if let Err(error) = self.energy.decided(assignment, accepted) {
+            // It is a figure to look at; work does not stop for it.
+            tracing::warn!(%error, "energy could not be written down");
+        }
+    }
+
+    /// Reads from the journal what estimates rest on. When that fails they stay as they are.
+    pub async fn refresh(&mut self, network: Option<NetworkId>) {
+        let Some(network) = network else {
+            self.seen = Seen::default();
+            return;
+        };
+        if let Ok(track) = self.store.track(network, TASKS_SEEN_MAX).await {
+            self.seen = Seen { tasks: track.tasks, earned: track.amount, ran_ms: track.ran_ms };
+        }
+    }
+
+    pub fn run_prepared(&mut self, lease: Lease, assignment: AssignmentId) {
+        self.runs.insert(lease.id, Run { device: lease.device, assignment, started: false });
+    }
+
+    pub fn run_started(&mut self, lease: LeaseId) {
+        if let Some(run) = self.runs.get_mut(&lease) {
+            run.started = true;
+        }
+    }
+
+    /// Writes down the energy that a run took, where that is known.
+    pub fn run_ended(&mut self, lease: LeaseId) {
+        let Some(run) = self.runs.get_mut(&lease) else { return };
+        run.started = false;
+        let assignment = run.assignment;
+        if let Some(watt_hours) = self.meter.end(assignment)
+            && let Err(error) = self.energy.ran(assignment, watt_hours)
+        {
+            tracing::warn!(%error, "energy could not be written down");
+        }
+    }
+
+    pub fn freed(&mut self, lease: LeaseId) {
+        self.runs.remove(&lease);
+    }
+
+    /// Whether anything runs, so that power is to be sampled.
+    pub fn is_running(&self) -> bool {
+        self.runs.values().any(|run| run.started)
+    }
+
+    /// Takes in what the devices are doing.
+    pub fn sampled(&mut self, samples: Samples) {
+        let at = self.began.elapsed();
+        for run in self.runs.values().filter(|run| run.started) {
+            let watts = samples.get(&run.device).and_then(|sample| sample.power_watts);
+            self.meter.sample(run.assignment, at, watts);
+            if let Some(watts) = watts.filter(|watts| watts.is_finite() && *watts >= 0.0) {
+                let mean = self.watts.entry(run.device).or_default();
+                mean.sum += f64::from(watts);
+                mean.samples += 1;
+            }
+        }
+        self.telemetry = samples;
+    }
+}

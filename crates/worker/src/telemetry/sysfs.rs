@@ -1,0 +1,75 @@
+//! What Linux tells of AMD's and Intel's devices, in files.
+
+use std::fs;
+use std::path::Path;
+use std::str::FromStr;
+
+use lull_types::DeviceTelemetry;
+
+/// Reads the figures of the device at PCI address `bus` under `root`, which is `/sys/bus/pci/devices`.
+/// Names of files: the kernel's `Documentation/gpu/amdgpu/thermal.rst` and `Documentation/hwmon/sysfs-interface.rst`.
+pub(super) fn sample(root: &Path, bus: &str) -> DeviceTelemetry {
+    // The address comes from a runtime; it must not lead anywhere else.
+    if !bus.bytes().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.')) || bus.contains("..")
+    {
+        return DeviceTelemetry::default();
+    }
+    let device = root.join(bus);
+    let sensors = fs::read_dir(device.join("hwmon"))
+        .ok()
+        .and_then(|mut folders| folders.next())
+        .and_then(Result::ok)
+        .map(|folder| folder.path());
+    let sensor = |name: &str| sensors.as_ref().and_then(|folder| number::<f32>(&folder.join(name)));
+    let fan = |name: &str| sensor(name).filter(|value| *value > 0.0);
+    DeviceTelemetry {
+        load_percent: number(&device.join("gpu_busy_percent")),
+        vram_used_bytes: number(&device.join("mem_info_vram_used")),
+        temperature_celsius: sensor("temp1_input").map(|millidegrees| millidegrees / 1e3),
+        power_watts: sensor("power1_average").or_else(|| sensor("power1_input")).map(|micro| micro / 1e6),
+        fan_percent: match (sensor("fan1_input"), fan("fan1_max")) {
+            (Some(now), Some(most)) => Some((now / most * 100.0).clamp(0.0, 100.0)),
+            _ => None,
+        },
+    }
+}
+
+fn number<T: FromStr>(path: &Path) -> Option<T> {
+    fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_read_in_their_units() {
+        let root = tempfile::tempdir().unwrap();
+        let device = root.path().join("0000:03:00.0");
+        let sensors = device.join("hwmon/hwmon2");
+        fs::create_dir_all(&sensors).unwrap();
+        for (name, text) in [("gpu_busy_percent", "42\n"), ("mem_info_vram_used", "1048576\n")] {
+            fs::write(device.join(name), text).unwrap();
+        }
+        for (name, text) in [
+            ("temp1_input", "61000"),
+            ("power1_average", "95500000"),
+            ("fan1_input", "900"),
+            ("fan1_max", "3000"),
+        ] {
+            fs::write(sensors.join(name), text).unwrap();
+        }
+        assert_eq!(
+            sample(root.path(), "0000:03:00.0"),
+            DeviceTelemetry {
+                load_percent: Some(42.0),
+                vram_used_bytes: Some(1_048_576),
+                temperature_celsius: Some(61.0),
+                power_watts: Some(95.5),
+                fan_percent: Some(30.0),
+            }
+        );
+        assert_eq!(sample(root.path(), "0000:04:00.0"), DeviceTelemetry::default());
+        assert_eq!(sample(root.path(), "0000:03:00.0/../0000:03:00.0"), DeviceTelemetry::default());
+    }
+}
