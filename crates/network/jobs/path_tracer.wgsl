@@ -74,6 +74,8 @@ const FAR: f32 = 1e9;
 const SKIN: f32 = 1e-3;
 // A brighter sample is dimmed to this: one lucky path would otherwise show as a lone white pixel.
 const SAMPLE_RADIANCE_MAX: f32 = 12.0;
+// From here on a gloss is wider than the lamps, and sampling these is better than meeting them by chance.
+const SAMPLED_ROUGHNESS_MIN: f32 = 0.18;
 
 const MATTE: u32 = 0u;
 const METAL: u32 = 1u;
@@ -257,19 +259,23 @@ fn sun_disc(direction: vec3<f32>) -> vec3<f32> {
     return frame.sun_irradiance / (2.0 * PI * one_minus_cos);
 }
 
-// What the sun and the lamps send to a matte point, over π times its albedo; one of them is picked by its strength.
-fn direct_light(point: vec3<f32>, normal: vec3<f32>, pick: f32, u: vec2<f32>) -> vec3<f32> {
+// Light that comes straight from the sun or a lamp: where from, and its radiance over the density of that direction.
+struct Direct { direction: vec3<f32>, facing: f32, light: vec3<f32> }
+
+// Picks the sun or a lamp by its strength, and a direction to it.
+fn direct_light(point: vec3<f32>, normal: vec3<f32>, pick: f32, u: vec2<f32>) -> Direct {
+    let nothing = Direct(normal, 0.0, vec3(0.0));
     let sun_weight = luminance(frame.sun_irradiance) * max(dot(normal, frame.sun_direction), 0.0);
     var total = sun_weight;
     for (var i = 0u; i < frame.light_count; i++) { total += lamp_weight(i, point, normal); }
-    if total <= 0.0 { return vec3(0.0); }
+    if total <= 0.0 { return nothing; }
     var left = pick * total;
     if left < sun_weight {
         let direction = cone_direction(frame.sun_direction, sun_one_minus_cos(), u);
         let facing = dot(normal, direction);
-        if facing <= 0.0 { return vec3(0.0); }
+        if facing <= 0.0 { return nothing; }
         let through = transmittance(Ray(point, direction), FAR);
-        return through * frame.sun_irradiance * facing / PI * (total / sun_weight);
+        return Direct(direction, facing, through * frame.sun_irradiance * (total / sun_weight));
     }
     left -= sun_weight;
     var chosen = 0u;
@@ -283,20 +289,21 @@ fn direct_light(point: vec3<f32>, normal: vec3<f32>, pick: f32, u: vec2<f32>) ->
             left -= w;
         }
     }
-    if weight <= 0.0 { return vec3(0.0); }
+    if weight <= 0.0 { return nothing; }
     let lamp = spheres[chosen];
     let offset = lamp.centre - point;
     let distance_2 = dot(offset, offset);
     let sine_2 = lamp.radius * lamp.radius / distance_2;
-    if sine_2 >= 1.0 { return vec3(0.0); }
+    if sine_2 >= 1.0 { return nothing; }
     let one_minus_cos = sine_2 / (1.0 + sqrt(1.0 - sine_2));
     let direction = cone_direction(offset / sqrt(distance_2), one_minus_cos, u);
     let facing = dot(normal, direction);
-    if facing <= 0.0 { return vec3(0.0); }
+    if facing <= 0.0 { return nothing; }
     let ray = Ray(point, direction);
     let reach = min(sphere_distance(lamp, ray), sqrt(distance_2)) - SKIN;
     let through = transmittance(ray, reach);
-    return through * materials[lamp.material].emission * facing * 2.0 * one_minus_cos * (total / weight);
+    let emission = materials[lamp.material].emission;
+    return Direct(direction, facing, through * emission * (2.0 * PI * one_minus_cos * total / weight));
 }
 
 fn lamp_weight(i: u32, point: vec3<f32>, normal: vec3<f32>) -> f32 {
@@ -342,6 +349,16 @@ fn gloss(direction: vec3<f32>, normal: vec3<f32>, roughness: f32, u: vec2<f32>) 
     return Gloss(frame_of_normal * out, max(dot(view, facet), 0.0), shadowing);
 }
 
+// The gloss of light from `to`, before what the facets reflect of it.
+fn gloss_of(direction: vec3<f32>, to: vec3<f32>, normal: vec3<f32>, roughness: f32) -> f32 {
+    let alpha = max(roughness * roughness, 1e-4);
+    let facet_cosine = max(dot(normal, normalize(to - direction)), 0.0);
+    let d = facet_cosine * facet_cosine * (alpha * alpha - 1.0) + 1.0;
+    let density = alpha * alpha / (PI * d * d);
+    let view_cosine = max(-dot(direction, normal), 1e-4);
+    return density * smith_g1(view_cosine, alpha) * smith_g1(dot(normal, to), alpha) / (4.0 * view_cosine);
+}
+
 fn dielectric_fresnel(cosine: f32, ior: f32) -> f32 {
     let sine_2 = (1.0 - cosine * cosine) / (ior * ior);
     if sine_2 >= 1.0 { return 1.0; }
@@ -380,7 +397,7 @@ fn trace_path(first: Ray, sampler: ptr<function, Sampler>) -> vec3<f32> {
     var ray = first;
     var light = vec3(0.0);
     var carried = vec3(1.0);
-    // Sun and lamps are seen along mirror paths from the camera; matte points sample them instead.
+    // Sun and lamps are seen along mirror-like paths from the camera; matte and rough points sample them instead.
     var sees_lights = true;
     for (var bounce = 0u; bounce < frame.bounces_max; bounce++) {
         let hit = nearest_hit(ray);
@@ -429,6 +446,20 @@ fn trace_path(first: Ray, sampler: ptr<function, Sampler>) -> vec3<f32> {
                 weight = select(albedo * (1.0 - coat) / (1.0 - chance), vec3(coat / chance), is_gloss);
             }
             if is_gloss {
+                if material.roughness >= SAMPLED_ROUGHNESS_MIN {
+                    let direct = direct_light(start, normal, choice.y, draw(sampler));
+                    var reflected = weight;
+                    if material.kind == METAL {
+                        let halfway = normalize(direct.direction - ray.direction);
+                        let cosine = max(dot(direct.direction, halfway), 0.0);
+                        reflected = albedo + (1.0 - albedo) * pow(1.0 - cosine, 5.0);
+                    }
+                    if direct.facing > 0.0 {
+                        let share = gloss_of(ray.direction, direct.direction, normal, material.roughness);
+                        light += carried * reflected * direct.light * share;
+                    }
+                    sees_lights = false;
+                }
                 let g = gloss(ray.direction, normal, material.roughness, u);
                 if g.shadowing <= 0.0 { break; }
                 if material.kind == METAL {
@@ -438,7 +469,8 @@ fn trace_path(first: Ray, sampler: ptr<function, Sampler>) -> vec3<f32> {
                 ray = Ray(start, g.direction);
             } else {
                 carried *= weight;
-                light += carried * direct_light(start, normal, choice.y, draw(sampler));
+                let direct = direct_light(start, normal, choice.y, draw(sampler));
+                light += carried * direct.light * (direct.facing / PI);
                 sees_lights = false;
                 ray = Ray(start, cosine_direction(normal, u));
             }

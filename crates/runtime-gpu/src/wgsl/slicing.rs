@@ -74,7 +74,7 @@ mod tests {
         for us in [0, 1, 10, 1_000, 20_000] {
             let (longest, slices) = simulate(&mut Slicer::new(30), 200_000, us);
             assert!(longest <= Duration::from_millis(31), "{us} µs: {longest:?}");
-            let at_best = (200_000 * us / 30_000).max(4);
+            let at_best = 200_000u64.div_ceil((30_000u64.checked_div(us)).unwrap_or(65_535).clamp(1, 65_535));
             assert!(u64::from(slices) <= at_best * 11 / 10 + 12, "{us} µs: {slices} slices");
         }
     }
