@@ -219,7 +219,10 @@ impl Blobs {
         }
         file.flush().await.map_err(disk)?;
         let path = self.path(hash);
-        if !tokio::fs::try_exists(&path).await.map_err(disk)? {
+        if tokio::fs::try_exists(&path).await.map_err(disk)? {
+            // It counts as put just now, so that a sweep leaves it time to be named.
+            touch(path).await?;
+        } else {
             file.sync_all().await.map_err(disk)?;
             drop(file);
             if let Some(folder) = path.parent() {
@@ -281,6 +284,14 @@ impl Blobs {
             _ => Ok(()),
         }
     }
+}
+
+/// Sets a file's time to now.
+async fn touch(path: PathBuf) -> Result<(), BlobError> {
+    let touched = tokio::task::spawn_blocking(move || {
+        std::fs::File::options().append(true).open(path)?.set_modified(SystemTime::now())
+    });
+    touched.await.map_err(|error| BlobError::Disk(io::Error::other(error)))?.map_err(disk)
 }
 
 /// A file that is removed unless it was renamed before.

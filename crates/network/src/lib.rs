@@ -5,9 +5,18 @@
 //! an [`engine::Input`] and carries out each [`engine::Effect`].
 
 pub mod blobs;
+pub mod customers;
+pub mod data_dir;
 pub mod engine;
 pub mod gateway;
-pub mod verifier;
+pub mod http;
 pub mod ledger;
+pub mod metrics;
+pub mod picture;
+pub mod practice;
+pub mod reader;
+pub mod retention;
+pub mod service;
 pub mod store;
+pub mod verifier;
 pub mod writer;

@@ -1,1 +1,180 @@
-fn main() {}
+//! `lull-network`: the network in one process.
+
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+use lull_network::customers;
+use lull_network::http::Tls;
+use lull_network::service::{Service, ServiceConfig};
+use lull_types::BaseUnits;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tracing_subscriber::EnvFilter;
+
+/// A network that enrols workers, places customers' work, verifies it and pays for it.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+struct Command {
+    #[command(flatten)]
+    run: Run,
+    #[command(subcommand)]
+    operator: Option<Operator>,
+}
+
+/// How the service is run. When it is ready it prints one line of JSON: {"ticket", "http", "metrics"}.
+#[derive(Debug, Args)]
+struct Run {
+    /// Folder of the network's key, records and blobs.
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Seed a practice network: tokens without value, and sample jobs that never run out.
+    #[arg(long)]
+    practice: bool,
+    /// Name that contributors see.
+    #[arg(long, default_value = "Lull")]
+    name: String,
+    /// Where workers dial (UDP). [default: 0.0.0.0:4433; with --practice a free port of this machine alone]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// Another address at which workers reach this network, such as a router's; may be repeated.
+    #[arg(long, value_name = "ADDR")]
+    advertise: Vec<SocketAddr>,
+    /// Where customers are served (TCP). [default: 127.0.0.1:8443; with --practice a free port of this machine]
+    #[arg(long, value_name = "ADDR")]
+    http: Option<SocketAddr>,
+    /// Certificate chain in PEM; needed unless --http is an address of this machine alone.
+    #[arg(long, requires = "tls_key", value_name = "FILE")]
+    tls_cert: Option<PathBuf>,
+    /// Private key of the certificate, in PEM.
+    #[arg(long, requires = "tls_cert", value_name = "FILE")]
+    tls_key: Option<PathBuf>,
+    /// End when standard input closes, so as never to outlive the program that started this. A line `pause`
+    /// or `resume` stops or allows checks on this machine's GPU.
+    #[arg(long)]
+    parent_stdin: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Operator {
+    /// Customers; also while the service runs.
+    Customer {
+        #[command(subcommand)]
+        command: CustomerCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum CustomerCommand {
+    /// Make a customer and print its API key, which is shown this once.
+    Add {
+        /// Name that contributors see.
+        name: String,
+        /// First deposit in base units: 1 USDC is 1,000,000.
+        #[arg(long, default_value_t = 0)]
+        deposit: u64,
+    },
+}
+
+fn main() -> ExitCode {
+    let filter = EnvFilter::try_from_env("LULL_LOG").unwrap_or_else(|_| EnvFilter::new("info,iroh=warn,noq=warn"));
+    // Standard output is for the announcement.
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let command = Command::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(%error, "the system starts no threads");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(act(command)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn act(command: Command) -> anyhow::Result<()> {
+    let data_dir = match command.run.data_dir.clone() {
+        Some(folder) => folder,
+        None => directories::ProjectDirs::from("", "", "lull")
+            .context("this user has no home folder; name a folder with --data-dir")?
+            .data_dir()
+            .join("network"),
+    };
+    match command.operator {
+        Some(Operator::Customer { command: CustomerCommand::Add { name, deposit } }) => {
+            let added = customers::add(&data_dir, &name, BaseUnits(deposit)).await?;
+            print_line(&serde_json::to_string(&added)?)
+        }
+        None => run(command.run, data_dir).await,
+    }
+}
+
+async fn run(run: Run, data_dir: PathBuf) -> anyhow::Result<()> {
+    let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    // Practice networks of several users and tests run side by side.
+    let (listen, http) = if run.practice {
+        (local(0), local(0))
+    } else {
+        (SocketAddr::from((Ipv4Addr::UNSPECIFIED, 4433)), local(8443))
+    };
+    let name = if run.practice && run.name == "Lull" { "Practice network".to_owned() } else { run.name };
+    let service = Service::start(ServiceConfig {
+        data_dir,
+        name,
+        practice: run.practice,
+        listen: run.listen.unwrap_or(listen),
+        advertise: run.advertise,
+        http: run.http.unwrap_or(http),
+        tls: run.tls_cert.zip(run.tls_key).map(|(certificate, key)| Tls { certificate, key }),
+    })
+    .await?;
+    print_line(&serde_json::to_string(service.announcement())?)?;
+    let reason = tokio::select! {
+        reason = signal() => reason?,
+        () = parent(&service), if run.parent_stdin => "the parent is gone",
+    };
+    tracing::info!(reason, "stopping");
+    service.stop().await;
+    Ok(())
+}
+
+fn print_line(line: &str) -> anyhow::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{line}")?;
+    Ok(stdout.flush()?)
+}
+
+/// Reads the parent's words until there are no more.
+async fn parent(service: &Service) {
+    let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        match line.trim() {
+            "pause" => service.pause_checks(true),
+            "resume" => service.pause_checks(false),
+            other => tracing::warn!(line = other, "the parent says something that is not understood"),
+        }
+    }
+}
+
+#[cfg(unix)]
+async fn signal() -> anyhow::Result<&'static str> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => Ok(interrupted.map(|()| "interrupted")?),
+        _ = terminate.recv() => Ok("terminated"),
+    }
+}
+
+#[cfg(not(unix))]
+async fn signal() -> anyhow::Result<&'static str> {
+    tokio::signal::ctrl_c().await?;
+    Ok("interrupted")
+}

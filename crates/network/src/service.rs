@@ -1,0 +1,249 @@
+//! The service: one process that holds a data folder and joins the gateway, the engine, the verifier and the
+//! customers' API.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use lull_runtime_api::host::{RuntimeCommand, find_runtime};
+use lull_types::{BlobHash, Coded, Fault, UnixMillis, WorkerId};
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::blobs::Blobs;
+use crate::data_dir::{DataDir, DataDirError, write_secret};
+use crate::engine::{BlobOwner, CheckOutcome, Config, Effect, Engine, Input};
+use crate::gateway::{EnginePort, Gateway, GatewayConfig, Hub, OpenAssignment, close_code};
+use crate::http::{self, Desk, HttpConfig, Tls};
+use crate::metrics::Metrics;
+use crate::reader::{self, Reader};
+use crate::retention::{self, Retention};
+use crate::verifier::Verifier;
+use crate::writer::{self, Inbox, Writer};
+use crate::{customers, practice, store};
+
+/// How often the engine looks at its deadlines, the shortest of which is a second.
+const TICK: Duration = Duration::from_secs(1);
+/// The program that runs tasks again.
+const RUNTIME: &str = "lull-runtime-gpu";
+
+/// How a network is run.
+#[derive(Clone, Debug)]
+pub struct ServiceConfig {
+    /// Its folder.
+    pub data_dir: PathBuf,
+    /// Its name, for people.
+    pub name: String,
+    /// Practice tokens, practice customers and sample jobs.
+    pub practice: bool,
+    /// Where workers dial; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Addresses for the ticket besides those found here.
+    pub advertise: Vec<SocketAddr>,
+    /// Where customers are served; port 0 takes a free one.
+    pub http: SocketAddr,
+    /// Needed unless customers are on this machine.
+    pub tls: Option<Tls>,
+}
+
+/// What is told when the service is ready.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Announcement {
+    /// How workers find it.
+    pub ticket: String,
+    /// Where customers are served.
+    pub http: String,
+    /// Where the metrics are.
+    pub metrics: String,
+}
+
+/// A running service.
+#[derive(Debug)]
+pub struct Service {
+    announcement: Announcement,
+    verifier: Verifier,
+    cancel: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
+    inbox: Inbox,
+    writer: Writer,
+    // Held until everything has stopped.
+    _dir: DataDir,
+}
+
+/// The wall clock.
+pub fn now() -> UnixMillis {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// The engine, for gateway and verifier.
+#[derive(Debug)]
+struct Port {
+    inbox: Inbox,
+    reader: Arc<Reader>,
+    metrics: Arc<Metrics>,
+}
+
+impl EnginePort for Port {
+    async fn tell(&self, input: Input) {
+        if let Input::CheckEnded { outcome, .. } = &input {
+            self.metrics.checked(match outcome {
+                CheckOutcome::Match => "match",
+                CheckOutcome::Mismatch { .. } => "mismatch",
+                CheckOutcome::Failed { .. } => "failed",
+            });
+        }
+        // The writer is gone only when the service stops; then nothing more is taken.
+        let _ = self.inbox.tell(input).await;
+    }
+
+    async fn blob_stored(&self, worker: WorkerId, hash: BlobHash, bytes: u64) -> Result<(), Fault> {
+        let by = BlobOwner::Worker(worker);
+        self.inbox.ask(Input::BlobStored { hash, bytes, by }).await.map(|_| ())
+    }
+
+    async fn open_assignments(&self, worker: WorkerId) -> Result<Vec<OpenAssignment>, Fault> {
+        Ok(self.reader.read(move |db| reader::open_assignments(db, worker)).await?)
+    }
+}
+
+impl Service {
+    /// Starts everything. When it returns, workers and customers can connect.
+    pub async fn start(config: ServiceConfig) -> Result<Self, Fault> {
+        let dir = DataDir::take(&config.data_dir).map_err(|error| error.fault())?;
+        let key = dir.key().map_err(|error| error.fault())?;
+        let connection =
+            store::open(&dir.store(), store::Journal::Durable).map_err(|error| error.fault())?;
+        let blobs = Arc::new(Blobs::open(dir.blobs()).map_err(|error| error.fault())?);
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(|_| DataDirError::NoRandomness.fault())?;
+        let engine_config = Config { name: config.name.clone(), practice: config.practice, ..Config::default() };
+        let engine = Engine::new(key.clone(), engine_config, seed);
+        let (effects, released) = mpsc::unbounded_channel();
+        let (inbox, writer) = writer::start(connection, engine, now, move |effect| {
+            // Nobody carries effects out any more when the service has stopped.
+            let _ = effects.send(effect);
+        })
+        .map_err(|error| Fault::new("no_thread", format!("the system starts no thread: {error}")))?;
+
+        let reader = Arc::new(Reader::new(dir.store()));
+        let gateway_config = GatewayConfig { listen: config.listen, advertise: config.advertise.clone() };
+        let gateway = Gateway::bind(&key, &gateway_config).await.map_err(|error| error.fault())?;
+        let metrics = Arc::new(Metrics::new(gateway.hub()).map_err(|error| error.fault())?);
+        let port = Arc::new(Port { inbox: inbox.clone(), reader: reader.clone(), metrics: metrics.clone() });
+        let http_config = HttpConfig { listen: config.http, tls: config.tls.clone() };
+        let listening = http::listen(&http_config).await.map_err(|error| error.fault())?;
+        let announcement = Announcement {
+            ticket: gateway.ticket().to_string(),
+            http: listening.url(),
+            metrics: format!("{}/metrics", listening.url()),
+        };
+
+        let cancel = CancellationToken::new();
+        let runtime = find_runtime(RUNTIME)
+            .inspect_err(|error| tracing::warn!(code = error.code(), %error, "there is no trusted runtime"))
+            .ok()
+            .map(|program| RuntimeCommand::new(program, dir.scratch()));
+        let (verifier, verifier_task) =
+            Verifier::start(runtime, blobs.clone(), port.clone(), cancel.child_token());
+        let mut tasks = vec![verifier_task];
+        let hub = gateway.hub();
+        tasks.push(tokio::spawn(carry_out(released, hub, verifier.clone(), port.clone())));
+        tasks.push(tokio::spawn(gateway.run(blobs.clone(), port, cancel.child_token())));
+        tasks.push(tokio::spawn(tick(inbox.clone(), cancel.child_token())));
+        let retention = if config.practice { Retention::PRACTICE } else { Retention::CUSTOMERS };
+        tasks.push(tokio::spawn(retention::run(
+            reader.clone(),
+            blobs.clone(),
+            retention,
+            cancel.child_token(),
+        )));
+        customers::serve(&dir, inbox.clone(), cancel.child_token()).await?;
+        let desk = Desk { inbox: inbox.clone(), reader, blobs, metrics, network: key.network_id() };
+        let router = http::router(desk.clone());
+        if config.practice {
+            let practice = practice::Practice::new(router.clone(), desk, &key);
+            tasks.push(tokio::spawn(practice.run(cancel.child_token())));
+        }
+        let http_cancel = cancel.child_token();
+        tasks.push(tokio::spawn(async move {
+            if let Err(error) = listening.serve(router, http_cancel).await {
+                tracing::error!(%error, "customers are no longer served");
+            }
+        }));
+        let json = serde_json::to_vec(&announcement).unwrap_or_default();
+        write_secret(&dir.announcement(), &json)
+            .map_err(|source| DataDirError::Io { path: dir.announcement(), source }.fault())?;
+        Ok(Self { announcement, verifier, cancel, tasks, inbox, writer, _dir: dir })
+    }
+
+    /// Where it can be reached.
+    pub fn announcement(&self) -> &Announcement {
+        &self.announcement
+    }
+
+    /// While paused, the network's own runtime is not running; see [`Verifier::pause`].
+    pub fn pause_checks(&self, paused: bool) {
+        self.verifier.pause(paused);
+    }
+
+    /// Stops everything: no more is taken, what was taken is committed, and all who are connected are told.
+    pub async fn stop(self) {
+        self.cancel.cancel();
+        let Self { tasks, inbox, writer, verifier, .. } = self;
+        drop((inbox, verifier));
+        for task in tasks {
+            // A panic was reported when it happened.
+            let _ = task.await;
+        }
+        // The last inbox is gone with the tasks, so the writer comes to its end.
+        let joined = tokio::task::spawn_blocking(move || writer.join()).await;
+        if !matches!(joined, Ok(true)) {
+            tracing::error!("the writer did not end well");
+        }
+    }
+}
+
+async fn tick(inbox: Inbox, cancel: CancellationToken) {
+    let mut timer = tokio::time::interval(TICK);
+    timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = cancel.cancelled() => return,
+            _ = timer.tick() => if inbox.tell(Input::Tick).await.is_err() { return },
+        }
+    }
+}
+
+/// Carries out what the engine asks for, in order. Ends when the writer does.
+async fn carry_out(
+    mut effects: mpsc::UnboundedReceiver<Effect>,
+    hub: Arc<Hub>,
+    verifier: Verifier,
+    port: Arc<Port>,
+) {
+    while let Some(effect) = effects.recv().await {
+        match effect {
+            Effect::Send { worker, session, message } => {
+                port.metrics.sent();
+                hub.send(worker, session, message);
+            }
+            Effect::Check(request) => {
+                let check = request.check;
+                if let Some(outcome) = verifier.check(request) {
+                    port.tell(Input::CheckEnded { check, outcome }).await;
+                }
+            }
+            Effect::DropSession { worker, session, reason } => {
+                hub.close(worker, session, close_code::REPLACED, reason.sentence.as_bytes());
+            }
+            // Customers ask for jobs and pictures when they want them.
+            Effect::JobChanged { .. } | Effect::Progress { .. } => {}
+            // The writer has handed it over already.
+            Effect::Answer(_) => {}
+        }
+    }
+}
