@@ -74,6 +74,8 @@ const FAR: f32 = 1e9;
 const SKIN: f32 = 1e-3;
 // A brighter sample is dimmed to this: one lucky path would otherwise show as a lone white pixel.
 const SAMPLE_RADIANCE_MAX: f32 = 12.0;
+// The same for a lamp in the gloss of a rough point, of which few samples hit the middle.
+const GLOSS_RADIANCE_MAX: f32 = 2.0;
 // From here on a gloss is wider than the lamps, and sampling these is better than meeting them by chance.
 const SAMPLED_ROUGHNESS_MIN: f32 = 0.18;
 
@@ -456,7 +458,7 @@ fn trace_path(first: Ray, sampler: ptr<function, Sampler>) -> vec3<f32> {
                     }
                     if direct.facing > 0.0 {
                         let share = gloss_of(ray.direction, direct.direction, normal, material.roughness);
-                        light += carried * reflected * direct.light * share;
+                        light += min(carried * reflected * direct.light * share, vec3(GLOSS_RADIANCE_MAX));
                     }
                     sees_lights = false;
                 }
