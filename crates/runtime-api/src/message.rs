@@ -85,7 +85,8 @@ pub struct RuntimeInfo {
     pub version: String,
     /// Job kinds that it runs.
     pub kinds: Vec<String>,
-    /// How the process is locked down, in words; empty when it is not.
+    /// How the process is locked down, in words; empty when it is not. A line that begins with `missing:` names a
+    /// part that this system lacks.
     pub sandbox: Vec<String>,
 }
 
