@@ -5,10 +5,19 @@ import type { Fault } from '../bindings/Fault';
 import type { Snapshot } from '../bindings/Snapshot';
 import type { Backend, Unsubscribe } from './backend';
 
+/** What the shell tells of by itself, by the event's name. */
+interface ShellEvents {
+  snapshot: Snapshot;
+  'worker-lost': Fault;
+}
+
 /** Subscribes to an event of the shell; ending it before the shell has confirmed is allowed. */
-function subscribe<T>(event: string, listener: (payload: T) => void): Unsubscribe {
+function subscribe<E extends keyof ShellEvents>(
+  event: E,
+  listener: (payload: ShellEvents[E]) => void,
+): Unsubscribe {
   let ended = false;
-  const subscribed = listen<T>(event, ({ payload }) => {
+  const subscribed = listen<ShellEvents[E]>(event, ({ payload }) => {
     if (!ended) listener(payload);
   });
   return () => {
@@ -21,8 +30,8 @@ function subscribe<T>(event: string, listener: (payload: T) => void): Unsubscrib
 export const tauriBackend: Backend = {
   command: (command) => invoke('worker_command', { command }),
   latestSnapshot: () => invoke('latest_snapshot'),
-  onSnapshot: (listener) => subscribe<Snapshot>('snapshot', listener),
-  onWorkerLost: (listener) => subscribe<Fault>('worker-lost', listener),
+  onSnapshot: (listener) => subscribe('snapshot', listener),
+  onWorkerLost: (listener) => subscribe('worker-lost', listener),
   autostartGet: () => invoke('autostart_get'),
   autostartSet: (enabled) => invoke('autostart_set', { enabled }),
   revealFile: (path) => invoke('reveal_file', { path }),

@@ -30,7 +30,7 @@ export function BenchmarkBars({ device }: { device: DeviceView }) {
   const index = device.info.index;
   const running = state?.name === 'benchmarking' && state.device === index ? state : null;
   return (
-    <dl className="grid gap-5">
+    <ul className="grid gap-5">
       {measures.map((measure) => {
         const report = running ? null : (device.benchmark?.measurements.find((m) => m.measure === measure) ?? null);
         const seen = benchmark?.device === index && running ? (benchmark.best[measure] ?? null) : null;
@@ -38,13 +38,13 @@ export function BenchmarkBars({ device }: { device: DeviceView }) {
         const current = running?.measure === measure;
         const shown = value === null ? null : formatMeasure(measure, value, i18n.language);
         return (
-          <div key={measure} className="grid gap-1.5">
+          <li key={measure} className="grid gap-1.5">
             <div className="flex flex-wrap items-baseline justify-between gap-x-4">
-              <dt>
+              <p>
                 <span className="font-medium">{t(`measure.${measure}`)}</span>{' '}
                 <span className="text-sm text-muted">{t(`measure.${measure}_why`)}</span>
-              </dt>
-              <dd className="figures" data-testid={`benchmark-value-${measure}`}>
+              </p>
+              <p className="figures" data-testid={`benchmark-value-${measure}`}>
                 {shown ? (
                   <>
                     <span className="font-display text-2xl font-semibold">{shown.figure}</span>{' '}
@@ -53,7 +53,7 @@ export function BenchmarkBars({ device }: { device: DeviceView }) {
                 ) : (
                   <span className="text-sm text-faint">{current ? '…' : t('wizard.benchmark.waiting')}</span>
                 )}
-              </dd>
+              </p>
             </div>
             <div className="h-2.5 overflow-hidden rounded-full bg-sunken">
               <div
@@ -73,15 +73,15 @@ export function BenchmarkBars({ device }: { device: DeviceView }) {
                 )}
                 {report.correct
                   ? t('wizard.benchmark.spread', {
-                      spread: formatPercent(report.spread, i18n.language),
+                      spread: formatPercent(report.spread, i18n.language, 1),
                       count: report.samples.length,
                     })
                   : t('wizard.benchmark.wrong')}
               </p>
             )}
-          </div>
+          </li>
         );
       })}
-    </dl>
+    </ul>
   );
 }

@@ -18,7 +18,7 @@ interface StackedBarsProps {
   tip: (bucket: number) => ReactNode;
 }
 
-const HEIGHT = 232;
+const HEIGHT = 280;
 
 /** Bars of earnings, stacked by job kind. */
 export function StackedBars({ starts, stack, writeAmount, writeStart, tip }: StackedBarsProps) {
@@ -51,6 +51,7 @@ export function StackedBars({ starts, stack, writeAmount, writeStart, tip }: Sta
               font: '500 11px Geist, sans-serif',
               grid: { show: false },
               ticks: { show: false },
+              size: 30,
               space: 64,
               incrs: [1, 2, 3, 4, 6, 7, 12],
               values: (_, splits) => splits.map((n) => (starts[n] === undefined ? '' : writeStart(starts[n]))),
@@ -59,7 +60,7 @@ export function StackedBars({ starts, stack, writeAmount, writeStart, tip }: Sta
               stroke: read('--faint'),
               font: '500 11px Geist, sans-serif',
               size: 62,
-              space: 46,
+              space: 34,
               grid: { stroke: read('--line'), width: 1 },
               ticks: { show: false },
               // Base units are whole: a finer grid would label amounts that cannot be.

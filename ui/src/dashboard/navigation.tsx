@@ -35,7 +35,7 @@ const tones = {
 export function Navigation({ page, onOpen }: { page: PageName; onOpen: (page: PageName) => void }) {
   const { t } = useTranslation();
   return (
-    <div className="fixed inset-x-0 bottom-0 z-20 border-t border-line bg-surface/95 backdrop-blur md:sticky md:top-0 md:flex md:h-dvh md:flex-col md:gap-8 md:border-t-0 md:border-r md:bg-sunken md:p-5 day:md:bg-surface">
+    <header className="fixed inset-x-0 bottom-0 z-20 border-t border-line bg-surface/95 backdrop-blur md:sticky md:top-0 md:flex md:h-dvh md:flex-col md:gap-8 md:border-t-0 md:border-r md:bg-sunken md:p-5 day:md:bg-surface">
       <p className="hidden items-center gap-2.5 px-2.5 pt-2 font-display text-2xl font-semibold tracking-tight md:flex">
         <Crescent className="size-6 text-moon" />
         {t('app.name')}
@@ -69,7 +69,7 @@ export function Navigation({ page, onOpen }: { page: PageName; onOpen: (page: Pa
         </ul>
       </nav>
       <Glance />
-    </div>
+    </header>
   );
 }
 

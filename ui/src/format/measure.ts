@@ -25,6 +25,6 @@ export function formatGibibytes(bytes: number, language: string): string {
 }
 
 /** A share of one as a percentage. */
-export function formatPercent(share: number, language: string): string {
-  return new Intl.NumberFormat(language, { style: 'percent', maximumFractionDigits: 0 }).format(share);
+export function formatPercent(share: number, language: string, decimals = 0): string {
+  return new Intl.NumberFormat(language, { style: 'percent', maximumFractionDigits: decimals }).format(share);
 }

@@ -16,10 +16,16 @@ export function lengthened(catalogue: Catalogue): Catalogue {
 }
 
 function lengthenedText(text: string): string {
-  const words = text.split(/(\{\{\w+\}\}|\s+)/);
-  const longer = words.map((word, at) => {
-    if (word.startsWith('{{') || word.trim().length < 3) return word;
-    return at % 4 === 0 ? `${word}überschrifts` : `${word}en`;
-  });
-  return longer.join('').replace(/[aou]/g, (vowel) => ({ a: 'ä', o: 'ö', u: 'ü' })[vowel] ?? vowel);
+  const parts = text.split(/(\{\{\w+\}\})/);
+  return parts.map((part, at) => (at % 2 === 1 ? part : lengthenedWords(part))).join('');
+}
+
+const umlauts: Record<string, string> = { a: 'ä', o: 'ö', u: 'ü' };
+
+function lengthenedWords(text: string): string {
+  return text
+    .split(/([\p{L}]{3,})/u)
+    .map((word, at) => (at % 2 === 0 ? word : at % 4 === 1 ? `${word}überschrift` : `${word}en`))
+    .join('')
+    .replace(/[aou]/g, (vowel) => umlauts[vowel] ?? vowel);
 }

@@ -1,20 +1,36 @@
 import clsx from 'clsx';
 import { useMemo, type ReactNode } from 'react';
 
+interface Star {
+  x: number;
+  y: number;
+  size: number;
+  brightness: number;
+  delay: number;
+}
+
 /** Where the nth star stands, in percent; the same n is always the same star. */
-function starAt(n: number): { x: number; y: number; size: number; delay: number } {
-  // The fractional parts of multiples of irrational numbers spread evenly without ever lining up.
-  const part = (irrational: number) => (n * irrational) % 1;
+function starAt(n: number): Star {
+  // An integer hash: regular spacings would look woven.
+  const part = (salt: number) => {
+    let mixed = Math.imul(n + 1, 0x9e3779b1) ^ Math.imul(salt, 0x85ebca6b);
+    mixed = Math.imul(mixed ^ (mixed >>> 15), 0x2c1b3c6d);
+    mixed = Math.imul(mixed ^ (mixed >>> 12), 0x297a2d39);
+    return ((mixed ^ (mixed >>> 15)) >>> 0) / 2 ** 32;
+  };
+  // Most stars are small and dim, a few are neither.
+  const magnitude = part(3) ** 3;
   return {
-    x: 1 + 98 * part(0.754877666),
-    y: 2 + 66 * part(0.569840296) ** 1.15,
-    size: 0.6 + 0.7 * part(0.412454033),
-    delay: -5 * part(0.819172513),
+    x: 1 + 98 * part(1),
+    y: 2 + 62 * part(2),
+    size: 0.7 + 1.1 * magnitude,
+    brightness: 0.45 + 0.55 * magnitude,
+    delay: -5 * part(4),
   };
 }
 
 /** Faint stars that are always there. */
-const BACKDROP_STARS = 60;
+const BACKDROP_STARS = 70;
 
 /** More than this would be a fog; the number is said in words beside. */
 const BRIGHT_STARS_MAX = 140;
@@ -24,16 +40,18 @@ interface SkyProps {
   stars?: number;
   /** Dims the stars, as when the GPU is needed elsewhere. */
   dimmed?: boolean;
+  /** The element that it is; a `header` is a landmark. */
+  as?: 'div' | 'header';
   className?: string;
   children: ReactNode;
 }
 
 /** Night over two ranges of hills; by day, the morning after. */
-export function Sky({ stars = 0, dimmed = false, className, children }: SkyProps) {
+export function Sky({ stars = 0, dimmed = false, as: Element = 'div', className, children }: SkyProps) {
   const bright = Math.min(stars, BRIGHT_STARS_MAX);
   const backdrop = useMemo(() => Array.from({ length: BACKDROP_STARS }, (_, n) => starAt(n + 501)), []);
   return (
-    <div
+    <Element
       className={clsx(
         'relative isolate overflow-hidden bg-[linear-gradient(180deg,var(--sky-top),var(--sky-middle)_55%,var(--sky-low))] text-on-sky',
         className,
@@ -42,12 +60,13 @@ export function Sky({ stars = 0, dimmed = false, className, children }: SkyProps
       <svg
         aria-hidden
         className={clsx(
-          'absolute inset-0 -z-10 size-full transition-opacity duration-1000 day:opacity-70',
+          // Stars pale towards the horizon, where the words are.
+          'absolute inset-0 -z-10 size-full [mask-image:linear-gradient(to_bottom,black_22%,transparent_66%)] transition-opacity duration-1000 day:opacity-80',
           dimmed && 'opacity-40',
         )}
       >
         {backdrop.map((star, n) => (
-          <circle key={n} cx={`${star.x}%`} cy={`${star.y}%`} r={star.size * 0.7} fill="var(--star)" opacity="0.4" />
+          <circle key={n} cx={`${star.x}%`} cy={`${star.y}%`} r={star.size * 0.7} fill="var(--star)" opacity={star.brightness * 0.55} />
         ))}
         {Array.from({ length: bright }, (_, n) => {
           const star = starAt(n + 1);
@@ -56,8 +75,9 @@ export function Sky({ stars = 0, dimmed = false, className, children }: SkyProps
               key={n}
               cx={`${star.x}%`}
               cy={`${star.y}%`}
-              r={star.size + 0.7}
+              r={star.size + 0.3}
               fill="var(--moon-lit)"
+              opacity={star.brightness}
               className={n % 3 === 0 ? 'animate-twinkle' : undefined}
               style={n % 3 === 0 ? { animationDelay: `${star.delay}s` } : undefined}
             />
@@ -67,8 +87,9 @@ export function Sky({ stars = 0, dimmed = false, className, children }: SkyProps
       <svg
         aria-hidden
         viewBox="0 0 1200 160"
-        preserveAspectRatio="none"
-        className="absolute inset-x-0 bottom-0 -z-10 h-[34%] w-full"
+        // Cut rather than squeezed: hills that are narrowed turn into spikes.
+        preserveAspectRatio="xMidYMax slice"
+        className="absolute inset-x-0 bottom-0 -z-10 h-32 w-full sm:h-40"
       >
         <path
           fill="var(--hill-far)"
@@ -80,6 +101,6 @@ export function Sky({ stars = 0, dimmed = false, className, children }: SkyProps
         />
       </svg>
       {children}
-    </div>
+    </Element>
   );
 }

@@ -37,15 +37,18 @@ export function Wizard() {
     if (opened.current === step) return;
     opened.current = step;
     main.current?.querySelector('h1')?.focus();
-    main.current?.scrollTo?.({ top: 0 });
+    main.current?.scrollTo({ top: 0 });
   }, [step]);
   const at = wizardSteps.indexOf(step);
   const Content = contents[step];
   return (
     <div className="grid min-h-dvh md:h-dvh md:grid-cols-[minmax(17rem,24rem)_1fr]">
-      <Sky stars={at * 7} className="flex flex-col gap-5 p-6 md:p-9">
+      <Sky as="header" stars={at * 7} className="flex flex-col gap-5 p-6 md:p-9">
         <div className="flex items-center justify-between gap-4 md:block">
-          <p className="font-display text-xl font-semibold tracking-tight">{t('app.name')}</p>
+          <div>
+            <p className="font-display text-xl font-semibold tracking-tight">{t('app.name')}</p>
+            <p className="hidden text-sm text-on-sky-muted md:block">{t('app.tagline')}</p>
+          </div>
           <p className="text-sm text-on-sky-muted md:hidden">
             {at + 1} / {wizardSteps.length}
           </p>

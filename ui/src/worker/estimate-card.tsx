@@ -32,12 +32,15 @@ export function EstimateCard() {
           {practice ? t('wizard.estimate.label_practice') : t('wizard.estimate.label')}
         </p>
         <div>
-          <p className="text-sm text-muted">{t('wizard.estimate.net')}</p>
+          <p className="text-sm text-muted">
+            {t('wizard.estimate.net')} · {practice ? t('money.practice_usdc') : t('money.usdc')}
+          </p>
           <Money
             units={net}
+            named={false}
             className={clsx(
               'font-display text-[clamp(2.2rem,6vw,3.5rem)] leading-tight font-semibold tracking-tight',
-              net < 0 ? 'text-ember' : 'text-moon',
+              net < 0 ? 'text-ember' : 'text-figure',
             )}
           />
           {net < 0 && <p className="text-sm text-ember">{t('wizard.estimate.negative')}</p>}

@@ -20,7 +20,10 @@ export function TariffField() {
   const parsed = typed === null ? tariff : parseMillionths(typed);
   const commit = () => {
     if (parsed === null) return;
-    if (parsed === tariff) return setTyped(null);
+    if (parsed === tariff) {
+      setTyped(null);
+      return;
+    }
     void deed
       .run(() => configure(backend, { tariff_micro_per_kwh: parsed }))
       .then((done) => {

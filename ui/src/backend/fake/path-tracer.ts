@@ -39,7 +39,7 @@ function lakeScene(seed: number): Sphere[] {
     if (!apart) continue;
     const colour = colours[Math.floor(random() * colours.length)] ?? [1, 1, 1];
     const lit = random() < 0.5;
-    spheres.push({ centre, radius, colour, glow: lit ? 3.2 : 0, gloss: lit ? 0 : random() < 0.3 ? 0.9 : 0.05 });
+    spheres.push({ centre, radius, colour, glow: lit ? 2.1 : 0, gloss: lit ? 0 : random() < 0.3 ? 0.9 : 0.05 });
   }
   return spheres;
 }
@@ -89,7 +89,11 @@ function radiance(spheres: Sphere[], from: Vec, towards: Vec, random: Random): V
     if (distance === Infinity) return mul(carried, sky(direction));
     const point = add(origin, scale(direction, distance));
     const normal: Vec = sphere ? scale(sub(point, sphere.centre), 1 / sphere.radius) : [0, 1, 0];
-    if (sphere?.glow) return mul(carried, scale(sphere.colour, sphere.glow));
+    if (sphere?.glow) {
+      // A paper lantern is brightest where one looks straight at it.
+      const straight = Math.max(0, -dot(normal, direction));
+      return mul(carried, scale(sphere.colour, sphere.glow * (0.22 + 0.78 * straight ** 1.5)));
+    }
     const colour: Vec = sphere?.colour ?? [0.32, 0.36, 0.48];
     // Water mirrors more the flatter one looks at it (Schlick's approximation).
     const facing = Math.max(0, -dot(normal, direction));

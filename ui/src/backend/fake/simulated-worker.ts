@@ -2,7 +2,6 @@ import type { AssignmentView } from '../../bindings/AssignmentView';
 import type { BenchmarkView } from '../../bindings/BenchmarkView';
 import type { Cause } from '../../bindings/Cause';
 import type { DeviceView } from '../../bindings/DeviceView';
-import type { Estimate } from '../../bindings/Estimate';
 import type { Fault } from '../../bindings/Fault';
 import type { NetworkView } from '../../bindings/NetworkView';
 import type { Notice } from '../../bindings/Notice';
@@ -10,6 +9,7 @@ import type { PauseFor } from '../../bindings/PauseFor';
 import type { Settings } from '../../bindings/Settings';
 import type { Snapshot } from '../../bindings/Snapshot';
 import type { StateView } from '../../bindings/StateView';
+import { effortShare, simulatedEstimate } from './estimate';
 import { benchmarkReport, capabilities, simulatedHardware } from './hardware';
 import { SimulatedJobs, TASK_RUN_MS } from './jobs';
 import { SimulatedLedger } from './ledger';
@@ -24,8 +24,6 @@ const STAGE_MS = { fetching: 700, preparing: 500, uploading: 600 };
 const VERDICT_MS = 1_500;
 const RESUME_DELAY_MS = 5_000;
 const DRAINING_MS = 1_500;
-
-const effortShare = { quiet: 1 / 3, balanced: 2 / 3, full: 1 };
 
 /** How a simulation begins. */
 export interface SimulationStart {
@@ -195,13 +193,17 @@ export class SimulatedWorker {
 
   private advanceBenchmark(device: number, inPhase: number): void {
     const info = simulatedHardware.devices[device];
-    if (!info) return this.rest();
+    if (!info) {
+      this.rest();
+      return;
+    }
     const measures = capabilities(info);
     const at = Math.floor(inPhase / MEASURE_MS);
     const current = measures[at];
     if (!current) {
       this.benchmarks.set(device, benchmarkReport(info, this.now, this.random));
-      return this.rest();
+      this.rest();
+      return;
     }
     const within = (inPhase % MEASURE_MS) / MEASURE_MS;
     // A device warms up within the first third of a measure and then stays on its plateau.
@@ -217,7 +219,10 @@ export class SimulatedWorker {
   private advancePause(causes: Cause[]): void {
     const [cause] = causes;
     if (!cause || cause.until === null || this.now < cause.until) return;
-    if (cause.guard === 'resume_delay') return this.resume();
+    if (cause.guard === 'resume_delay') {
+      this.resume();
+      return;
+    }
     const until = this.now + RESUME_DELAY_MS;
     this.enter({ name: 'yielding', causes: [{ guard: 'resume_delay', until }], since: this.now });
   }
@@ -303,24 +308,6 @@ export class SimulatedWorker {
     this.notices.push({ id: this.notices.length + 1, at: this.now, code, sentence, problem });
   }
 
-  private estimate(): Estimate | null {
-    if (!this.benchmarks.get(0)) return null;
-    const share = effortShare[this.settings.effort];
-    const watts = 168 * share;
-    const gross = Math.round(1_960_000 * share);
-    return {
-      hours_per_day: 12,
-      gross_per_day: gross,
-      power_watts: watts,
-      power_measured: true,
-      tariff_micro_per_kwh: this.settings.tariff_micro_per_kwh,
-      power_cost_per_day: Math.round((watts * 12 * this.settings.tariff_micro_per_kwh) / 1000),
-      basis:
-        'The measured matrix throughput of the devices that you lend, at the price that the practice network pays for it, for 12 hours a day.',
-      tasks_seen: Math.min(500, this.ledger.receipts.length),
-    };
-  }
-
   snapshot(): Snapshot {
     const found = this.state.name !== 'starting' || this.benchmarks.size > 0;
     const devices = found ? simulatedHardware.devices : [];
@@ -347,7 +334,7 @@ export class SimulatedWorker {
       network: this.network,
       wallet: this.wallet,
       earnings: this.ledger.view(this.now),
-      estimate: this.estimate(),
+      estimate: this.benchmarks.get(0) ? simulatedEstimate(this.settings, this.ledger.receipts.length) : null,
       settings: this.settings,
       notices: [...this.notices],
     };

@@ -59,11 +59,11 @@ export function DeviceCard({ device }: { device: DeviceView }) {
       {silent ? (
         <p className="text-sm text-muted">{t('device.no_telemetry')}</p>
       ) : (
-        <dl className="grid grid-cols-2 gap-x-6 gap-y-5">
+        <ul className="grid grid-cols-2 gap-x-6 gap-y-5">
           {gauges.map((gauge) => (
             <GaugeTile key={gauge.key} gauge={gauge} now={gauge.read(device.telemetry)} samples={samples} />
           ))}
-        </dl>
+        </ul>
       )}
     </section>
   );
@@ -73,9 +73,9 @@ function GaugeTile({ gauge, now, samples }: { gauge: Gauge; now: number | null; 
   const { t } = useTranslation();
   const written = now === null ? t('common.unknown') : gauge.write(now);
   return (
-    <div className="grid min-w-0 content-start gap-1">
-      <dt className="text-sm text-muted">{t(`device.${gauge.key}`)}</dt>
-      <dd className={clsx('figures', now === null ? 'text-sm text-faint' : 'text-lg font-medium')}>{written}</dd>
+    <li className="grid min-w-0 content-start gap-1">
+      <p className="text-sm text-muted">{t(`device.${gauge.key}`)}</p>
+      <p className={clsx('figures', now === null ? 'text-sm text-faint' : 'text-lg font-medium')}>{written}</p>
       {now === null ? (
         <div aria-hidden className="mt-5 border-t border-dashed border-line-strong" />
       ) : (
@@ -88,6 +88,6 @@ function GaugeTile({ gauge, now, samples }: { gauge: Gauge; now: number | null; 
           />
         </div>
       )}
-    </div>
+    </li>
   );
 }

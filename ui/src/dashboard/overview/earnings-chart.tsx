@@ -48,7 +48,7 @@ function Bars({ earnings, bucket }: { earnings: EarningsOverTime; bucket: Earnin
   const writeStart = (at: number) =>
     new Intl.DateTimeFormat(
       i18n.language,
-      bucket === 'hour' ? { hour: 'numeric', minute: '2-digit' } : { day: 'numeric', month: 'short' },
+      bucket === 'hour' ? { hour: 'numeric' } : { day: 'numeric', month: 'short' },
     ).format(at);
   const total = stack.totals.reduce((sum, units) => sum + units, 0);
   if (total === 0) {
@@ -84,7 +84,7 @@ function Bars({ earnings, bucket }: { earnings: EarningsOverTime; bucket: Earnin
           </div>
         )}
       />
-      <ul className="mt-3 flex flex-wrap gap-x-5 gap-y-1 text-sm text-muted">
+      <ul className="mt-auto flex pt-3 flex-wrap gap-x-5 gap-y-1 text-sm text-muted">
         {stack.kinds.map((kind, k) => (
           <li key={kind} className="flex items-center gap-2">
             <span aria-hidden className="size-2.5 rounded-full" style={{ background: `var(${kindColour(k)})` }} />

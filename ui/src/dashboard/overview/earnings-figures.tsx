@@ -20,11 +20,17 @@ export function EarningsFigures({ onSetWallet }: { onSetWallet: () => void }) {
   return (
     <section aria-label={t('overview.earnings')} className="card flex min-w-0 flex-col gap-6 p-6">
       <div>
-        <h2 className="text-sm text-muted">{t('overview.today')}</h2>
+        <h2 className="flex flex-wrap items-baseline justify-between gap-x-4">
+          <span className="text-lg font-semibold">{t('overview.today')}</span>
+          <span className="font-sans text-sm text-muted">
+            {practice ? t('money.practice_usdc') : t('money.usdc')}
+          </span>
+        </h2>
         <Money
           units={earnings.today}
+          named={false}
           testId="earnings-today"
-          className="font-display text-[clamp(2.2rem,5vw,3.1rem)] leading-tight font-semibold tracking-tight text-moon"
+          className="font-display text-[clamp(2.2rem,5vw,3.1rem)] leading-tight font-semibold tracking-tight text-figure"
         />
       </div>
       <dl className="grid grid-cols-[repeat(auto-fit,minmax(8rem,1fr))] gap-4">

@@ -67,7 +67,8 @@ export function Hero({ rows, pictures }: HeroProps) {
   const stars = useTasksToday();
   if (!snapshot) return null;
   const { state } = snapshot;
-  const assignments = state.name === 'working' ? state.assignments : [];
+  // While the worker is out of reach nobody knows what still runs.
+  const assignments = state.name === 'working' && !lost ? state.assignments : [];
   const moon = moonOf(snapshot, lost !== null);
   const pictured = picturedJob(assignments, rows, pictures);
   return (
@@ -76,8 +77,8 @@ export function Hero({ rows, pictures }: HeroProps) {
       dimmed={moon.mood !== 'clear'}
       className="grid gap-8 rounded-3xl p-6 sm:p-9 lg:grid-cols-[1fr_minmax(0,29rem)] lg:items-center"
     >
-      <div className="flex min-w-0 flex-col gap-6 lg:min-h-80">
-        <Moon lit={moon.lit} mood={moon.mood} className="size-20 animate-drift sm:size-24" />
+      <div className="flex min-w-0 flex-col gap-5 lg:min-h-88">
+        <Moon lit={moon.lit} mood={moon.mood} className="-ml-2 size-24 animate-drift sm:size-32" />
         <div aria-live="polite" className="grid gap-2">
           <h1
             data-testid="state-title"

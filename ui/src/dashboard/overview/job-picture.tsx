@@ -34,7 +34,7 @@ export function JobPicture({ job }: { job: PicturedJob | null }) {
   const { picture_width: width, picture_height: height } = job.tile;
   return (
     <figure
-      className="relative w-full overflow-hidden rounded-2xl bg-[#0a1022] shadow-[0_24px_60px_-24px_rgb(0_0_0/0.7)] ring-1 ring-white/15"
+      className="relative w-full overflow-hidden rounded-2xl bg-[#0a1022] shadow-[0_24px_60px_-24px_rgb(0_0_0/0.7)] ring-1 ring-[rgb(255_255_255/0.14)]"
       style={{ aspectRatio: `${width} / ${height}` }}
     >
       {/* The grid of tiles that are still to come. */}

@@ -11,9 +11,9 @@ export function LookSection() {
   const { t } = useTranslation();
   const theme = useChosenTheme();
   const [language, setLanguage] = useState(() => chosenLanguage() ?? 'system');
-  const options = [
+  const options: { value: string; label: string }[] = [
     { value: 'system', label: t('settings.language_system') },
-    ...languages.map(({ code, name }) => ({ value: code as string, label: name })),
+    ...languages.map(({ code, name }) => ({ value: code, label: name })),
     ...(__WITH_FAKE__ ? [{ value: LONG_STRINGS, label: 'Länge' }] : []),
   ];
   return (

@@ -1,4 +1,4 @@
-import { useState, type FormEvent } from 'react';
+import { useState, type SyntheticEvent } from 'react';
 import { useTranslation } from 'react-i18next';
 
 import { ask } from '../../backend/ask';
@@ -18,7 +18,7 @@ export function WalletSection() {
   const set = async (address: string | null) => {
     if (await deed.run(() => ask(backend, { command: 'set_wallet', address }, 'done'))) setTyped(null);
   };
-  const submit = (event: FormEvent) => {
+  const submit = (event: SyntheticEvent) => {
     event.preventDefault();
     if (typed?.trim()) void set(typed.trim());
   };

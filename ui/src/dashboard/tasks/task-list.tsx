@@ -53,7 +53,7 @@ function TaskItem({ row, picture }: { row: TaskRow; picture: string | undefined 
   return (
     <li
       data-testid="task-row"
-      className="grid grid-cols-[3rem_minmax(0,1fr)_auto] items-center gap-x-4 rounded-xl px-3 py-2.5 hover:bg-raised/60"
+      className="grid grid-cols-[3rem_minmax(0,1fr)] items-center gap-x-4 rounded-xl px-3 py-2.5 hover:bg-raised/60 sm:grid-cols-[3rem_minmax(0,1fr)_auto]"
     >
       <TaskThumbnail row={row} picture={picture} />
       <div className="min-w-0">
@@ -70,7 +70,7 @@ function TaskItem({ row, picture }: { row: TaskRow; picture: string | undefined 
         </p>
         {why && <p className="text-sm text-muted">{why}</p>}
       </div>
-      <div className="text-right">
+      <div className="col-start-2 flex flex-wrap items-baseline justify-between gap-x-3 sm:col-start-auto sm:block sm:text-right">
         <Money
           units={row.price}
           named={false}

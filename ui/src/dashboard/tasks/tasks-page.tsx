@@ -44,7 +44,7 @@ export function TasksPage() {
         {rows?.length === 0 && (
           <EmptyNote
             title={filter === 'all' ? t('tasks.empty') : t('tasks.filter_empty')}
-            why={t('tasks.empty_why')}
+            why={filter === 'all' ? t('tasks.empty_why') : t('tasks.filter_empty_why')}
             mark={<Sparkles className="size-8" strokeWidth={1.5} />}
           />
         )}

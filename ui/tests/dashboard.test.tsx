@@ -1,0 +1,138 @@
+import { act, screen, waitFor, within } from '@testing-library/react';
+import { describe, expect, it } from 'vitest';
+
+import { renderDashboard } from './render-app';
+
+describe('the dashboard', () => {
+  it('pauses for an hour and resumes', async () => {
+    const { user, backend, pass } = await renderDashboard();
+    await pass(3);
+    await user.click(screen.getByTestId('pause'));
+    await user.click(await screen.findByTestId('pause-hour'));
+    expect(await screen.findByTestId('resume')).toBeVisible();
+    expect(backend.worker.snapshot().state).toMatchObject({ name: 'yielding' });
+    await user.click(screen.getByTestId('resume'));
+    await pass(3);
+    expect(screen.getByTestId('state-title')).toHaveTextContent('Earning');
+  });
+
+  it('stops and starts', async () => {
+    const { user, pass } = await renderDashboard();
+    await user.click(screen.getByTestId('pause'));
+    await user.click(await screen.findByTestId('stop'));
+    await pass(3);
+    expect(screen.getByTestId('state-title')).toHaveTextContent('At rest');
+    await user.click(screen.getByTestId('start'));
+    expect(await screen.findByTestId('pause')).toBeVisible();
+  });
+
+  it('says when the worker is out of reach, and when it is back', async () => {
+    const { backend } = await renderDashboard();
+    act(() => backend.loseWorker({ code: 'connection_closed', sentence: 'the worker closed the connection' }));
+    const problem = await screen.findByTestId('problem');
+    expect(problem).toHaveTextContent('The worker has stopped answering');
+    expect(problem).toHaveTextContent('Lull starts it again by itself');
+    expect(screen.getByTestId('state-title')).toHaveTextContent('Out of reach');
+    expect(screen.getByTestId('pause')).toBeDisabled();
+    act(() => backend.restoreWorker());
+    expect(screen.queryByTestId('problem')).toBeNull();
+  });
+
+  it('says what to do when work has failed, and starts again', async () => {
+    const { backend, user } = await renderDashboard();
+    act(() => {
+      backend.worker.fail({ code: 'disk_full', sentence: 'the disk is full' }, null);
+      backend.tell();
+    });
+    const problem = await screen.findByTestId('problem');
+    expect(problem).toHaveTextContent('The disk is full.');
+    expect(within(problem).getByRole('button', { name: 'Start again' })).toBeEnabled();
+    await user.click(within(problem).getByRole('button'));
+    expect(problem).toBeVisible();
+  });
+
+  it('writes "not known" where the platform tells nothing', async () => {
+    const { backend } = await renderDashboard();
+    const snapshot = backend.worker.snapshot();
+    const [device] = snapshot.devices;
+    if (device) device.telemetry = { ...device.telemetry, power_watts: null };
+    backend.worker.snapshot = () => snapshot;
+    act(() => backend.tell());
+    const card = within(screen.getByRole('region', { name: 'NVIDIA GeForce RTX 4070' }));
+    expect(card.getByText('not known')).toBeVisible();
+    expect(card.queryByText('0 W')).toBeNull();
+    expect(screen.getByText(/tells nothing about load, heat or power/)).toBeVisible();
+  });
+
+  it('labels practice money and says where it is', async () => {
+    await renderDashboard();
+    expect(screen.getAllByText('practice USDC').length).toBeGreaterThan(0);
+    expect(screen.getByText(/has no value/)).toBeVisible();
+    for (const word of ['Held', 'Payable', 'Paid']) expect(screen.getByText(word)).toBeVisible();
+  });
+
+  it('shows earnings by hour and by day', async () => {
+    const { user } = await renderDashboard();
+    const chart = screen.getByTestId('earnings-chart');
+    expect(await within(chart).findByText(/in total/)).toBeInTheDocument();
+    await user.click(within(chart).getByRole('radio', { name: '14 days' }));
+    expect(await within(chart).findByText('AI inference')).toBeInTheDocument();
+  });
+
+  it('verifies receipts and says how many', async () => {
+    const { user, backend } = await renderDashboard();
+    await user.click(screen.getByTestId('nav-receipts'));
+    expect((await screen.findAllByTestId('receipt-row')).length).toBe(40);
+    await user.click(screen.getByTestId('receipts-verify'));
+    const verdict = await screen.findByTestId('receipts-verdict');
+    const { receipts, signatures } = backend.worker.ledger.verify();
+    expect(verdict).toHaveAttribute('data-verdict', 'ok');
+    expect(verdict).toHaveTextContent(`${receipts} receipts and ${signatures} signatures`);
+  });
+
+  it('names the receipt that does not hold', async () => {
+    const { user, backend } = await renderDashboard();
+    const nonce = backend.worker.ledger.receipts[2]?.nonce ?? 0;
+    backend.worker.ledger.tamperedNonce = nonce;
+    await user.click(screen.getByTestId('nav-receipts'));
+    await user.click(screen.getByTestId('receipts-verify'));
+    const verdict = await screen.findByTestId('receipts-verdict');
+    expect(verdict).toHaveAttribute('data-verdict', 'faulty');
+    expect(verdict).toHaveTextContent(`Receipt ${nonce}`);
+    expect(verdict).toHaveTextContent('receipt_signature_invalid');
+  });
+
+  it('exports receipts and opens their folder', async () => {
+    const { user, backend } = await renderDashboard();
+    await user.click(screen.getByTestId('nav-receipts'));
+    await user.click(screen.getByRole('button', { name: 'Export' }));
+    await user.click(await screen.findByRole('button', { name: 'Show in folder' }));
+    await waitFor(() => expect(backend.revealed).toHaveLength(1));
+  });
+
+  it('keeps settings', async () => {
+    const { user, backend } = await renderDashboard();
+    await user.click(screen.getByTestId('nav-settings'));
+    await user.click(screen.getByRole('radio', { name: /Quiet/ }));
+    await waitFor(() => expect(backend.worker.settings.effort).toBe('quiet'));
+    await user.click(screen.getByRole('switch', { name: /Begin working/ }));
+    await waitFor(() => expect(backend.worker.settings.start_working).toBe(false));
+    await waitFor(() => expect(screen.getByRole('switch', { name: /when I log in/ })).toBeEnabled());
+    await user.click(screen.getByRole('switch', { name: /when I log in/ }));
+    await waitFor(() => expect(screen.getByRole('switch', { name: /when I log in/ })).toBeChecked());
+    await user.click(screen.getByRole('radio', { name: 'Day' }));
+    expect(document.documentElement.dataset.theme).toBe('light');
+    await user.click(screen.getByRole('radio', { name: '简体中文' }));
+    expect(await screen.findByRole('heading', { level: 1, name: '设置' })).toBeVisible();
+  });
+
+  it('quits only when asked twice', async () => {
+    const { user, backend } = await renderDashboard();
+    await user.click(screen.getByTestId('nav-settings'));
+    await user.click(screen.getByRole('button', { name: 'Quit Lull' }));
+    expect(backend.hasQuit).toBe(false);
+    const dialog = within(screen.getByRole('dialog'));
+    await user.click(dialog.getByRole('button', { name: 'Quit Lull' }));
+    expect(backend.hasQuit).toBe(true);
+  });
+});
