@@ -100,7 +100,7 @@ impl Journal {
         // A page of its own makes the file grow if it must, which a full disk does not allow.
         let transaction = self.connection.transaction()?;
         transaction
-            .execute("INSERT OR REPLACE INTO state (key, value) VALUES ('probe', zeroblob(8192))", [])?;
+            .execute("INSERT OR REPLACE INTO state (key, value) VALUES ('probe', hex(zeroblob(4096)))", [])?;
         transaction.commit()?;
         self.connection.execute("DELETE FROM state WHERE key = 'probe'", [])?;
         Ok(())

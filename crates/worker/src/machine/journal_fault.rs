@@ -48,8 +48,8 @@ impl Machine {
             self.hardware = Hardware::Unknown;
         }
         self.forget_wanted_benchmark();
+        self.drain = None;
         if self.shutting_down {
-            self.drain = None;
             self.exited = true;
             out.effect(Effect::Exit);
         }

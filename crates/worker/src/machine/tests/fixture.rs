@@ -1,0 +1,99 @@
+//! Hardware, networks and assignments that tests share.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use lull_network_api::{Assignment, NetworkInfo, NetworkTicket};
+use lull_types::{
+    AssignmentId, BaseUnits, BenchmarkReport, BlobHash, DeviceInfo, DeviceKind, Fault, HardwareReport, JobId,
+    SecretKey, TaskId, UnixMillis,
+};
+use uuid::Uuid;
+
+use crate::machine::{FoundDevices, Identity};
+
+pub fn network_key() -> SecretKey {
+    SecretKey::from_bytes(&[11; 32])
+}
+
+pub fn identity(seed: u64) -> Identity {
+    Identity { key: SecretKey::from_bytes(&[22; 32]), worker_version: "0.1.0".into(), seed }
+}
+
+pub fn ticket() -> NetworkTicket {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 4433));
+    NetworkTicket { id: network_key().network_id(), addresses: vec![address], relay: None }
+}
+
+pub fn network_info() -> NetworkInfo {
+    NetworkInfo {
+        id: network_key().network_id(),
+        name: "A network".into(),
+        practice: true,
+        audit_window_ms: 0,
+    }
+}
+
+pub fn device(index: u32) -> DeviceInfo {
+    DeviceInfo {
+        index,
+        name: format!("GPU {index}"),
+        vendor: "A vendor".into(),
+        kind: DeviceKind::Discrete,
+        backend: "vulkan".into(),
+        driver: "1".into(),
+        pci_bus_id: None,
+        vram_bytes: None,
+        storage_buffer_bytes_max: 1 << 30,
+        features: Vec::new(),
+    }
+}
+
+pub fn found(devices: u32) -> FoundDevices {
+    FoundDevices {
+        hardware: HardwareReport {
+            os: "An OS".into(),
+            cpu: "A CPU".into(),
+            cpu_threads: 8,
+            memory_bytes: 1 << 34,
+            devices: (0..devices).map(device).collect(),
+        },
+        kinds: vec!["wgsl/1".into()],
+    }
+}
+
+pub fn report(index: u32) -> BenchmarkReport {
+    BenchmarkReport {
+        device: device(index),
+        runtime_version: "0.1.0".into(),
+        measured_at: UnixMillis(0),
+        duration_ms: 1000,
+        measurements: Vec::new(),
+    }
+}
+
+pub fn assignment(number: u128, device: u32, deadline: u64) -> Assignment {
+    Assignment {
+        id: AssignmentId(Uuid::from_u128(number)),
+        task: TaskId(Uuid::from_u128(number)),
+        job: JobId(Uuid::from_u128(1)),
+        job_title: "A picture".into(),
+        customer_name: "A studio".into(),
+        kind: "wgsl/1".into(),
+        device,
+        payload: BlobHash([1; 32]),
+        price: BaseUnits(100),
+        deadline: UnixMillis(deadline),
+        picture: None,
+        task_index: 0,
+        task_count: 1,
+    }
+}
+
+pub fn fault(code: &str) -> Fault {
+    Fault::new(code, "Something is wrong.")
+}
+
+/// What every correct run of a task gives.
+pub fn outputs(task: TaskId) -> Vec<BlobHash> {
+    vec![BlobHash::of(task.as_bytes())]
+}

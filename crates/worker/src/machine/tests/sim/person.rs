@@ -1,0 +1,78 @@
+//! What the person does to the worker, and what breaks by itself.
+
+use lull_worker_api::{Effort, PauseFor, SettingsChange};
+
+use super::super::fixture::{fault, ticket};
+use super::world::{Event, World};
+use crate::machine::{Input, Order};
+
+impl World {
+    /// One act, and the next one some seconds later, as long as things go wrong.
+    pub fn person_acts(&mut self) {
+        if !self.faulty {
+            return;
+        }
+        let order = match self.between(0, 14) {
+            0 | 1 => Order::Pause(PauseFor::Minutes(1)),
+            2 => Order::Pause(PauseFor::UntilRestart),
+            3..=5 => Order::Resume,
+            6 => Order::Stop,
+            7 | 8 => Order::Start,
+            9 => Order::Benchmark { device: 0 },
+            10 => Order::CancelBenchmark,
+            11 => self.settings(),
+            12 => self.join(),
+            _ => Order::Shutdown,
+        };
+        self.give(Input::Order(order));
+        let delay = self.between(200, 12_000);
+        self.later(delay, Event::Person);
+    }
+
+    fn settings(&mut self) -> Order {
+        let effort = [Effort::Quiet, Effort::Balanced, Effort::Full][self.between(0, 3) as usize];
+        let not_lent = if self.happens(0.3) { vec![self.devices - 1] } else { Vec::new() };
+        Order::Configure(SettingsChange {
+            effort: Some(effort),
+            devices_not_lent: Some(not_lent),
+            ..SettingsChange::default()
+        })
+    }
+
+    /// The same network by either way, so that switching between them loses nothing either.
+    fn join(&mut self) -> Order {
+        Order::Join(if self.chance.fraction() < 0.5 { None } else { Some(ticket()) })
+    }
+
+    /// One mishap, and the next one some seconds later, as long as things go wrong.
+    pub fn mishap(&mut self) {
+        if !self.faulty {
+            return;
+        }
+        match self.between(0, 7) {
+            0 | 1 => self.cut(),
+            2 => self.kill_if_alive(),
+            3 => {
+                if let Some(message) =
+                    self.network.any_open().and_then(|assignment| self.network.withdraw(assignment))
+                {
+                    self.network_says(message);
+                }
+            }
+            4 => self.network_says(lull_network_api::NetworkMessage::WorkWaiting),
+            5 => {
+                self.cut();
+                self.give(Input::PracticeEnded(fault("practice_ended")));
+            }
+            _ => self.give(Input::Tick),
+        }
+        let delay = self.between(300, 20_000);
+        self.later(delay, Event::Mishap);
+    }
+
+    fn kill_if_alive(&mut self) {
+        if self.machine.is_some() {
+            self.kill_worker();
+        }
+    }
+}
