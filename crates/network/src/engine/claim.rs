@@ -24,19 +24,22 @@ struct Asker {
     device: u32,
     class: String,
     kinds: Vec<String>,
-    /// Tasks that this worker gave back after this instant go to others.
+    /// Tasks that this worker gave back or let expire after this instant go to others.
     paused_since: UnixMillis,
+    /// Tasks that this worker blamed after this instant go to others.
+    blamed_since: UnixMillis,
 }
 
-/// A worker is kept from a task that it has now or had wrong or blamed for ever, and from one that it gave
-/// back or let expire for a while. `?1` is the worker, `?2` the instant from which a pause still counts.
+/// A worker is kept from a task that it has now or had wrong for ever, and from one that it gave back, blamed or
+/// let expire for a while. `?1` is the worker, `?2` and `?3` the instants from which pauses still count.
 macro_rules! not_kept_from {
     ($task:literal) => {
         concat!(
             "NOT EXISTS (SELECT 1 FROM assignments a WHERE a.task = ",
             $task,
-            " AND a.worker = ?1 AND (a.state IN ('open', 'reported', 'rejected', 'blamed')
-                OR (a.state IN ('handed_back', 'expired') AND a.decided_at > ?2)))"
+            " AND a.worker = ?1 AND (a.state IN ('open', 'reported', 'rejected')
+                OR (a.state IN ('handed_back', 'expired') AND a.decided_at > ?2)
+                OR (a.state = 'blamed' AND a.decided_at > ?3)))"
         )
     };
 }
@@ -73,9 +76,10 @@ impl Engine {
             }
             self.expire(turn, &open)?;
         }
-        let pause = Duration::from_millis(self.config.policy.handback_pause_ms);
-        let paused_since = UnixMillis(turn.now.0.saturating_sub(pause.as_millis() as u64));
-        let asker = Asker { worker, device, class, kinds, paused_since };
+        let ago = |ms: u64| UnixMillis(turn.now.0.saturating_sub(ms));
+        let policy = &self.config.policy;
+        let (paused_since, blamed_since) = (ago(policy.handback_pause_ms), ago(policy.blame_pause_ms));
+        let asker = Asker { worker, device, class, kinds, paused_since, blamed_since };
         if let Some(task) = find_second(turn.tx, &asker)? {
             return self.place(turn, &asker, task, Purpose::Second);
         }
@@ -187,13 +191,20 @@ fn find_second(tx: &Transaction<'_>, asker: &Asker) -> Result<Option<TaskId>, En
     for kind in &asker.kinds {
         let found: Option<(Sql<UnixMillis>, Sql<TaskId>)> = tx
             .prepare_cached(concat!(
-                "SELECT s.since, s.task FROM seconds s WHERE s.class = ?3 AND s.kind = ?4 AND ",
+                "SELECT s.since, s.task FROM seconds s WHERE s.class = ?4 AND s.kind = ?5 AND ",
                 not_kept_from!("s.task"),
                 " ORDER BY s.since, s.task LIMIT 1"
             ))?
-            .query_row(params![Sql(asker.worker), Sql(asker.paused_since), asker.class, kind], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })
+            .query_row(
+                params![
+                    Sql(asker.worker),
+                    Sql(asker.paused_since),
+                    Sql(asker.blamed_since),
+                    asker.class,
+                    kind
+                ],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
             .optional()?;
         if let Some((Sql(since), Sql(task))) = found
             && oldest.is_none_or(|first| (since, task) < first)
@@ -214,13 +225,13 @@ fn find_first(tx: &Transaction<'_>, asker: &Asker, now: UnixMillis) -> Result<Op
         for kind in &asker.kinds {
             let found: Option<(i64, Sql<TaskId>)> = tx
                 .prepare_cached(concat!(
-                    "SELECT t.seq, t.id FROM tasks t WHERE t.customer = ?3 AND t.kind = ?4 AND t.state = 'waiting'
-                     AND t.not_before <= ?5 AND ",
+                    "SELECT t.seq, t.id FROM tasks t WHERE t.customer = ?4 AND t.kind = ?5 AND t.state = 'waiting'
+                     AND t.not_before <= ?6 AND ",
                     not_kept_from!("t.id"),
                     " ORDER BY t.seq LIMIT 1"
                 ))?
                 .query_row(
-                    params![Sql(asker.worker), Sql(asker.paused_since), Sql(customer), kind, Sql(now)],
+                    params![Sql(asker.worker), Sql(asker.paused_since), Sql(asker.blamed_since), Sql(customer), kind, Sql(now)],
                     |row| Ok((row.get(0)?, row.get(1)?)),
                 )
                 .optional()?;

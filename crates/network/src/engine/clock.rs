@@ -1,7 +1,7 @@
 //! What the passing of time does: deadlines, the audit window, back-offs, and second opinions that never come.
 
 use lull_network_api::NetworkMessage;
-use lull_types::{AssignmentId, BaseUnits, Fault, TaskId, UnixMillis, WorkerId};
+use lull_types::{AssignmentId, BaseUnits, Fault, JobId, TaskId, UnixMillis, WorkerId};
 use rusqlite::params;
 
 use super::rows::{AssignmentRow, TaskRow};
@@ -9,7 +9,7 @@ use super::settle::Requeue;
 use super::turn::{Fresh, Turn};
 use super::{Answer, Engine, EngineError};
 use crate::ledger::{self, Account, Transfer, TransferKind};
-use crate::store::{AssignmentState, Purpose, Sql};
+use crate::store::{AssignmentState, JobStage, Purpose, Sql};
 
 /// Deadlines handled in one tick, so that the mass that passes after an outage does not hold up everyone: at a
 /// tick a second, a million workers' assignments take a quarter of an hour.
@@ -21,6 +21,7 @@ impl Engine {
             self.expire(turn, &row)?;
         }
         self.end_lonely_checks(turn)?;
+        self.end_old_jobs(turn)?;
         self.release_holds(turn)?;
         if self.sessions.anyone_waits() {
             self.call_for_ripe_tasks(turn)?;
@@ -60,6 +61,25 @@ impl Engine {
                 "no other machine of the same class came in time to check the result",
             );
             self.give_up(turn, &task, &fault)?;
+        }
+        Ok(())
+    }
+
+    /// Jobs that nobody has finished for too long.
+    fn end_old_jobs(&mut self, turn: &mut Turn<'_>) -> Result<(), EngineError> {
+        let oldest = UnixMillis(turn.now.0.saturating_sub(self.config.policy.job_age_ms_max));
+        let mut statement = turn.tx.prepare_cached(
+            "SELECT id FROM jobs WHERE stage = 'running' AND created_at < ?1 ORDER BY created_at LIMIT ?2",
+        )?;
+        let jobs = statement
+            .query_map(params![Sql(oldest), DUE_MAX], |row| row.get::<_, Sql<JobId>>(0))?
+            .collect::<Result<Vec<_>, _>>()?;
+        for Sql(job) in jobs {
+            let fault = Fault::new(
+                "job_too_old",
+                "no machine could finish this job in time, so it was ended; what was not done is not paid for",
+            );
+            self.close_job(turn, job, JobStage::Failed, Some(&fault))?;
         }
         Ok(())
     }

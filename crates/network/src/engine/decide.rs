@@ -3,10 +3,10 @@
 //! | reports | checks | then |
 //! |---|---|---|
 //! | any | by the trusted runtime | each on its own: match → accepted, mismatch → rejected |
-//! | 1 | none | a second worker is wanted |
+//! | 1 | none | the trusted runtime is asked, or a second worker wanted |
 //! | 2 | agree | both accepted |
-//! | 2 | differ | a third worker is wanted |
-//! | 3 | the third agrees with one or both | those are accepted, the other is rejected |
+//! | 2 | differ | the trusted runtime is asked, or a third worker wanted |
+//! | 3 | two or three agree | those are accepted, the other is rejected |
 //! | 3 | all differ | all inconclusive, placed again |
 //!
 //! Reports whose hashes are equal agree without being compared.
@@ -47,43 +47,76 @@ impl Engine {
         let mut checks = CheckRow::of_task(turn.tx, task.id)?;
         // Checks of earlier rounds are about reports that are decided.
         checks.retain(|check| reports.iter().any(|row| row.id == check.assignment));
-        let by_runtime: Vec<&CheckRow> = checks.iter().filter(|check| check.against.is_none()).collect();
-        if !by_runtime.is_empty() || (self.trusts(&task.kind) && !is_placed(turn, task)?) {
-            return self.decide_by_runtime(turn, task, &reports, &by_runtime);
+        if checks.iter().any(|check| check.against.is_none()) {
+            return self.decide_by_runtime(turn, task, &reports, &checks);
         }
         match &reports[..] {
             [] => Ok(()),
-            [_] => self.want_second(turn, task),
-            [first, second] => match self.compare(turn, task, &checks, second, first)? {
+            [_] => self.ask_someone(turn, task, &reports, &checks),
+            [first, second] => match self.compare(turn, task, &checks, first, second)? {
                 Comparison::Agree => self.settle(turn, task, &[first, second], &[]),
-                Comparison::Differ(_) => self.want_second(turn, task),
+                Comparison::Differ(_) => self.ask_someone(turn, task, &reports, &checks),
                 Comparison::Open => Ok(()),
             },
-            [first, second, third, ..] => {
-                let with_first = self.compare(turn, task, &checks, third, first)?;
-                let with_second = self.compare(turn, task, &checks, third, second)?;
-                let wrong =
-                    |row, difference: String| Wrong { row, expected: third.outputs.clone(), difference };
-                match (with_first, with_second) {
-                    (Comparison::Open, _) | (_, Comparison::Open) => Ok(()),
-                    (Comparison::Agree, Comparison::Agree) => {
-                        self.settle(turn, task, &[first, second, third], &[])
-                    }
-                    (Comparison::Agree, Comparison::Differ(why)) => {
-                        self.settle(turn, task, &[first, third], &[wrong(second, why)])
-                    }
-                    (Comparison::Differ(why), Comparison::Agree) => {
-                        self.settle(turn, task, &[second, third], &[wrong(first, why)])
-                    }
-                    (Comparison::Differ(_), Comparison::Differ(_)) => {
-                        let fault = Fault::new(
-                            "results_all_differ",
-                            "three workers reported three different results, so none could be taken for the right one",
-                        );
-                        self.give_up(turn, task, &fault)
-                    }
+            [first, second, third, ..] => self.decide_among(turn, task, &checks, [first, second, third]),
+        }
+    }
+
+    /// The majority of three, whatever the order in which they came.
+    fn decide_among(
+        &mut self,
+        turn: &mut Turn<'_>,
+        task: &TaskRow,
+        checks: &[CheckRow],
+        reports: [&AssignmentRow; 3],
+    ) -> Result<(), EngineError> {
+        let mut agreed = [false; 3];
+        let mut differences = [const { None }; 3];
+        let mut open = false;
+        for (one, other) in [(0, 1), (0, 2), (1, 2)] {
+            match self.compare(turn, task, checks, reports[one], reports[other])? {
+                Comparison::Agree => (agreed[one], agreed[other]) = (true, true),
+                Comparison::Differ(difference) => {
+                    differences[one] = Some(difference.clone());
+                    differences[other] = Some(difference);
                 }
+                Comparison::Open => open = true,
             }
+        }
+        if open {
+            return Ok(());
+        }
+        let right: Vec<&AssignmentRow> = (0..3).filter(|n| agreed[*n]).map(|n| reports[n]).collect();
+        let Some(expected) = right.first().map(|row| row.outputs.clone()) else {
+            let fault = Fault::new(
+                "results_all_differ",
+                "three workers reported three different results, so none could be taken for the right one",
+            );
+            return self.give_up(turn, task, &fault);
+        };
+        let wrong: Vec<Wrong<'_>> = (0..3)
+            .filter(|n| !agreed[*n])
+            .map(|n| Wrong {
+                row: reports[n],
+                expected: expected.clone(),
+                difference: differences[n].take().unwrap_or_default(),
+            })
+            .collect();
+        self.settle(turn, task, &right, &wrong)
+    }
+
+    /// Asks for one more opinion: the trusted runtime's, or another worker's.
+    fn ask_someone(
+        &mut self,
+        turn: &mut Turn<'_>,
+        task: &TaskRow,
+        reports: &[AssignmentRow],
+        checks: &[CheckRow],
+    ) -> Result<(), EngineError> {
+        if self.trusts(&task.kind) && !is_placed(turn, task)? {
+            self.decide_by_runtime(turn, task, reports, checks)
+        } else {
+            self.want_second(turn, task)
         }
     }
 
@@ -92,13 +125,13 @@ impl Engine {
         turn: &mut Turn<'_>,
         task: &TaskRow,
         reports: &[AssignmentRow],
-        checks: &[&CheckRow],
+        checks: &[CheckRow],
     ) -> Result<(), EngineError> {
         let mut right = Vec::new();
         let mut wrong = Vec::new();
         let mut open = false;
         for row in reports {
-            match checks.iter().find(|check| check.assignment == row.id) {
+            match checks.iter().find(|check| check.assignment == row.id && check.against.is_none()) {
                 None if self.trusts(&task.kind) => {
                     open = true;
                     self.ask(turn, task, row, None)?;
@@ -167,7 +200,11 @@ impl Engine {
         if row.outputs == other.outputs {
             return Ok(Comparison::Agree);
         }
-        let known = checks.iter().find(|c| c.assignment == row.id && c.against == Some(other.id));
+        let between = |check: &&CheckRow| {
+            (check.assignment, check.against) == (row.id, Some(other.id))
+                || (check.assignment, check.against) == (other.id, Some(row.id))
+        };
+        let known = checks.iter().find(between);
         Ok(match known.map(|check| (check.state, &check.difference)) {
             Some((CheckState::Match, _)) => Comparison::Agree,
             Some((CheckState::Mismatch, difference)) => Comparison::Differ(difference.clone()),

@@ -20,7 +20,7 @@ pub enum EngineError {
     },
     /// The ledger refused.
     #[error(transparent)]
-    Ledger(#[from] LedgerError),
+    Ledger(LedgerError),
     /// A receipt could not be issued.
     #[error(transparent)]
     Receipt(#[from] ReceiptError),
@@ -57,6 +57,15 @@ impl From<rusqlite::Error> for EngineError {
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::DiskFull,
             _ => Self::Store(error),
+        }
+    }
+}
+
+impl From<LedgerError> for EngineError {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::Store(error) => error.into(),
+            other => Self::Ledger(other),
         }
     }
 }

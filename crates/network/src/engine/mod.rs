@@ -141,7 +141,7 @@ impl Engine {
             Input::WorkerConnected { worker, session } => self.connect(turn, worker, session),
             Input::WorkerDisconnected { worker, session } => self.sessions.remove(worker, session),
             Input::FromWorker { worker, session, message } => {
-                self.from_worker(turn, worker, session, message)?;
+                self.worker_said(turn, worker, session, message)?;
             }
             Input::BlobStored { hash, bytes, by } => customers::blob_stored(turn, hash, bytes, by)?,
             Input::TrustedRuntime { kinds } => self.trusted_runtime(turn, kinds)?,
@@ -163,7 +163,7 @@ impl Engine {
         Ok(std::mem::take(&mut turn.effects))
     }
 
-    fn from_worker(
+    fn worker_said(
         &mut self,
         turn: &mut Turn<'_>,
         worker: WorkerId,
@@ -196,3 +196,6 @@ impl Engine {
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

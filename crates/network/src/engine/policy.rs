@@ -40,10 +40,16 @@ pub struct Policy {
     pub backoff_ms_max: u64,
     /// After a worker gave a task back or let it expire, how long it goes to others.
     pub handback_pause_ms: u64,
+    /// After a worker blamed a task, how long it goes to others. Then the same worker may try again, so that a
+    /// task also comes to an end where there is only one worker.
+    pub blame_pause_ms: u64,
     /// How often a check that could not be done is tried.
     pub check_tries_max: u32,
     /// How long a reported task waits for a second worker before it counts as undecided.
     pub second_wait_ms_max: u64,
+    /// How old a job may become before it is ended and what is not done is returned: nobody has fitting
+    /// machines then.
+    pub job_age_ms_max: u64,
     /// How long accepted earnings are held before they are payable.
     pub audit_window_ms: u64,
     /// When a worker that found no work asks again, unless it is told earlier.
@@ -73,10 +79,13 @@ impl Default for Policy {
             backoff_ms_first: 1_000,
             backoff_ms_max: MINUTE_MS,
             handback_pause_ms: MINUTE_MS,
+            // Others come first by far, and a lone worker brings a bad task to its end within an hour.
+            blame_pause_ms: 10 * MINUTE_MS,
             // A trusted runtime that lost its device has a fresh process by the second try.
             check_tries_max: 3,
             // A day in which no other machine of that class was on.
             second_wait_ms_max: DAY_MS,
+            job_age_ms_max: 30 * DAY_MS,
             audit_window_ms: DAY_MS,
             // A lost push costs at most this.
             no_work_retry_ms: 30_000,
@@ -96,7 +105,7 @@ impl Policy {
         }
         let decayed = u64::from(self.newcomer_tasks) * u64::from(ALL) / accepted.max(1);
         let share = u32::try_from(decayed).unwrap_or(ALL).min(ALL);
-        share.max(self.check_share_min_ppm).max(CHECK_SHARE_FLOOR_PPM).min(ALL)
+        share.max(self.check_share_min_ppm).clamp(CHECK_SHARE_FLOOR_PPM, ALL)
     }
 
     /// When a task that failed `attempts` times may be placed again.

@@ -71,6 +71,7 @@ CREATE TABLE jobs (
     UNIQUE (customer, idempotency_key)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX jobs_live ON jobs (id) WHERE tasks_live > 0;
+CREATE INDEX jobs_running ON jobs (created_at) WHERE stage = 'running';
 CREATE INDEX jobs_by_customer ON jobs (customer, created_at);
 
 CREATE TABLE tasks (

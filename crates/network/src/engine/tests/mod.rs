@@ -1,0 +1,9 @@
+//! Tables of what the engine does, input by input. The simulation in `tests/simulation` does the rest.
+
+mod enrolment;
+mod jobs;
+mod money;
+mod refusals;
+pub(crate) mod rig;
+mod scheduling;
+mod verification;
