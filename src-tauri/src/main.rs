@@ -16,6 +16,7 @@ mod tray;
 mod window;
 mod worker;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use lull_types::Coded;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
             tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "lull=info,warn".into()),
         )
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .init();
     match app::run() {
         Ok(()) => ExitCode::SUCCESS,

@@ -11,6 +11,17 @@ const SIZE: (f64, f64) = (1120.0, 760.0);
 /// Below this the dashboard's columns no longer fit.
 const SIZE_MIN: (f64, f64) = (720.0, 560.0);
 
+/// Under the locale `C.UTF-8` WebKitGTK calls the page's language "C", which is no language tag: `Intl` throws at
+/// it, and libraries that format numbers fail to load. Runs before the page's own scripts.
+const LANGUAGE_TAG_SCRIPT: &str = "
+try {
+  Intl.getCanonicalLocales(navigator.language);
+} catch {
+  Object.defineProperty(Navigator.prototype, 'language', { get: () => 'en-US' });
+  Object.defineProperty(Navigator.prototype, 'languages', { get: () => ['en-US'] });
+}
+";
+
 /// Opens the window, or brings it to the front.
 pub fn open(app: &AppHandle) {
     let opened = match app.get_webview_window(LABEL) {
@@ -37,6 +48,7 @@ fn build(app: &AppHandle) -> tauri::Result<()> {
         .inner_size(SIZE.0, SIZE.1)
         .min_inner_size(SIZE_MIN.0, SIZE_MIN.1)
         .center()
+        .initialization_script(LANGUAGE_TAG_SCRIPT)
         .on_navigation(is_own_page)
         .build()
         .map(drop)
