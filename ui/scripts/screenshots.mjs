@@ -2,16 +2,17 @@
 // ships with, and fails when the page complains.
 //
 //   npm run screenshots                 all pictures, into screenshots/
-//   npm run screenshots -- dashboard    those whose name contains a word
+//   npm run screenshots -- tasks long   those whose name contains one of the words
 import { createReadStream, existsSync, mkdirSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 
+import axe from 'axe-core';
 import { chromium } from 'playwright-core';
 
 const root = new URL('../dist-fake/', import.meta.url).pathname;
 const out = new URL('../screenshots/', import.meta.url).pathname;
-const wanted = process.argv[2] ?? '';
+const wanted = process.argv.slice(2);
 mkdirSync(out, { recursive: true });
 
 const types = { '.svg': 'image/svg+xml', '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.woff2': 'font/woff2' };
@@ -48,7 +49,7 @@ const complaints = [];
 
 /** Opens a page over a fresh simulation, lets `act` lead it somewhere, and photographs it. */
 async function photograph(name, options, act = async () => {}) {
-  if (!name.includes(wanted)) return;
+  if (wanted.length > 0 && !wanted.some((word) => name.includes(word))) return;
   const { width = 1200, height = 820, theme = 'dark', language = 'en', query = '', full = true } = options;
   const context = await browser.newContext({ viewport: { width, height }, locale: language, reducedMotion: 'reduce' });
   await context.addInitScript(
@@ -69,6 +70,11 @@ async function photograph(name, options, act = async () => {}) {
   await page.evaluate(() => document.fonts.ready);
   const sideways = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   if (sideways > 0) complaints.push(`${name}: ${sideways} px wider than the window`);
+  // Contrast can be told only where there is a layout.
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate(() => globalThis.axe.run({ runOnly: ['color-contrast'] }));
+  for (const { nodes } of violations)
+    for (const node of nodes.slice(0, 6)) complaints.push(`${name}: contrast: ${node.any[0]?.message} ${node.html.slice(0, 120)}`);
   await page.screenshot({ path: join(out, `${name}.png`), fullPage: full });
   console.log(name);
   await context.close();

@@ -60,7 +60,7 @@ export function OutsideTheApp() {
 
 function SkyNotice({ title, trouble, children }: { title: string; trouble?: boolean; children: ReactNode }) {
   return (
-    <Sky className="grid min-h-dvh place-items-center p-8 text-center">
+    <Sky className="[--star-reach:80%] grid min-h-dvh place-items-center p-8 text-center">
       <main id="content" className="grid max-w-md justify-items-center gap-4 pb-24">
         <Moon lit={0.32} mood={trouble ? 'trouble' : 'clear'} className="mb-4 size-28 animate-drift" />
         <h1 className="font-display text-3xl font-semibold tracking-tight">{title}</h1>

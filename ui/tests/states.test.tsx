@@ -79,7 +79,7 @@ describe('every state says what and why', () => {
   it.each(states)('%s', async (_, state, title, why) => {
     const { backend } = await renderDashboard();
     act(() => {
-      backend.worker.force(state);
+      backend.worker.enter(state);
       backend.tell();
     });
     expect(screen.getByTestId('state-title')).toHaveTextContent(title);
@@ -89,7 +89,7 @@ describe('every state says what and why', () => {
   it.each(states)('%s, in Chinese', async (_, state) => {
     const { backend } = await renderDashboard('zh-CN');
     act(() => {
-      backend.worker.force(state);
+      backend.worker.enter(state);
       backend.tell();
     });
     expect(screen.getByTestId('state-title').textContent).toMatch(/\p{Script=Han}/u);

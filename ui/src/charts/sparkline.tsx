@@ -35,8 +35,9 @@ export function Sparkline({ at, values, range, colour }: SparklineProps) {
             points: { show: false },
             fill: (plot) => {
               const gradient = plot.ctx.createLinearGradient(0, 0, 0, plot.ctx.canvas.height);
-              gradient.addColorStop(0, `color-mix(in srgb, ${read(colour)} 32%, transparent)`);
-              gradient.addColorStop(1, `color-mix(in srgb, ${read(colour)} 0%, transparent)`);
+              // The palette is written as #rrggbb; two more digits are its opacity.
+              gradient.addColorStop(0, `${read(colour)}4d`);
+              gradient.addColorStop(1, `${read(colour)}00`);
               return gradient;
             },
           },

@@ -61,7 +61,7 @@ export function Sky({ stars = 0, dimmed = false, as: Element = 'div', className,
         aria-hidden
         className={clsx(
           // Stars pale towards the horizon, where the words are.
-          'absolute inset-0 -z-10 size-full [mask-image:linear-gradient(to_bottom,black_22%,transparent_66%)] transition-opacity duration-1000 day:opacity-80',
+          'absolute inset-0 -z-10 size-full [mask-image:linear-gradient(to_bottom,black_20%,transparent_var(--star-reach,17rem))] transition-opacity duration-1000 day:opacity-80',
           dimmed && 'opacity-40',
         )}
       >

@@ -43,7 +43,7 @@ export function Wizard() {
   const Content = contents[step];
   return (
     <div className="grid min-h-dvh md:h-dvh md:grid-cols-[minmax(17rem,24rem)_1fr]">
-      <Sky as="header" stars={at * 7} className="flex flex-col gap-5 p-6 md:p-9">
+      <Sky as="header" stars={at * 7} className="flex flex-col gap-5 p-6 [--star-reach:70%] md:p-9">
         <div className="flex items-center justify-between gap-4 md:block">
           <div>
             <p className="font-display text-xl font-semibold tracking-tight">{t('app.name')}</p>

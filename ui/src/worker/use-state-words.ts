@@ -60,7 +60,9 @@ export function stateWhy(snapshot: Snapshot, { t, language, now, sentence }: Say
       const [first] = state.assignments;
       if (!first) return t('state.ready.why');
       const { job_title: job, customer_name: customer } = first;
-      return t('state.working.why', { count: state.assignments.length, job, customer });
+      const count = state.assignments.length;
+      if (count === 1) return t('state.working.why_single', { job, customer });
+      return t('state.working.why_many', { count, job, customer });
     }
     case 'yielding':
       if (state.causes.length === 0) return t('state.yielding.why');

@@ -1,4 +1,5 @@
 import type { BenchmarkReport } from '../../bindings/BenchmarkReport';
+import type { BenchmarkView } from '../../bindings/BenchmarkView';
 import type { DeviceInfo } from '../../bindings/DeviceInfo';
 import type { HardwareReport } from '../../bindings/HardwareReport';
 import type { Measure } from '../../bindings/Measure';
@@ -56,7 +57,7 @@ const methods: Record<Measure, string> = {
 };
 
 /** What the devices can do, in the order in which it is measured. */
-export function capabilities(device: DeviceInfo): Capability[] {
+function capabilities(device: DeviceInfo): Capability[] {
   const scale = device.kind === 'discrete' ? 1 : 0.24;
   return [
     {
@@ -86,5 +87,23 @@ export function benchmarkReport(device: DeviceInfo, at: number, random: Random):
       spread: 0.004 + random() * 0.006,
       correct: true,
     })),
+  };
+}
+
+/** How long each measure takes. */
+const MEASURE_MS = 3_400;
+
+/** A benchmark so long after it began; `null` when it is over. */
+export function benchmarkAt(device: DeviceInfo, sinceMs: number): BenchmarkView | null {
+  const measures = capabilities(device);
+  const current = measures[Math.floor(sinceMs / MEASURE_MS)];
+  if (!current) return null;
+  const within = (sinceMs % MEASURE_MS) / MEASURE_MS;
+  return {
+    device: device.index,
+    measure: current.measure,
+    fraction: sinceMs / (measures.length * MEASURE_MS),
+    // A device warms up within the first third of a measure and then stays on its plateau.
+    value_so_far: within < 0.05 ? null : current.value * (1 - Math.exp(-within * 9)),
   };
 }

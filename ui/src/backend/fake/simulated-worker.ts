@@ -1,5 +1,4 @@
 import type { AssignmentView } from '../../bindings/AssignmentView';
-import type { BenchmarkView } from '../../bindings/BenchmarkView';
 import type { Cause } from '../../bindings/Cause';
 import type { DeviceView } from '../../bindings/DeviceView';
 import type { Fault } from '../../bindings/Fault';
@@ -10,14 +9,13 @@ import type { Settings } from '../../bindings/Settings';
 import type { Snapshot } from '../../bindings/Snapshot';
 import type { StateView } from '../../bindings/StateView';
 import { effortShare, simulatedEstimate } from './estimate';
-import { benchmarkReport, capabilities, simulatedHardware } from './hardware';
+import { benchmarkAt, benchmarkReport, simulatedHardware } from './hardware';
 import { SimulatedJobs, TASK_RUN_MS } from './jobs';
 import { SimulatedLedger } from './ledger';
 import { hexDigits, seededRandom, type Random } from './random';
 import { SimulatedTelemetry, unknownTelemetry } from './telemetry';
 
 const STARTING_MS = 1_400;
-const MEASURE_MS = 3_400;
 const CONNECTING_MS = 3_200;
 const ASKING_MS = 1_200;
 const STAGE_MS = { fetching: 700, preparing: 500, uploading: 600 };
@@ -142,11 +140,6 @@ export class SimulatedWorker {
     this.enter({ name: 'faulted', fault, retry_at: retryInMs === null ? null : this.now + retryInMs });
   }
 
-  /** For tests: shows a state as the worker would. */
-  force(state: StateView): void {
-    this.enter(state);
-  }
-
   advance(elapsedMs: number): void {
     this.now += elapsedMs;
     const busy = this.state.name === 'benchmarking' || this.running().length > 0;
@@ -197,23 +190,13 @@ export class SimulatedWorker {
       this.rest();
       return;
     }
-    const measures = capabilities(info);
-    const at = Math.floor(inPhase / MEASURE_MS);
-    const current = measures[at];
-    if (!current) {
-      this.benchmarks.set(device, benchmarkReport(info, this.now, this.random));
-      this.rest();
+    const view = benchmarkAt(info, inPhase);
+    if (view) {
+      this.state = { name: 'benchmarking', ...view };
       return;
     }
-    const within = (inPhase % MEASURE_MS) / MEASURE_MS;
-    // A device warms up within the first third of a measure and then stays on its plateau.
-    const view: BenchmarkView = {
-      device,
-      measure: current.measure,
-      fraction: inPhase / (measures.length * MEASURE_MS),
-      value_so_far: within < 0.05 ? null : current.value * (1 - Math.exp(-within * 9)),
-    };
-    this.state = { name: 'benchmarking', ...view };
+    this.benchmarks.set(device, benchmarkReport(info, this.now, this.random));
+    this.rest();
   }
 
   private advancePause(causes: Cause[]): void {
@@ -293,13 +276,13 @@ export class SimulatedWorker {
   /** Goes on with what intent, pause and network allow. */
   private rest(): void {
     if (this.pause) this.enter({ name: 'yielding', causes: [this.pause], since: this.now });
-    else if (this.intent === 'off') this.enter({ name: 'stopped' });
-    else if (!this.network) this.enter({ name: 'stopped' });
+    else if (this.intent === 'off' || !this.network) this.enter({ name: 'stopped' });
     else if (!this.network.connected) this.enter({ name: 'connecting', attempt: 0, retry_at: null, fault: null });
     else this.enter({ name: 'ready', reason: null });
   }
 
-  private enter(state: StateView): void {
+  /** Goes into a state; tests show any by it. */
+  enter(state: StateView): void {
     this.state = state;
     this.phaseSince = this.now;
   }

@@ -50,7 +50,7 @@ function picturedJob(
     tile: job.picture,
     source: pictures.get(job.job),
     share: Math.min(1, accepted / Math.max(1, job.task_count)),
-    rendering: assignments.flatMap((a) => (a.job === job.job && a.picture ? [a.picture] : [])),
+    rendering: assignments.flatMap((a) => (a.job === job.job && a.picture ? [{ tile: a.picture, fraction: a.fraction }] : [])),
   };
 }
 
@@ -100,7 +100,7 @@ export function Hero({ rows, pictures }: HeroProps) {
                     {t(`stage.${assignment.stage}`)}
                   </span>
                   <span className="text-on-sky-muted">
-                    <Money units={assignment.price} />
+                    <Money units={assignment.price} flat />
                   </span>
                 </div>
                 <div

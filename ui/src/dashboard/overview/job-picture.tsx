@@ -12,7 +12,7 @@ export interface PicturedJob {
   source: string | undefined;
   /** How much of the job was accepted here, 0 to 1. */
   share: number;
-  rendering: PictureTile[];
+  rendering: { tile: PictureTile; fraction: number }[];
 }
 
 const percent = (part: number, whole: number) => `${(part / whole) * 100}%`;
@@ -59,18 +59,23 @@ export function JobPicture({ job }: { job: PicturedJob | null }) {
           {t('overview.picture_soon')}
         </p>
       )}
-      {job.rendering.map((tile) => (
+      {job.rendering.map(({ tile, fraction }) => (
         <div
           key={`${tile.x} ${tile.y}`}
           aria-hidden
-          className="absolute animate-breathe rounded-[3px] bg-[#f7e9c0]/15 ring-2 ring-[#f7e9c0]"
+          className="absolute overflow-hidden rounded-[3px] shadow-[0_0_24px_rgb(247_233_192/0.35)] ring-2 ring-[#f7e9c0]"
           style={{
             left: percent(tile.x, width),
             top: percent(tile.y, height),
             width: percent(tile.width, width),
             height: percent(tile.height, height),
           }}
-        />
+        >
+          <div
+            className="animate-breathe bg-[#f7e9c0]/30 transition-[height] duration-300 ease-linear"
+            style={{ height: percent(fraction, 1) }}
+          />
+        </div>
       ))}
     </figure>
   );

@@ -47,7 +47,7 @@ export function ReceiptsTable({ rows }: { rows: readonly ReceiptRow[] }) {
               <Money units={row.amount} named={false} />
             </td>
             <td className={`${cell} hidden text-right text-muted sm:table-cell`}>
-              <Money units={row.cumulative} named={false} />
+              <Money units={row.cumulative} named={false} flat />
             </td>
             <td className={`${cell} figures hidden text-right text-muted lg:table-cell`}>{row.epoch}</td>
             <td className={`${cell} hidden text-right whitespace-nowrap text-muted md:table-cell`}>

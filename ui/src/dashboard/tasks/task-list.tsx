@@ -74,6 +74,7 @@ function TaskItem({ row, picture }: { row: TaskRow; picture: string | undefined 
         <Money
           units={row.price}
           named={false}
+          flat={row.state.name !== 'accepted'}
           className={row.state.name === 'accepted' ? 'font-medium' : 'text-faint'}
         />
         <p className="figures text-sm whitespace-nowrap text-faint">
