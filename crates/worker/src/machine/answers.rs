@@ -63,7 +63,8 @@ impl Machine {
         self.finish(id, Stage::Abandoned { reason }, now, out);
     }
 
-    /// The network refused something about an assignment: it is no longer this worker's, or never was.
+    /// The network refused something about an assignment. Finished work is given up only when the refusal says
+    /// that it no longer counts.
     pub(super) fn on_assignment_refused(
         &mut self,
         id: AssignmentId,
@@ -72,9 +73,32 @@ impl Machine {
         out: &mut Out,
     ) {
         let Some(task) = self.task(id) else { return };
-        // A report that was acknowledged once is the network's to decide on; only its verdict ends it.
-        if !matches!(task.open.stage, Stage::Reported { acknowledged: true, .. }) {
-            self.on_withdrawn(id, fault, now, out);
+        match task.open.stage.clone() {
+            // A report that was acknowledged once is the network's to decide on; only its verdict ends it.
+            Stage::Reported { acknowledged: true, .. } => {}
+            // It is told again after a while, as if it had not been answered.
+            _ if is_passing(&fault) => {}
+            // The network has lost what it had stored. It is here until the report is acknowledged.
+            Stage::Reported { outputs, ran_ms, acknowledged: false } if fault.code == OUTPUT_MISSING => {
+                self.set_stage(id, Stage::Uploading { outputs, ran_ms }, out);
+            }
+            // The assignment is no longer this worker's, or never was.
+            Stage::Fetching
+            | Stage::Running
+            | Stage::Uploading { .. }
+            | Stage::Reported { .. }
+            | Stage::HandingBack { .. }
+            | Stage::Abandoned { .. }
+            | Stage::Settled => self.on_withdrawn(id, fault, now, out),
         }
     }
+}
+
+/// The code with which a network refuses a report whose outputs it does not have.
+const OUTPUT_MISSING: &str = "output_missing";
+
+/// Whether a refusal is about the network's own state, such as a full disk, and not about what it was told. Such
+/// codes begin with `network_`.
+pub(super) fn is_passing(fault: &Fault) -> bool {
+    fault.code.starts_with("network_")
 }

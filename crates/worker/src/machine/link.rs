@@ -9,6 +9,7 @@ use lull_network_api::{Enrolment, NetworkInfo, NetworkTicket, WorkerMessage};
 use lull_types::{Fault, NetworkId, UnixMillis};
 
 use super::Machine;
+use super::answers::is_passing;
 use super::backoff::SESSION;
 use super::device::{Device, Hardware};
 use super::effect::Effect;
@@ -305,6 +306,9 @@ impl Machine {
     /// The network refused something that is about no assignment.
     pub(super) fn on_refused(&mut self, fault: Fault, now: UnixMillis, out: &mut Out) {
         match self.link.session {
+            Session::Greeting { .. } | Session::Enrolling { .. } if is_passing(&fault) => {
+                self.drop_session(fault, now, out);
+            }
             Session::Greeting { .. } | Session::Enrolling { .. } => {
                 self.drop_session(fault.clone(), now, out);
                 self.link.session = Session::Down { retry_at: now.after(REFUSED_RETRY) };

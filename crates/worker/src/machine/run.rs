@@ -165,6 +165,9 @@ impl Machine {
         let is_upload = matches!(task.open.stage, Stage::Uploading { .. });
         match failure {
             TransferFailure::Connection(_) => self.try_again(id, SESSION, now),
+            // Finished work is not thrown away for a network that is in trouble. If the assignment is void the
+            // network says so, and if not its deadline ends this.
+            TransferFailure::Refused(_) if is_upload => self.try_again(id, LOCAL, now),
             TransferFailure::Refused(fault) => {
                 self.hand_back(id, Fault::new("blobs_refused", fault.sentence), now, out);
             }

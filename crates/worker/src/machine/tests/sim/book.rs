@@ -115,6 +115,8 @@ fn may_follow(old: &Stage, new: &Stage) -> bool {
         // Files were gone: the step before is done again. `Running` is fetched anew after a restart.
         (Running | Uploading { .. }, Fetching) | (Running, Running) => true,
         (Uploading { .. }, Reported { acknowledged: false, .. }) => true,
+        // The network had lost the outputs.
+        (Reported { acknowledged: false, .. }, Uploading { .. }) => true,
         (Reported { acknowledged: false, .. }, Reported { acknowledged: true, .. }) => true,
         (Fetching | Running | Uploading { .. }, HandingBack { .. }) => true,
         _ => false,

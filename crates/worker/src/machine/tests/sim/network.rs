@@ -44,6 +44,8 @@ pub struct Network {
     given: BTreeMap<AssignmentId, Given>,
     next_assignment: u128,
     stored: BTreeSet<BlobHash>,
+    /// Outputs that were stored once and are not any more.
+    lost: BTreeSet<BlobHash>,
     lane: Lane,
     pub receipts: Vec<SignedReceipt>,
     pub countersigned: BTreeSet<u64>,
@@ -69,6 +71,7 @@ impl Network {
             given: BTreeMap::new(),
             next_assignment: 1000,
             stored: BTreeSet::new(),
+            lost: BTreeSet::new(),
             lane: Lane::new(network_key().network_id(), identity(0).key.worker_id(), 0),
             receipts: Vec::new(),
             countersigned: BTreeSet::new(),
@@ -102,6 +105,15 @@ impl Network {
             self.stored.extend(hashes);
         }
         open
+    }
+
+    /// Outputs are gone from its disk.
+    pub fn lose(&mut self, hashes: &[BlobHash]) {
+        for hash in hashes {
+            if self.stored.remove(hash) {
+                self.lost.insert(*hash);
+            }
+        }
     }
 
     pub fn hear(&mut self, message: WorkerMessage, now: u64, chance: &mut Chance) -> Vec<Reaction> {
@@ -160,7 +172,14 @@ impl Network {
     fn report(&mut self, id: AssignmentId, hashes: &[BlobHash], now: u64) -> Vec<Reaction> {
         let given = self.given.get_mut(&id).expect("only what was given is reported");
         assert_eq!(hashes, outputs(given.assignment.task), "the outputs are those of the task");
-        assert!(hashes.iter().all(|hash| self.stored.contains(hash)), "outputs are stored before the report");
+        if !hashes.iter().all(|hash| self.stored.contains(hash)) && given.state == AssignmentState::Open {
+            assert!(
+                hashes.iter().any(|hash| self.lost.contains(hash)),
+                "outputs are stored before the report"
+            );
+            let fault = fault("output_missing");
+            return vec![Reaction::Say(NetworkMessage::Refused { assignment: Some(id), fault })];
+        }
         let received = || Reaction::Say(NetworkMessage::ReportReceived { assignment: id });
         match given.state {
             AssignmentState::Open if now <= given.assignment.deadline.0 => {

@@ -474,6 +474,22 @@ impl World {
     }
 
     fn network_hears(&mut self, message: WorkerMessage) {
+        if self.happens(0.02) {
+            // The network cannot write; nothing happens there.
+            let assignment = match message {
+                WorkerMessage::Report { assignment, .. } | WorkerMessage::HandBack { assignment, .. } => {
+                    Some(assignment)
+                }
+                _ => None,
+            };
+            self.network_says(NetworkMessage::Refused { assignment, fault: fault("network_disk_full") });
+            return;
+        }
+        if let WorkerMessage::Report { outputs, .. } = &message
+            && self.happens(0.02)
+        {
+            self.network.lose(outputs);
+        }
         let reactions = self.network.hear(message, self.now, &mut self.chance);
         for reaction in reactions {
             match reaction {
