@@ -41,6 +41,9 @@ impl Coded for AppError {
     }
 }
 
+/// The argument with which an installer ends a running app.
+const QUIT: &str = "--quit";
+
 /// How often the app is set up again when that fails. A first instance that ends just while a second one hands
 /// it its arguments makes the second one fail, once.
 const ATTEMPTS_MAX: u32 = 3;
@@ -75,7 +78,10 @@ fn build(data_dir: PathBuf) -> tauri::Result<tauri::App> {
     tauri::Builder::default()
         // First, so that a second instance does nothing else before it ends.
         .plugin(tauri_plugin_single_instance::init(|app, arguments, _| {
-            if !arguments.iter().any(|argument| argument == MINIMIZED) {
+            let says = |what: &str| arguments.iter().any(|argument| argument == what);
+            if says(QUIT) {
+                quit::begin(app);
+            } else if !says(MINIMIZED) {
                 window::open(app);
             }
         }))
@@ -95,6 +101,11 @@ fn build(data_dir: PathBuf) -> tauri::Result<tauri::App> {
             quit_command::quit,
         ])
         .setup(move |app| {
+            if std::env::args().any(|argument| argument == QUIT) {
+                // There was no running app to pass this on to.
+                app.handle().exit(0);
+                return Ok(());
+            }
             set_up(app.handle(), data_dir)?;
             Ok(())
         })

@@ -38,7 +38,8 @@ impl Quitting {
 
 /// Begins to quit. The window goes at once; the app ends when the worker has.
 pub fn begin(app: &AppHandle) {
-    let quitting = app.state::<Quitting>();
+    // Another instance may ask for it before this one is set up; there is no worker to end then.
+    let Some(quitting) = app.try_state::<Quitting>() else { return app.exit(0) };
     let mut begun = quitting.begun.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if std::mem::replace(&mut *begun, true) {
         return;
@@ -54,7 +55,11 @@ pub fn begin(app: &AppHandle) {
 /// For the ways in which an app ends without [`begin`], such as the end of the session: work stops all the same.
 pub fn finish(app: &AppHandle) {
     let app = app.clone();
-    tauri::async_runtime::block_on(async move { app.state::<Quitting>().end_worker().await });
+    tauri::async_runtime::block_on(async move {
+        if let Some(quitting) = app.try_state::<Quitting>() {
+            quitting.end_worker().await;
+        }
+    });
 }
 
 /// Makes the signals that ask a process to end quit the app. Other systems tell through their event loop.

@@ -144,6 +144,15 @@ async function walkThroughTray() {
   check(ended.code === 0, `the app ended with ${ended.code}`);
   check((await workers()).length === 0, 'quitting ends the worker');
   said('quit: app and worker have ended');
+
+  const again = execFile(values.app, ['--minimized']);
+  await until('the app is in the tray again', SOON_MS, () => tray.items[1]);
+  await promisify(execFile)(values.app, ['--quit']);
+  await until('the app ends', SOON_MS, () => again.exitCode !== null);
+  // With nothing to end it just ends.
+  await promisify(execFile)(values.app, ['--quit']);
+  check((await workers()).length === 0, 'quitting from outside ends the worker');
+  said('--quit: ended the running app');
   manager.kill();
   tray.end();
 }
