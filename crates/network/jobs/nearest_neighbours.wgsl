@@ -12,6 +12,9 @@
 // 1 ≤ dimension_count ≤ 64 and 1 ≤ k ≤ 32; larger values are taken as these bounds. With fewer points than k the rest
 // of a row is index 0xffffffff and distance 3.4028235e38. Of two points at one distance the lower index comes first.
 //
+// Keep point_count × (dimension_count + 1 + k / 8) below 60,000: Mesa's llvmpipe ends an invocation's loops after 65,535
+// turns in all, whatever the shader says, and would miss neighbours. Search a larger data set in several tasks.
+//
 // Where all coordinates are whole numbers and every squared distance is below 2^24, all arithmetic is exact, and
 // both outputs are bit-identical on every device. Otherwise distances agree to rounding, and two points at nearly
 // one distance may change places.

@@ -35,6 +35,10 @@
 //             8 emission 3f        roughness f (metal and lacquer)
 //            12 index_of_refraction f (glass and lacquer)  -  -  -
 //
+// Keep samples_per_pass × bounces_max × 2 × (sphere_count + quad_count + light_count) below 65,535: Mesa's llvmpipe
+// ends an invocation's loops after as many turns in all, whatever the shader says, and the picture would be wrong
+// there. 8 samples a pass are right for a hundred spheres and 8 bounces.
+//
 // The result depends on nothing but these buffers: samples are Owen-scrambled Sobol points, scrambled by hashes of
 // pixel, dimension and `seed` (B. Burley, "Practical Hash-based Owen Scrambling", JCGT 9(4), 2020).
 

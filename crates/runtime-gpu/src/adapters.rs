@@ -34,10 +34,9 @@ impl Adapters {
         found.sort_by_key(|(info, _)| sort_key(info));
         let kept = without_duplicates(found.iter().map(|(info, _)| info));
         let kept = found.into_iter().zip(kept).filter_map(|(adapter, keep)| keep.then_some(adapter));
-        let described = kept.zip(0..).map(|((info, adapter), index)| FoundAdapter {
-            info: describe(index, &info, &adapter),
-            adapter,
-        });
+        let described = kept
+            .zip(0..)
+            .map(|((info, adapter), index)| FoundAdapter { info: describe(index, &info, &adapter), adapter });
         Self(described.collect())
     }
 

@@ -11,7 +11,9 @@ use crate::work::{Step, Work};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GpuError {
     /// There is no device of this index.
-    #[error("There is no GPU number {0} on this machine. It may have been removed; look at the list of devices.")]
+    #[error(
+        "There is no GPU number {0} on this machine. It may have been removed; look at the list of devices."
+    )]
     Unknown(u32),
     /// The driver did not open the device.
     #[error("The GPU could not be opened, so nothing was run on it. Updating its driver may help. ({0})")]
@@ -20,7 +22,9 @@ pub enum GpuError {
     #[error("The GPU cannot hold this task: {0}. Another GPU may be able to.")]
     TooSmall(String),
     /// A submission did not end.
-    #[error("The GPU did not finish a short piece of work in time and is taken to hang. Work on it was stopped.")]
+    #[error(
+        "The GPU did not finish a short piece of work in time and is taken to hang. Work on it was stopped."
+    )]
     Hang,
     /// The driver does not get done with compiling.
     #[error("The GPU's driver took too long to compile shaders. Work on it was stopped.")]

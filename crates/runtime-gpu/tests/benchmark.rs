@@ -1,5 +1,7 @@
 //! The benchmark on whatever device there is: sanity bounds, never absolute speed.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is how a failure is told")]
+
 mod common;
 
 use std::time::{Duration, Instant};
@@ -38,7 +40,13 @@ fn every_measure_is_positive_correct_and_explained() {
         let m = measurement;
         eprintln!(
             "{:?}: {:.1} {:?}, spread {:.3}, {} samples, {}\n  {}",
-            m.measure, m.value, m.unit, m.spread, m.samples.len(), m.correct, m.method
+            m.measure,
+            m.value,
+            m.unit,
+            m.spread,
+            m.samples.len(),
+            m.correct,
+            m.method
         );
     }
     assert_eq!(report.device, device);

@@ -1,5 +1,7 @@
 //! The job shaders that the network ships, against the CPU and the eye.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is how a failure is told")]
+
 mod common;
 
 use std::fs::File;
@@ -79,7 +81,11 @@ fn a_picture_does_not_depend_on_how_it_is_cut() {
     }
 }
 
-fn neighbours_task(points: Vec<u8>, queries: Vec<u8>, shape: [u32; 4]) -> (WgslTask, Vec<lull_runtime_api::TaskInput>) {
+fn neighbours_task(
+    points: Vec<u8>,
+    queries: Vec<u8>,
+    shape: [u32; 4],
+) -> (WgslTask, Vec<lull_runtime_api::TaskInput>) {
     let [_, _, query_count, k] = shape;
     let inputs = vec![input(points), input(queries)];
     let blob = |i: usize| {
@@ -97,7 +103,11 @@ fn neighbours_task(points: Vec<u8>, queries: Vec<u8>, shape: [u32; 4]) -> (WgslT
             row(result_bytes),
             row(result_bytes),
         ],
-        dispatches: vec![dispatch("search", query_count.div_ceil(64), &[(0, 0), (1, 1), (2, 2), (3, 3), (4, 4)])],
+        dispatches: vec![dispatch(
+            "search",
+            query_count.div_ceil(64),
+            &[(0, 0), (1, 1), (2, 2), (3, 3), (4, 4)],
+        )],
         outputs: vec![3, 4],
         tolerance: Tolerance::Exact,
     };
@@ -117,11 +127,8 @@ fn nearest_neighbours_equal_the_cpus() {
     let points: Vec<f32> = (0..point_count * dimension_count).map(|_| next()).collect();
     let queries: Vec<f32> = (0..query_count * dimension_count).map(|_| next()).collect();
     let bytes = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
-    let (task, inputs) = neighbours_task(
-        bytes(&points),
-        bytes(&queries),
-        [point_count, dimension_count, query_count, k],
-    );
+    let (task, inputs) =
+        neighbours_task(bytes(&points), bytes(&queries), [point_count, dimension_count, query_count, k]);
     let outputs = runtime.outputs(&task, inputs);
     let (indices, distances) = (words(&outputs[0]), floats(&outputs[1]));
 

@@ -118,7 +118,10 @@ impl<'a> Bench<'a> {
     }
 
     /// Compiles an entry point without the checks that jobs get: it is our own, and the checks would be measured.
-    #[allow(unsafe_code, reason = "unchecked shader modules are unsafe; these kernels are ours and stay in bounds")]
+    #[allow(
+        unsafe_code,
+        reason = "unchecked shader modules are unsafe; these kernels are ours and stay in bounds"
+    )]
     pub fn kernel(&self, source: &str, entry: &str) -> Result<wgpu::ComputePipeline, BenchmarkError> {
         self.go_on()?;
         let pipeline = self.work.step(Step::Compile, || {
@@ -178,8 +181,7 @@ impl<'a> Bench<'a> {
         self.go_on()?;
         let (buffer, words) = parameters;
         self.gpu.queue.write_buffer(buffer, 0, words.map(u32::to_le_bytes).as_flattened());
-        let mut commands =
-            self.gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        let mut commands = self.gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         let mut pass = commands.begin_compute_pass(&wgpu::ComputePassDescriptor {
             label: None,
             timestamp_writes: self.timestamps.as_ref().map(|timestamps| wgpu::ComputePassTimestampWrites {

@@ -18,8 +18,9 @@ const START_FIRST: f32 = 0.05;
 const START_STEP: f32 = 0.025;
 /// How far the GPU may be from the CPU: chains forget rounding, so only a wrong result is farther.
 const TOLERANCE: f32 = 1e-3;
-/// Turns of the loop in one dispatch: keeps a broken clock from asking for minutes.
-const TURNS_MAX: u32 = 1 << 20;
+/// Turns of the loop in one dispatch: keeps a broken clock from asking for minutes, and below the 65,535 turns after
+/// which Mesa's llvmpipe ends an invocation's loops by itself.
+const TURNS_MAX: u32 = 1 << 15;
 /// Share of the measure's time for finding the best shape.
 const SWEEP_SHARE: f64 = 0.5;
 

@@ -143,12 +143,12 @@ fn is_product(n: usize, c: impl Fn(usize) -> f32) -> bool {
     expected.iter().enumerate().all(|(i, expected)| {
         // A value that is not whole would be cut to one and might pass.
         let mut sum = 0i64;
-        for j in 0..n {
+        for (j, x) in x.iter().enumerate() {
             let value = c(i * n + j);
             if value.fract() != 0.0 || !value.is_finite() {
                 return false;
             }
-            sum += value as i64 * x[j];
+            sum += value as i64 * x;
         }
         sum == *expected
     })

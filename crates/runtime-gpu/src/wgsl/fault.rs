@@ -55,7 +55,9 @@ pub enum TaskError {
         reason: String,
     },
     /// The slice uniform is not there or not read.
-    #[error("Dispatch {dispatch} of the task cannot be cut into slices: its shader does not read the 16-byte uniform at group 3, binding 0.")]
+    #[error(
+        "Dispatch {dispatch} of the task cannot be cut into slices: its shader does not read the 16-byte uniform at group 3, binding 0."
+    )]
     SliceMissing {
         /// Position of the dispatch.
         dispatch: usize,

@@ -141,7 +141,11 @@ impl Shader {
             return Err(TaskError::SliceMissing { dispatch });
         }
         let uniforms = variables.iter().filter(|v| v.access == Access::Uniform).count();
-        over("the number of storage buffers of an entry point", (variables.len() - uniforms) as u64, STORAGE_BUFFERS_MAX as u64)?;
+        over(
+            "the number of storage buffers of an entry point",
+            (variables.len() - uniforms) as u64,
+            STORAGE_BUFFERS_MAX as u64,
+        )?;
         // One is the slice uniform.
         over("the number of uniforms of an entry point", uniforms as u64 + 1, UNIFORM_BUFFERS_MAX as u64)?;
         Ok(Entry { variables })

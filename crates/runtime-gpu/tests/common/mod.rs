@@ -22,7 +22,8 @@ const EVENT_WITHIN: Duration = Duration::from_secs(60);
 /// A running runtime.
 pub struct Runtime {
     pub child: Child,
-    pub requests: ChildStdin,
+    /// `None` once closed.
+    pub requests: Option<ChildStdin>,
     pub events: Receiver<Result<RuntimeEvent, FrameError>>,
 }
 
@@ -35,7 +36,7 @@ impl Runtime {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let requests = child.stdin.take().unwrap();
+        let requests = child.stdin.take();
         let mut output = child.stdout.take().unwrap();
         let (sender, events) = channel();
         std::thread::spawn(move || {
@@ -66,13 +67,15 @@ impl Runtime {
         let mut runtime = Self::greeted(arguments);
         let device = runtime.devices().into_iter().next();
         if device.is_none() {
-            eprintln!("SKIPPED: this machine has no GPU and no software adapter; install mesa-vulkan-drivers");
+            eprintln!(
+                "SKIPPED: this machine has no GPU and no software adapter; install mesa-vulkan-drivers"
+            );
         }
         device.map(|device| (runtime, device))
     }
 
     pub fn send(&mut self, request: &Request) {
-        FRAMES.write_blocking(&mut self.requests, request).unwrap();
+        FRAMES.write_blocking(self.requests.as_mut().unwrap(), request).unwrap();
     }
 
     /// The next event, or `None` once the runtime is gone.
@@ -181,7 +184,9 @@ struct LullSlice { first_workgroup: u32, workgroup_count: u32, reserved_0: u32, 
 /// A task of one shader with one output at binding 0, filled with zeroes.
 pub fn small_task(body: &str, output_words: u64, workgroups: u32) -> WgslTask {
     WgslTask {
-        shaders: vec![format!("{SLICE}\n@group(0) @binding(0) var<storage, read_write> out: array<u32>;\n{body}")],
+        shaders: vec![format!(
+            "{SLICE}\n@group(0) @binding(0) var<storage, read_write> out: array<u32>;\n{body}"
+        )],
         buffers: vec![buffer(output_words * 4, WgslBufferRole::ReadWrite, WgslInit::Zero)],
         dispatches: vec![dispatch("main", workgroups, &[(0, 0)])],
         outputs: vec![0],

@@ -37,9 +37,18 @@ pub fn path_tracer_task(tile: PictureTile, passes: usize, samples_per_pass: u32)
     let quads = list(&scene, "quads");
 
     let mut frame = vec![
-        tile.picture_width, tile.picture_height, tile.x, tile.y,
-        tile.width, tile.height, samples_per_pass, 1,
-        spheres.len() as u32, quads.len() as u32, lamps, scene["bounces_max"].as_u64().unwrap() as u32,
+        tile.picture_width,
+        tile.picture_height,
+        tile.x,
+        tile.y,
+        tile.width,
+        tile.height,
+        samples_per_pass,
+        1,
+        spheres.len() as u32,
+        quads.len() as u32,
+        lamps,
+        scene["bounces_max"].as_u64().unwrap() as u32,
     ];
     let camera = &scene["camera"];
     frame.extend(triple(camera, "from"));
@@ -50,9 +59,7 @@ pub fn path_tracer_task(tile: PictureTile, passes: usize, samples_per_pass: u32)
     frame.push(number(&scene, "exposure"));
     frame.push(number(&scene, "haze_density"));
     frame.push(number(&scene["sun"], "angular_radius"));
-    for (part, name) in
-        [("sun", "direction"), ("sun", "irradiance"), ("sky", "zenith"), ("sky", "horizon")]
-    {
+    for (part, name) in [("sun", "direction"), ("sun", "irradiance"), ("sky", "zenith"), ("sky", "horizon")] {
         frame.extend(triple(&scene[part], name));
         frame.push(0);
     }
