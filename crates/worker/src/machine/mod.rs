@@ -197,7 +197,9 @@ impl Machine {
         let mut out = Out::default();
         let is_tick = matches!(input, Input::Tick);
         if self.exited {
-            return Vec::new();
+            // The list that ended in `Exit` was dropped when its records could not be written; what they would
+            // have said is worked out again from the journal after the next start.
+            return if matches!(input, Input::JournalFailed(_)) { vec![Effect::Exit] } else { Vec::new() };
         }
         if self.journal_fault.is_some() {
             self.take_while_journal_fails(input, now, &mut out);

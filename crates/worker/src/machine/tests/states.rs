@@ -255,6 +255,22 @@ fn draining_ends_at_its_deadline_even_if_nobody_answers() {
 }
 
 #[test]
+fn a_full_disk_does_not_keep_the_process_from_ending() {
+    let (mut bench, lease) = Bench::running();
+    bench.order(Order::Shutdown).give(Input::Freed { lease: lease.id });
+    bench.said(NetworkMessage::HandBackReceived { assignment: assignment(7, 0, 0).id });
+    assert!(bench.has(|effect| matches!(effect, Effect::Journal(_))));
+    assert!(bench.has(|effect| *effect == Effect::Exit));
+    // The shell dropped the end of that list.
+    bench.give(Input::JournalFailed(fault("disk_full")));
+    assert_eq!(bench.last, [Effect::Exit]);
+    // And in the middle of draining.
+    let (mut bench, _) = Bench::running();
+    bench.order(Order::Shutdown).give(Input::JournalFailed(fault("disk_full")));
+    assert!(bench.has(|effect| *effect == Effect::Exit));
+}
+
+#[test]
 fn faults_are_blamed_on_who_is_at_fault() {
     let cases = [
         (RunEnd::TaskFault(fault("shader_invalid")), "task_fault", "ready"),

@@ -13,6 +13,7 @@ mod world;
 use lull_worker_api::StateView;
 use world::{Event, World};
 
+use crate::journal::Journal;
 use crate::machine::{Input, Order};
 
 /// The stories of one normal run, over all four tests.
@@ -24,9 +25,12 @@ const TROUBLE_MS: u64 = 120_000;
 /// How long peace may take: the longest back-off is ten minutes, a deadline is at most 80 seconds.
 const PEACE_MS: u64 = 3_600_000;
 
-fn play(seed: u64) {
+fn play(seed: u64) -> Tally {
     eprintln!("LULL_SIM_SEED={seed}");
-    let mut world = World::new(seed);
+    play_in(World::new(seed))
+}
+
+fn play_in(mut world: World) -> Tally {
     world.start_worker();
     world.give(Input::Order(Order::Join(None)));
     world.later(1000, Event::Person);
@@ -47,6 +51,29 @@ fn play(seed: u64) {
     assert!(world.machine.is_none(), "the worker ends when it is told to");
     world.start_worker();
     assert_counted_once(&world);
+    Tally { receipts: world.network.nonce(), ..world.tally }
+}
+
+/// What happened in a story.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    kills: u64,
+    yields: u64,
+    runs: u64,
+    journal_failures: u64,
+    receipts: u64,
+}
+
+impl Tally {
+    fn plus(self, other: Self) -> Self {
+        Self {
+            kills: self.kills + other.kills,
+            yields: self.yields + other.yields,
+            runs: self.runs + other.runs,
+            journal_failures: self.journal_failures + other.journal_failures,
+            receipts: self.receipts + other.receipts,
+        }
+    }
 }
 
 /// Nothing goes wrong any more, and the person wants work. The worker is started anew, which gives devices that
@@ -96,12 +123,29 @@ fn from_env(name: &str) -> Option<u64> {
 fn shard(number: u64) {
     if let Some(seed) = from_env("LULL_SIM_SEED") {
         if number == 0 {
-            play(seed);
+            println!("{:?}", play(seed));
         }
         return;
     }
     let count = from_env("LULL_SIM_SEEDS").unwrap_or(SEEDS);
-    (0..count).filter(|seed| seed % SHARDS == number).for_each(play);
+    let stories = (0..count).filter(|seed| seed % SHARDS == number);
+    let tally = stories.map(play).fold(Tally::default(), Tally::plus);
+    println!("{tally:?}");
+    // Stories in which nothing happens prove nothing.
+    let each = count / SHARDS;
+    assert!(tally.kills > each && tally.receipts > 2 * each && tally.runs > 3 * each, "{tally:?}");
+    assert!(tally.yields > each / 4 && tally.journal_failures > each / 8, "{tally:?}");
+}
+
+#[test]
+fn the_real_journal_gives_back_what_its_model_does() {
+    for seed in 0..8 {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.sqlite");
+        let mut world = World::new(seed);
+        world.journal = Some(Journal::open(&path, lull_types::UnixMillis(world.now)).unwrap());
+        play_in(world);
+    }
 }
 
 #[test]

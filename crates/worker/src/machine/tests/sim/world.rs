@@ -7,8 +7,10 @@ use lull_network_api::{NetworkMessage, WorkerMessage};
 use lull_types::{AssignmentId, UnixMillis};
 
 use super::super::fixture::{fault, found, identity, outputs, report, ticket};
+use super::Tally;
 use super::book::Book;
 use super::network::{Network, Reaction};
+use crate::journal::Journal;
 use crate::machine::backoff::Chance;
 use crate::machine::{
     Effect, Input, Lease, LeaseId, Machine, RunEnd, SessionId, Stage, TransferFailure, TransferId,
@@ -59,6 +61,9 @@ pub struct World {
     /// Counts the starts of the worker's process.
     pub life: u64,
     pub book: Book,
+    /// The real journal, written beside the model of it where a test wants to compare them.
+    pub journal: Option<Journal>,
+    pub tally: Tally,
     processes: BTreeMap<LeaseId, Process>,
     /// The session that both sides hold, with the time of the last delivery each way.
     session: Option<(SessionId, u64, u64)>,
@@ -88,6 +93,8 @@ impl World {
             machine: None,
             life: 0,
             book: Book::default(),
+            journal: None,
+            tally: Tally::default(),
             processes: BTreeMap::new(),
             session: None,
             freed: BTreeSet::new(),
@@ -177,6 +184,9 @@ impl World {
         }
         self.life += 1;
         self.note("the worker starts".to_owned());
+        if let Some(journal) = &self.journal {
+            assert_eq!(journal.restore().unwrap(), self.book.restore());
+        }
         let seed = self.life ^ (self.now << 8);
         let (machine, effects) = Machine::start(identity(seed), self.book.restore(), UnixMillis(self.now));
         machine.assert_invariants(UnixMillis(self.now));
@@ -187,6 +197,7 @@ impl World {
     /// Ends the worker's process at once, and with it all that it started.
     pub fn kill_worker(&mut self) {
         self.note("the worker is killed".to_owned());
+        self.tally.kills += 1;
         self.machine = None;
         self.processes.clear();
         self.session = None;
@@ -215,6 +226,7 @@ impl World {
         machine.assert_invariants(now);
         self.machine = Some(machine);
         if pauses {
+            self.tally.yields += u64::from(!self.processes.is_empty());
             let leases = self.processes.keys().copied().collect();
             let delay = u64::try_from(YIELD_DEADLINE.as_millis()).unwrap();
             self.later(delay, Event::MustBeFree { life: self.life, leases });
@@ -236,11 +248,15 @@ impl World {
                 self.note(format!("    {effect:?}").chars().take(400).collect());
             }
             if let Effect::Journal(records) = effect {
-                if self.happens(0.003) {
+                if self.happens(0.01) {
+                    self.tally.journal_failures += 1;
                     self.give(Input::JournalFailed(fault("disk_full")));
                     return;
                 }
                 self.book.apply(&records);
+                if let Some(journal) = &mut self.journal {
+                    journal.apply(&records).unwrap();
+                }
             } else {
                 self.act(effect);
             }
@@ -342,6 +358,7 @@ impl World {
 
     fn run_task(&mut self, lease: Lease, assignment: AssignmentId, task: lull_types::TaskId) {
         assert!(self.fetched.contains(&assignment), "a run needs its blobs");
+        self.tally.runs += 1;
         let busy = self.processes.values().any(|process| process.lease.device == lease.device);
         assert!(!busy, "a device runs one thing");
         let id = lease.id;
