@@ -126,7 +126,8 @@ impl Practice {
         let made = customers::ensure(&self.desk.inbox, customer.name, &customer.key, BaseUnits::ZERO, "").await?;
         let account = self.desk.reader.read(move |db| queries::account(db, made.id)).await?;
         if account.is_none_or(|account| account.deposit < DEPOSIT_MIN) {
-            let reference = format!("practice treasury {seed}");
+            // A payment belongs to one customer, so its reference names it.
+            let reference = format!("practice treasury to {} {seed}", customer.name);
             customers::ensure(&self.desk.inbox, customer.name, &customer.key, DEPOSIT_STEP, &reference).await?;
         }
         Ok(())
