@@ -18,7 +18,7 @@ use lull_types::{Coded, Fault, JOB_KIND_WGSL, Measure};
 use crate::adapters::Adapters;
 use crate::benchmark::{self, BenchmarkError};
 use crate::gpu::GpuError;
-use crate::wgsl::{self, RunError, TaskError};
+use crate::wgsl::{self, CheckedTask, RunError, TaskError};
 use crate::work::{Pulse, Step, Work};
 
 /// How often the loop looks for an overdue step while work goes on.
@@ -255,11 +255,14 @@ fn read_requests(mut input: impl Read, inbound: &Sender<Inbound>) {
 fn do_jobs(queue: &Receiver<Job>, work: &Work, inbound: &Sender<Inbound>) {
     // Asked once: drivers take long to load, and indices must not change.
     let mut known: Option<Adapters> = None;
+    let mut session = None;
     while let Ok(job) = queue.recv() {
         let adapters = known.get_or_insert_with(|| work.step(Step::Submission, Adapters::find));
         let (event, ends_process) = match job {
             Job::Enumerate => (RuntimeEvent::Devices(adapters.infos()), false),
             Job::Benchmark { device, measures, budget_ms } => {
+                // What it holds would be missing from the device that is measured.
+                session = None;
                 let budget = Duration::from_millis(budget_ms);
                 let result = adapters
                     .get(device)
@@ -269,7 +272,10 @@ fn do_jobs(queue: &Receiver<Job>, work: &Work, inbound: &Sender<Inbound>) {
                 (RuntimeEvent::BenchmarkEnded(result.map_err(|error| error.fault())), ends_process)
             }
             Job::Run { device, kind, payload, inputs, limits } => {
-                let result = run_task(adapters, device, &kind, &payload, &inputs, &limits, work);
+                let result = adapters.get(device).map_err(RunError::from).and_then(|adapter| {
+                    let task = checked(&kind, &payload, &inputs, &limits)?;
+                    wgsl::run(adapter, &mut session, &task, &limits, work)
+                });
                 let ends_process = matches!(&result, Err(RunError::Gpu(error)) if error.ends_process());
                 (RuntimeEvent::RunEnded(result.unwrap_or_else(|error| error.outcome())), ends_process)
             }
@@ -280,19 +286,14 @@ fn do_jobs(queue: &Receiver<Job>, work: &Work, inbound: &Sender<Inbound>) {
     }
 }
 
-fn run_task(
-    adapters: &Adapters,
-    device: u32,
+fn checked<'a>(
     kind: &str,
     payload: &[u8],
-    inputs: &[TaskInput],
+    inputs: &'a [TaskInput],
     limits: &Limits,
-    work: &Work,
-) -> Result<RunOutcome, RunError> {
+) -> Result<CheckedTask<'a>, RunError> {
     if kind != JOB_KIND_WGSL {
         return Err(TaskError::KindUnsupported(kind.to_owned()).into());
     }
-    let adapter = adapters.get(device)?;
-    let task = wgsl::check(payload, inputs, limits)?;
-    wgsl::run(adapter, &task, limits, work)
+    Ok(wgsl::check(payload, inputs, limits)?)
 }

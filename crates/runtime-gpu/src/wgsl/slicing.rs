@@ -21,10 +21,11 @@ pub struct Slicer {
 }
 
 impl Slicer {
-    /// Starts with a small slice; how long a workgroup takes is not known.
-    pub fn new(target_ms: u32) -> Self {
+    /// Starts with a small slice; how long a workgroup takes is not known. `has_run` tells whether the entry point has
+    /// run before.
+    pub fn new(target_ms: u32, has_run: bool) -> Self {
         let target = Duration::from_millis(u64::from(target_ms).max(1)).min(SLICE_MAX);
-        Self { target, next: 1, long_singles: 0, is_first: true }
+        Self { target, next: 1, long_singles: 0, is_first: !has_run }
     }
 
     /// How many of the `left` workgroups to submit.
@@ -77,7 +78,7 @@ mod tests {
     #[test]
     fn slices_reach_the_target_and_stay_below_the_bound() {
         for us in [0, 1, 10, 1_000, 20_000] {
-            let (longest, slices) = simulate(&mut Slicer::new(30), 200_000, us);
+            let (longest, slices) = simulate(&mut Slicer::new(30, false), 200_000, us);
             assert!(longest <= Duration::from_millis(31), "{us} µs: {longest:?}");
             let at_best = 200_000u64.div_ceil((30_000u64.checked_div(us)).unwrap_or(65_535).clamp(1, 65_535));
             assert!(u64::from(slices) <= at_best * 11 / 10 + 12, "{us} µs: {slices} slices");
@@ -86,7 +87,7 @@ mod tests {
 
     #[test]
     fn a_slice_shrinks_when_workgroups_get_slower() {
-        let mut slicer = Slicer::new(30);
+        let mut slicer = Slicer::new(30, false);
         simulate(&mut slicer, 10_000, 10);
         let large = slicer.next(u32::MAX);
         slicer.took(large, Duration::from_millis(300)).unwrap();
@@ -95,14 +96,14 @@ mod tests {
 
     #[test]
     fn a_workgroup_that_is_too_long_by_itself_is_told() {
-        let mut slicer = Slicer::new(30);
+        let mut slicer = Slicer::new(30, false);
         let long = Duration::from_millis(101);
         assert_eq!(slicer.took(1, long), Ok(()), "the driver may have compiled");
         assert_eq!(slicer.took(1, long), Ok(()));
         assert_eq!(slicer.took(1, long), Ok(()));
         assert_eq!(slicer.took(1, long), Err(long));
 
-        let mut slicer = Slicer::new(30);
+        let mut slicer = Slicer::new(30, false);
         for _ in 0..10 {
             slicer.took(1, long).unwrap();
             slicer.took(1, Duration::from_millis(99)).unwrap();
@@ -111,7 +112,7 @@ mod tests {
 
     #[test]
     fn the_target_is_kept_within_the_bound() {
-        assert_eq!(Slicer::new(0).target, Duration::from_millis(1));
-        assert_eq!(Slicer::new(5000).target, SLICE_MAX);
+        assert_eq!(Slicer::new(0, false).target, Duration::from_millis(1));
+        assert_eq!(Slicer::new(5000, false).target, SLICE_MAX);
     }
 }
