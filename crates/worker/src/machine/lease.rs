@@ -131,8 +131,9 @@ impl Leases {
     /// Kills what had time enough to end.
     pub fn enforce(&mut self, now: UnixMillis, out: &mut Out) {
         for held in &mut self.held {
-            if let Hold::Ending { kill_at, .. } = held.hold
-                && out.due(kill_at, now)
+            // A clock that was set back in the meantime must not keep the GPU from a person.
+            if let Hold::Ending { since, kill_at } = held.hold
+                && (now < since || out.due(kill_at, now))
             {
                 held.hold = Hold::Killed { since: now };
                 out.urgent(Effect::Kill { lease: held.lease.id });

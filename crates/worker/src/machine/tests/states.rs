@@ -6,7 +6,9 @@ use lull_network_api::{NetworkMessage, Verdict, WorkerMessage};
 use lull_types::{BaseUnits, UnixMillis};
 use lull_worker_api::{AssignmentStage, Cause, Effort, Intent, PauseFor, SettingsChange, StateView};
 
-use super::fixture::{assignment, fault, found, identity, network_info, outputs, report, ticket};
+use super::fixture::{
+    assignment, fault, found, identity, network_info, network_key, outputs, report, ticket,
+};
 use crate::machine::task::rest_after;
 use crate::machine::{
     Effect, Input, JoinedNetwork, Lease, LeaseId, Machine, NetworkChoice, Order, Record, Restored, RunEnd,
@@ -211,6 +213,15 @@ fn a_pause_frees_the_gpu_in_time_and_the_run_begins_again_after_it() {
 }
 
 #[test]
+fn a_clock_that_is_set_back_does_not_stretch_a_kill() {
+    let (mut bench, lease) = Bench::running();
+    bench.order(Order::Pause(PauseFor::Minutes(1)));
+    bench.now -= 600_000;
+    bench.last = bench.machine.handle(Input::Tick, UnixMillis(bench.now));
+    assert_eq!(bench.last[0], Effect::Kill { lease: lease.id });
+}
+
+#[test]
 fn a_pause_that_outlasts_the_deadline_hands_work_back() {
     let (mut bench, lease) = Bench::running();
     bench.order(Order::Pause(PauseFor::UntilRestart));
@@ -230,6 +241,59 @@ fn work_that_ended_in_the_moment_of_a_pause_is_not_lost() {
     let transfer = bench.transfer();
     bench.give(Input::Freed { lease: lease.id }).give(Input::Uploaded { transfer });
     assert!(bench.sends(|m| matches!(m, WorkerMessage::Report { .. })));
+}
+
+#[test]
+fn what_is_not_answered_is_told_again_on_the_same_session() {
+    let (mut bench, lease) = Bench::running();
+    bench.give(Input::RunEnded { lease: lease.id, end: done() });
+    let transfer = bench.transfer();
+    bench.give(Input::Freed { lease: lease.id }).give(Input::Uploaded { transfer });
+    let report = |m: &WorkerMessage| matches!(m, WorkerMessage::Report { .. });
+    assert!(bench.sends(report));
+    assert!(!bench.after(29_999).sends(report));
+    assert!(bench.after(1).sends(report));
+    // A network that cannot write is told again, and one that has lost the outputs gets them again.
+    let id = assignment(7, 0, 0).id;
+    let refused = |code| NetworkMessage::Refused { assignment: Some(id), fault: fault(code) };
+    bench.said(refused("network_disk_full"));
+    assert!(bench.after(30_000).sends(report));
+    bench.said(refused("output_missing"));
+    let transfer = bench.transfer();
+    assert!(bench.give(Input::Uploaded { transfer }).sends(report));
+    bench.said(refused("assignment_expired"));
+    assert!(bench.machine.tasks.is_empty());
+}
+
+#[test]
+fn a_missing_receipt_is_asked_for_by_a_new_greeting() {
+    let mut lane = lull_checks::receipts::Lane::new(ticket().id, identity(1).key.worker_id(), 0);
+    let mut receipt = |number| {
+        let assignment = assignment(number, 0, 0);
+        let leaf = lull_types::ReceiptLeaf {
+            assignment: assignment.id,
+            task: assignment.task,
+            outputs: lull_types::BlobHash([0; 32]),
+            amount: BaseUnits(5),
+        };
+        let signed = lane.issue(&network_key(), leaf, 1, UnixMillis(u64::MAX)).unwrap();
+        NetworkMessage::Receipt(Box::new(signed))
+    };
+    let mut bench = Bench::up(1);
+    let (first, second, third) = (receipt(1), receipt(2), receipt(3));
+    bench.said(first.clone());
+    assert!(bench.has(|effect| matches!(effect, Effect::Notify(notice) if notice.code == "first_earning")));
+    assert!(bench.sends(|m| matches!(m, WorkerMessage::Countersign { nonce: 1, .. })));
+    bench.said(third);
+    assert!(bench.has(|effect| matches!(effect, Effect::CloseSession { .. })));
+    bench.after(500);
+    let session = bench.session();
+    bench.give(Input::SessionOpened { session });
+    assert!(bench.sends(|m| matches!(m, WorkerMessage::Hello { nonce_held: 1, .. })));
+    bench.said(second).said(first);
+    assert!(!bench.has(|effect| matches!(effect, Effect::Journal(_))), "an echo adds nothing");
+    let earnings = bench.machine.view(UnixMillis(bench.now), 0).earnings;
+    assert_eq!((earnings.all_time, earnings.today, earnings.receipts), (BaseUnits(10), BaseUnits(10), 2));
 }
 
 #[test]

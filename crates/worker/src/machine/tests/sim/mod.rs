@@ -6,6 +6,7 @@
 //! names its seed; `LULL_SIM_SEED=<seed>` plays that one alone, `LULL_SIM_SEEDS=<count>` plays more.
 
 mod book;
+mod hands;
 mod network;
 mod person;
 mod world;
@@ -76,15 +77,29 @@ impl Tally {
     }
 }
 
-/// Nothing goes wrong any more, and the person wants work. The worker is started anew, which gives devices that
-/// were set aside another chance.
+/// Nothing goes wrong any more, and the person wants work. In half of the stories the worker is started anew, and
+/// in all where a device was set aside until then.
 fn make_peace(world: &mut World) {
+    let anew = world.happens(0.5);
     world.faulty = false;
-    if world.machine.is_some() {
+    if anew && world.machine.is_some() {
         world.kill_worker();
+    } else {
+        // Only a session that breaks loses messages for good; the streams of one that lives are reliable.
+        world.cut();
     }
-    let end = world.now + 6000;
+    // What runs still may take some seconds to fail.
+    let end = world.now + 10_000;
     while world.step(end) {}
+    let set_aside = world.machine.as_ref().is_some_and(|machine| {
+        let view = machine.view(lull_types::UnixMillis(world.now), 0);
+        view.devices.iter().any(|device| device.fault.as_ref().is_some_and(|f| f.code == "device_set_aside"))
+    });
+    if set_aside {
+        world.kill_worker();
+        let end = world.now + 6000;
+        while world.step(end) {}
+    }
     if world.machine.is_none() {
         world.start_worker();
     }

@@ -6,16 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use lull_network_api::{NetworkMessage, WorkerMessage};
 use lull_types::{AssignmentId, UnixMillis};
 
-use super::super::fixture::{fault, found, identity, outputs, report, ticket};
+use super::super::fixture::{fault, found, identity, ticket};
 use super::Tally;
 use super::book::Book;
+use super::hands::Process;
 use super::network::{Network, Reaction};
 use crate::journal::Journal;
 use crate::machine::backoff::Chance;
-use crate::machine::{
-    Effect, Input, Lease, LeaseId, Machine, RunEnd, SessionId, Stage, TransferFailure, TransferId,
-    YIELD_DEADLINE,
-};
+use crate::machine::{Effect, Input, LeaseId, Machine, SessionId, Stage, YIELD_DEADLINE};
 
 /// What is going to happen.
 #[derive(Debug)]
@@ -40,14 +38,6 @@ pub enum Event {
     Mishap,
 }
 
-#[derive(Debug)]
-struct Process {
-    lease: Lease,
-    /// Whether it does not follow a cancel.
-    deaf: bool,
-    ending: bool,
-}
-
 /// The whole world.
 #[derive(Debug)]
 pub struct World {
@@ -64,14 +54,14 @@ pub struct World {
     /// The real journal, written beside the model of it where a test wants to compare them.
     pub journal: Option<Journal>,
     pub tally: Tally,
-    processes: BTreeMap<LeaseId, Process>,
+    pub processes: BTreeMap<LeaseId, Process>,
     /// The session that both sides hold, with the time of the last delivery each way.
-    session: Option<(SessionId, u64, u64)>,
+    pub session: Option<(SessionId, u64, u64)>,
     /// Leases whose end was told, with the life in which they were.
-    freed: BTreeSet<(u64, LeaseId)>,
+    pub freed: BTreeSet<(u64, LeaseId)>,
     /// What lies on the worker's disk.
-    fetched: BTreeSet<AssignmentId>,
-    rendered: BTreeSet<AssignmentId>,
+    pub fetched: BTreeSet<AssignmentId>,
+    pub rendered: BTreeSet<AssignmentId>,
     pub network: Network,
     pub devices: u32,
     /// What happened last, for a failure's report.
@@ -111,7 +101,7 @@ impl World {
         self.events.insert((self.now + delay, self.next_event), event);
     }
 
-    fn tell(&mut self, delay: u64, input: Input) {
+    pub fn tell(&mut self, delay: u64, input: Input) {
         self.later(delay, Event::Worker { life: self.life, input });
     }
 
@@ -343,104 +333,6 @@ impl World {
         }
     }
 
-    fn run_benchmark(&mut self, lease: Lease) {
-        let Lease { id, device } = lease;
-        let deaf = self.happens(0.3);
-        self.processes.insert(id, Process { lease, deaf, ending: false });
-        let took = self.between(500, 3000);
-        let outcome =
-            if self.happens(0.1) { Err(fault("device_lost")) } else { Ok(Box::new(report(device))) };
-        if !self.happens(0.05) {
-            self.tell(took, Input::BenchmarkEnded { lease: id, outcome });
-        }
-        self.later(took + 40, Event::Worker { life: self.life, input: Input::Freed { lease: id } });
-    }
-
-    fn run_task(&mut self, lease: Lease, assignment: AssignmentId, task: lull_types::TaskId) {
-        assert!(self.fetched.contains(&assignment), "a run needs its blobs");
-        self.tally.runs += 1;
-        let busy = self.processes.values().any(|process| process.lease.device == lease.device);
-        assert!(!busy, "a device runs one thing");
-        let id = lease.id;
-        let deaf = self.happens(0.3);
-        self.processes.insert(id, Process { lease, deaf, ending: false });
-        let started = self.between(20, 300);
-        let took = started + self.between(200, 6000);
-        self.tell(started, Input::RunStarted { lease: id });
-        self.tell(started + (took - started) / 2, Input::RunProgress { lease: id, fraction: 0.5 });
-        let end = if self.network.poisoned.contains(&task.0.as_u128()) {
-            Some(RunEnd::TaskFault(fault("shader_invalid")))
-        } else if self.happens(0.1) {
-            Some(RunEnd::DeviceFault(fault("device_lost")))
-        } else if self.happens(0.05) {
-            Some(RunEnd::LocalFault(fault("disk_full")))
-        } else if self.happens(0.05) {
-            // It dies without a word.
-            None
-        } else {
-            Some(RunEnd::Done { outputs: outputs(task), ran_ms: took - started })
-        };
-        if let Some(end) = end {
-            if matches!(end, RunEnd::Done { .. }) {
-                self.rendered.insert(assignment);
-            }
-            self.tell(took, Input::RunEnded { lease: id, end });
-        }
-        let after = self.between(1, 100);
-        self.tell(took + after, Input::Freed { lease: id });
-    }
-
-    fn cancel(&mut self, lease: LeaseId) {
-        let Some(process) = self.processes.get_mut(&lease) else {
-            self.tell(1, Input::Freed { lease });
-            return;
-        };
-        if process.deaf || process.ending {
-            return;
-        }
-        process.ending = true;
-        let delay = self.between(1, 140);
-        self.tell(delay, Input::RunEnded { lease, end: RunEnd::Cancelled });
-        self.tell(delay, Input::Freed { lease });
-    }
-
-    fn fetch(&mut self, transfer: TransferId, session: SessionId, assignment: AssignmentId) {
-        let delay = self.between(5, 800);
-        let input = if self.session.is_none_or(|(open, ..)| open != session) || self.happens(0.1) {
-            let failure = TransferFailure::Connection(fault("connection_broken"));
-            Input::FetchFailed { transfer, failure }
-        } else if self.happens(0.03) {
-            Input::FetchFailed { transfer, failure: TransferFailure::Local(fault("disk_full")) }
-        } else if !self.fetched.contains(&assignment) && !self.network.gives_blobs(assignment) {
-            Input::FetchFailed { transfer, failure: TransferFailure::Refused(fault("not_yours")) }
-        } else {
-            self.fetched.insert(assignment);
-            Input::Fetched { transfer }
-        };
-        self.tell(delay, input);
-    }
-
-    fn upload(
-        &mut self,
-        transfer: TransferId,
-        session: SessionId,
-        assignment: AssignmentId,
-        hashes: &[lull_types::BlobHash],
-    ) {
-        let delay = self.between(5, 1500);
-        let input = if !self.rendered.contains(&assignment) {
-            Input::UploadFailed { transfer, failure: TransferFailure::FilesMissing(fault("files_missing")) }
-        } else if self.session.is_none_or(|(open, ..)| open != session) || self.happens(0.1) {
-            let failure = TransferFailure::Connection(fault("connection_broken"));
-            Input::UploadFailed { transfer, failure }
-        } else if self.network.store(assignment, hashes) {
-            Input::Uploaded { transfer }
-        } else {
-            Input::UploadFailed { transfer, failure: TransferFailure::Refused(fault("not_yours")) }
-        };
-        self.tell(delay, input);
-    }
-
     /// The instants at which a message arrives: once, or never, twice or out of order when things go wrong.
     fn arrivals(&mut self, last: u64) -> Vec<u64> {
         let due = self.now + self.between(1, 80);
@@ -490,7 +382,7 @@ impl World {
         }
     }
 
-    fn network_hears(&mut self, message: WorkerMessage) {
+    pub fn network_hears(&mut self, message: WorkerMessage) {
         if self.happens(0.02) {
             // The network cannot write; nothing happens there.
             let assignment = match message {
@@ -550,22 +442,6 @@ impl World {
         if let Some((session, ..)) = self.session.take() {
             let delay = self.between(1, 2000);
             self.tell(delay, Input::SessionLost { session, fault: fault("connection_broken") });
-        }
-    }
-
-    /// Whether an input that was under way still comes: a process that is gone says nothing more, and its end
-    /// is told once.
-    fn is_still_said(&mut self, input: &Input) -> bool {
-        match input {
-            Input::Freed { lease } => {
-                self.processes.remove(lease);
-                self.freed.insert((self.life, *lease))
-            }
-            Input::RunStarted { lease }
-            | Input::RunProgress { lease, .. }
-            | Input::RunEnded { lease, .. }
-            | Input::BenchmarkEnded { lease, .. } => !self.freed.contains(&(self.life, *lease)),
-            _ => true,
         }
     }
 }
