@@ -99,7 +99,7 @@ describe('the dashboard', () => {
     const verdict = await screen.findByTestId('receipts-verdict');
     expect(verdict).toHaveAttribute('data-verdict', 'faulty');
     expect(verdict).toHaveTextContent(`Receipt ${nonce}`);
-    expect(verdict).toHaveTextContent('receipt_signature_invalid');
+    expect(verdict).toHaveTextContent('receipt_bad_signature');
   });
 
   it('exports receipts and opens their folder', async () => {

@@ -58,7 +58,7 @@ export function BenchmarkBars({ device }: { device: DeviceView }) {
             <div className="h-2.5 overflow-hidden rounded-full bg-sunken">
               <div
                 className={clsx(
-                  'h-full rounded-full bg-gradient-to-r from-tide to-aurora transition-[width] duration-300 ease-out',
+                  'h-full rounded-full bg-gradient-to-r from-(--kind-2) to-(--kind-1) transition-[width] duration-300 ease-out',
                   current && 'animate-breathe',
                 )}
                 style={{ width: `${barShare(measure, value) * 100}%` }}

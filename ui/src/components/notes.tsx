@@ -41,7 +41,7 @@ export function GoodNote({ children }: { children: ReactNode }) {
 /** A place where something will be. */
 export function EmptyNote({ title, why, mark }: { title: string; why: string; mark?: ReactNode }) {
   return (
-    <div className="grid justify-items-center gap-1 px-6 py-12 text-center">
+    <div className="m-auto grid justify-items-center gap-1 px-6 py-12 text-center">
       {mark && (
         <div aria-hidden className="mb-3 text-faint">
           {mark}

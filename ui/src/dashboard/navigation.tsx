@@ -37,7 +37,7 @@ export function Navigation({ page, onOpen }: { page: PageName; onOpen: (page: Pa
   return (
     <header className="fixed inset-x-0 bottom-0 z-20 border-t border-line bg-surface/95 backdrop-blur md:sticky md:top-0 md:flex md:h-dvh md:flex-col md:gap-8 md:border-t-0 md:border-r md:bg-sunken md:p-5 day:md:bg-surface">
       <p className="hidden items-center gap-2.5 px-2.5 pt-2 font-display text-2xl font-semibold tracking-tight md:flex">
-        <Crescent className="size-6 text-moon" />
+        <Crescent className="size-6 text-(--kind-4)" />
         {t('app.name')}
       </p>
       <nav aria-label={t('nav.label')}>

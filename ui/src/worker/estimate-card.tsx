@@ -46,7 +46,7 @@ export function EstimateCard() {
           {net < 0 && <p className="text-sm text-ember">{t('wizard.estimate.negative')}</p>}
         </div>
         <div aria-hidden className="flex h-3 gap-0.5 overflow-hidden rounded-full">
-          <div className="bg-moon transition-[width] duration-500" style={{ width: `${(1 - costShare) * 100}%` }} />
+          <div className="bg-(--kind-4) transition-[width] duration-500" style={{ width: `${(1 - costShare) * 100}%` }} />
           <div className="flex-1 bg-line-strong" />
         </div>
         <dl className="grid gap-4 sm:grid-cols-2">

@@ -117,7 +117,7 @@ export class SimulatedLedger {
       total: this.receipts[0]?.cumulative ?? 0,
       fault: wrong
         ? {
-            code: 'receipt_signature_invalid',
+            code: 'receipt_bad_signature',
             sentence: `Receipt ${wrong.nonce} does not carry a valid signature of the network; keep it and report it.`,
           }
         : null,

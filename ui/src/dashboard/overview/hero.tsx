@@ -75,7 +75,7 @@ export function Hero({ rows, pictures }: HeroProps) {
     <Sky
       stars={stars}
       dimmed={moon.mood !== 'clear'}
-      className="grid gap-8 rounded-3xl p-6 sm:p-9 lg:grid-cols-[1fr_minmax(0,29rem)] lg:items-center"
+      className="grid gap-8 rounded-3xl border border-line p-6 sm:p-9 lg:grid-cols-[1fr_minmax(0,29rem)] lg:items-center"
     >
       <div className="flex min-w-0 flex-col gap-5 lg:min-h-88">
         <Moon lit={moon.lit} mood={moon.mood} className="-ml-2 size-24 animate-drift sm:size-32" />
