@@ -2,3 +2,4 @@
 
 mod killed;
 mod main_job;
+mod together;

@@ -92,7 +92,8 @@ impl Customer {
 
     /// The bytes of a blob.
     pub async fn blob(&self, hash: BlobHash) -> Result<Vec<u8>> {
-        let response = self.request(Method::GET, &format!("blobs/{hash}")).send().await?.error_for_status()?;
+        let response =
+            self.request(Method::GET, &format!("blobs/{hash}")).send().await?.error_for_status()?;
         Ok(response.bytes().await?.to_vec())
     }
 }

@@ -69,11 +69,14 @@ impl Network {
     /// A new customer with a deposit in base units.
     pub async fn customer(&self, name: &str, deposit: u64) -> Result<Customer> {
         let mut command = tokio::process::Command::new(built("lull-network")?);
-        command.args(["customer", "add", name, "--deposit", &deposit.to_string(), "--data-dir"]).arg(self.folder());
+        command
+            .args(["customer", "add", name, "--deposit", &deposit.to_string(), "--data-dir"])
+            .arg(self.folder());
         let output = command.kill_on_drop(true).output().await?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         ensure!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
-        let key = text.split_whitespace().find(|word| word.starts_with("lull_")).context("no key was printed")?;
+        let key =
+            text.split_whitespace().find(|word| word.starts_with("lull_")).context("no key was printed")?;
         Ok(Customer::new(self.ready.http.clone(), key.to_owned()))
     }
 
@@ -81,7 +84,10 @@ impl Network {
     pub async fn metrics(&self) -> Result<BTreeMap<String, f64>> {
         let text = reqwest::get(format!("{}/metrics", self.ready.http)).await?.text().await?;
         let rows = text.lines().filter(|line| !line.starts_with('#'));
-        Ok(rows.filter_map(|row| row.rsplit_once(' ')).filter_map(|(n, v)| Some((n.into(), v.parse().ok()?))).collect())
+        Ok(rows
+            .filter_map(|row| row.rsplit_once(' '))
+            .filter_map(|(n, v)| Some((n.into(), v.parse().ok()?)))
+            .collect())
     }
 }
 

@@ -17,7 +17,8 @@ use crate::PATIENCE;
 /// When it is not built: `cargo build --workspace --bins` does that.
 pub fn built(program: &str) -> Result<PathBuf> {
     let test = std::env::current_exe()?;
-    let folder = test.parent().and_then(Path::parent).context("a test lies two folders deep in the target folder")?;
+    let folder =
+        test.parent().and_then(Path::parent).context("a test lies two folders deep in the target folder")?;
     let path = folder.join(format!("{program}{}", std::env::consts::EXE_SUFFIX));
     if !path.exists() {
         bail!("{} is not built; run `cargo build --workspace --bins` first", path.display());

@@ -67,7 +67,8 @@ impl Machine {
     pub async fn start(&mut self) -> Result<()> {
         self.process = Some(self.spawn(&["run"])?);
         let endpoint = default_endpoint(&self.data);
-        let connected = eventually("the worker's socket", async || Ok(Client::connect(&endpoint).await.ok())).await;
+        let connected =
+            eventually("the worker's socket", async || Ok(Client::connect(&endpoint).await.ok())).await;
         self.client = Some(connected.with_context(|| log_tail(&self.log()))?);
         Ok(())
     }
@@ -105,7 +106,9 @@ impl Machine {
             let Some((head, tail)) = stat.rsplit_once(')') else { continue };
             let is_child = tail.split_whitespace().nth(1) == Some(&parent.to_string());
             if is_child && head.contains("lull-runtime") {
-                found.push(head.split_whitespace().next().context("a stat line starts with a number")?.parse()?);
+                found.push(
+                    head.split_whitespace().next().context("a stat line starts with a number")?.parse()?,
+                );
             }
         }
         Ok(found)
@@ -138,7 +141,9 @@ impl Machine {
         let context = || format!("waiting for {what}; the log ends:\n{}", log_tail(&self.log()));
         match outcome {
             Ok(outcome) => outcome.with_context(context),
-            Err(_) => Err(anyhow::anyhow!("last state: {:?}", last.map(|s| s.state.clone()))).with_context(context),
+            Err(_) => {
+                Err(anyhow::anyhow!("last state: {:?}", last.map(|s| s.state.clone()))).with_context(context)
+            }
         }
     }
 
