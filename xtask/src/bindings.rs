@@ -6,5 +6,7 @@ use crate::command::{cargo, run};
 
 /// Writes `ui/src/bindings`.
 pub fn write() -> Result<()> {
-    run(cargo().args(["test", "--quiet", "-p", "lull-worker-api", "--test", "bindings"]).env("LULL_BINDINGS", "write"))
+    run(cargo()
+        .args(["test", "--quiet", "-p", "lull-worker-api", "--test", "bindings"])
+        .env("LULL_BINDINGS", "write"))
 }

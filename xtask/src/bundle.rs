@@ -21,7 +21,8 @@ pub fn bundle() -> Result<()> {
     run(&mut build)?;
 
     // The bundler takes programs beside the app by their name with the host's triple.
-    let host = output(program("rustc").args(["--print", "host-tuple"])).context("rustc does not tell its host")?;
+    let host =
+        output(program("rustc").args(["--print", "host-tuple"])).context("rustc does not tell its host")?;
     let release = target().join("release");
     let staged = root().join("src-tauri/binaries");
     std::fs::create_dir_all(&staged)?;

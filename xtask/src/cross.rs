@@ -20,14 +20,17 @@ pub fn check() -> Result<()> {
     } else {
         let installed = output(program("rustup").args(["target", "list", "--installed"])).unwrap_or_default();
         if !installed.contains(WINDOWS) || !installed.contains(MACOS) {
-            println!("SKIPPED: no toolchain here has the targets {WINDOWS} and {MACOS} (see CONTRIBUTING.md)");
+            println!(
+                "SKIPPED: no toolchain here has the targets {WINDOWS} and {MACOS} (see CONTRIBUTING.md)"
+            );
             return Ok(());
         }
         String::new()
     };
     for target in [WINDOWS, MACOS] {
         println!("type-checking {target}");
-        let line = format!("{prelude}cargo check --quiet --workspace --target {target} --target-dir target/cross");
+        let line =
+            format!("{prelude}cargo check --quiet --workspace --target {target} --target-dir target/cross");
         run(program("bash").args(["-c", &line]).current_dir(root()))?;
     }
     Ok(())

@@ -35,12 +35,9 @@ pub fn run(seconds: u32) -> Result<()> {
         println!("fuzzing {name} for {seconds} s");
         let corpus = built.join("corpus").join(name);
         std::fs::create_dir_all(&corpus)?;
-        execute(
-            program(built.join(host).join("release").join(name))
-                .current_dir(&built)
-                .arg(&corpus)
-                .args([&format!("-max_total_time={seconds}"), "-max_len=4096", "-verbosity=0", "-print_final_stats=1"]),
-        )?;
+        execute(program(built.join(host).join("release").join(name)).current_dir(&built).arg(&corpus).args(
+            [&format!("-max_total_time={seconds}"), "-max_len=4096", "-verbosity=0", "-print_final_stats=1"],
+        ))?;
         targets += 1;
     }
     if targets == 0 {

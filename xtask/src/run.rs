@@ -9,7 +9,9 @@ use crate::setup;
 pub fn run(arguments: &[String]) -> Result<()> {
     setup::for_app()?;
     let window = !cfg!(target_os = "linux")
-        || ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| std::env::var_os(name).is_some_and(|v| !v.is_empty()));
+        || ["DISPLAY", "WAYLAND_DISPLAY"]
+            .iter()
+            .any(|name| std::env::var_os(name).is_some_and(|v| !v.is_empty()));
     if window {
         build_ui()?;
     }

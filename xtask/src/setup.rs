@@ -55,10 +55,14 @@ fn system_packages(packages: &[&str]) -> Result<()> {
     }
     let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
     let family = |name: &str| {
-        release.lines().any(|line| (line.starts_with("ID=") || line.starts_with("ID_LIKE=")) && line.contains(name))
+        release
+            .lines()
+            .any(|line| (line.starts_with("ID=") || line.starts_with("ID_LIKE=")) && line.contains(name))
     };
     if !family("debian") && !family("ubuntu") {
-        println!("This system is not Debian or Ubuntu, so nothing is installed. Needed are the equivalents of:");
+        println!(
+            "This system is not Debian or Ubuntu, so nothing is installed. Needed are the equivalents of:"
+        );
         println!("  {}", packages.join(" "));
         return Ok(());
     }
@@ -92,7 +96,8 @@ fn is_installed(package: &str) -> bool {
 
 fn node() -> Result<()> {
     // Vite 8 needs Node 20.19.
-    let version = output(program("node").arg("--version")).context("Node 20 is needed: https://nodejs.org")?;
+    let version =
+        output(program("node").arg("--version")).context("Node 20 is needed: https://nodejs.org")?;
     let major = version.trim_start_matches('v').split('.').next().and_then(|major| major.parse::<u32>().ok());
     match major {
         Some(major) if major >= 20 => Ok(()),
@@ -126,7 +131,12 @@ pub fn tool(name: &str) -> PathBuf {
 
 fn cargo_tool(name: &str, version: &str) -> Result<()> {
     let answers = |path: PathBuf| {
-        program(path).arg("--help").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success())
+        program(path)
+            .arg("--help")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|s| s.success())
     };
     if answers(tool(name)) {
         return Ok(());

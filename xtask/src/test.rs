@@ -70,6 +70,9 @@ fn window_runs(runs: u32) -> Result<()> {
         .env("TAURI_DRIVER", tool("tauri-driver"))
         .status()
         .context("cannot start xvfb-run")?;
-    anyhow::ensure!(walk.success(), "the walk through the window failed; its screenshots are in tests/e2e/artefacts");
+    anyhow::ensure!(
+        walk.success(),
+        "the walk through the window failed; its screenshots are in tests/e2e/artefacts"
+    );
     Ok(())
 }
