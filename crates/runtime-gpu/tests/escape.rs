@@ -33,8 +33,8 @@ struct Attempt {
 
 /// Starts this program again for one attempt.
 fn attempt(name: &str, target: impl AsRef<std::ffi::OsStr>) -> Attempt {
-    let scratch = tempfile::tempdir().unwrap();
-    let status = Command::new(std::env::current_exe().unwrap())
+    let scratch = tempfile::tempdir().expect("a folder can be made");
+    let status = Command::new(std::env::current_exe().expect("this program has a path"))
         .args(["--exact", "the_process_that_tries", "--nocapture", "--test-threads=1"])
         .env(ATTEMPT_ENV, name)
         .env(TARGET_ENV, target)
@@ -42,7 +42,7 @@ fn attempt(name: &str, target: impl AsRef<std::ffi::OsStr>) -> Attempt {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .status()
-        .unwrap();
+        .expect("this program can be started");
     Attempt { status }
 }
 
@@ -195,9 +195,9 @@ fn system_call(number: libc::c_long, arguments: [usize; 4]) -> io::Result<()> {
 
 /// A file in a folder of its own, outside every scratch folder.
 fn secret() -> (tempfile::TempDir, PathBuf) {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a folder can be made");
     let file = folder.path().join("secret");
-    std::fs::write(&file, b"a wallet").unwrap();
+    std::fs::write(&file, b"a wallet").expect("a file can be written");
     (folder, file)
 }
 
