@@ -82,8 +82,9 @@ impl RuntimeCommand {
             hello_timeout: Duration::from_secs(15),
             // Drivers of several vendors are loaded here, one after the other; a sleeping GPU wakes up.
             devices_timeout: Duration::from_secs(45),
-            // Progress comes every second, except while a driver compiles a large shader.
-            silence_max: Duration::from_secs(30),
+            // Progress comes every second, except while a driver compiles a large shader. Longer than the GPU
+            // runtime's own watchdog on a software device (75 s), whose error says more.
+            silence_max: Duration::from_secs(90),
             // Four times what the buffers of the largest task take, for staging copies and the driver.
             memory_bytes_max: 4 * lull_types::wgsl::limits::BUFFER_BYTES_TOTAL_MAX,
         }

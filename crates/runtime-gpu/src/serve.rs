@@ -266,6 +266,7 @@ fn do_jobs(queue: &Receiver<Job>, work: &Work, inbound: &Sender<Inbound>) {
                 let budget = Duration::from_millis(budget_ms);
                 let result = adapters
                     .get(device)
+                    .inspect(|adapter| work.is_for(adapter.info.kind))
                     .map_err(BenchmarkError::from)
                     .and_then(|adapter| benchmark::run(adapter, &measures, budget, work));
                 let ends_process = matches!(&result, Err(BenchmarkError::Gpu(error)) if error.ends_process());
@@ -273,6 +274,7 @@ fn do_jobs(queue: &Receiver<Job>, work: &Work, inbound: &Sender<Inbound>) {
             }
             Job::Run { device, kind, payload, inputs, limits } => {
                 let result = adapters.get(device).map_err(RunError::from).and_then(|adapter| {
+                    work.is_for(adapter.info.kind);
                     let task = checked(&kind, &payload, &inputs, &limits)?;
                     wgsl::run(adapter, &mut session, &task, &limits, work)
                 });

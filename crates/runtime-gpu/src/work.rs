@@ -1,14 +1,20 @@
 //! What a piece of work is given: a way to tell events, to hear of a cancel, and to say what it waits for.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use lull_runtime_api::RuntimeEvent;
+use lull_types::DeviceKind;
 
 /// How long a submission may take before the GPU is taken to hang. Slices aim at a third of 100 ms; a hundred times
 /// that bound leaves room for a game that hogs the GPU, and is what drivers themselves wait at most.
 pub const HANG_AFTER: Duration = Duration::from_secs(10);
+
+/// How much longer a submission may take on a software device: its slices share the processor with everything else
+/// that runs, and the first one of a kernel includes its compilation.
+pub const SOFTWARE_PATIENCE: u32 = 6;
 
 /// How long a driver may compile the shaders of one task. The largest of our own take a second on software.
 pub const COMPILE_AFTER: Duration = Duration::from_secs(60);
@@ -45,6 +51,7 @@ pub struct Work {
     cancelled: Arc<AtomicBool>,
     pulse: Arc<Pulse>,
     hang_after: Duration,
+    patience: Cell<u32>,
 }
 
 impl Work {
@@ -55,7 +62,7 @@ impl Work {
         pulse: Arc<Pulse>,
         hang_after: Duration,
     ) -> Self {
-        Self { emit: Box::new(emit), cancelled, pulse, hang_after }
+        Self { emit: Box::new(emit), cancelled, pulse, hang_after, patience: Cell::new(1) }
     }
 
     /// Tells an event.
@@ -70,7 +77,12 @@ impl Work {
 
     /// How long a submission may take.
     pub fn hang_after(&self) -> Duration {
-        self.hang_after
+        self.hang_after * self.patience.get()
+    }
+
+    /// Allows for the kind of device that the next job is for.
+    pub fn is_for(&self, device: DeviceKind) {
+        self.patience.set(if device == DeviceKind::Software { SOFTWARE_PATIENCE } else { 1 });
     }
 
     /// Runs `f`, which may get stuck in the driver, under the eyes of the protocol loop.
@@ -78,7 +90,7 @@ impl Work {
         let limit = match step {
             Step::Compile => COMPILE_AFTER,
             // Waiting has its own timeout, which gives the better error; this one is for drivers that ignore it.
-            Step::Submission => self.hang_after + self.hang_after / 4,
+            Step::Submission => self.hang_after() + self.hang_after() / 4,
         };
         self.pulse.set(Some((step, Instant::now() + limit)));
         let result = f();
