@@ -17,8 +17,13 @@ const DUE_MAX: u32 = 1_000;
 
 impl Engine {
     pub(super) fn tick(&mut self, turn: &mut Turn<'_>) -> Result<(), EngineError> {
-        for row in AssignmentRow::due(turn.tx, turn.now, DUE_MAX)? {
-            self.expire(turn, &row)?;
+        for due in AssignmentRow::due(turn.tx, turn.now, DUE_MAX)? {
+            // One that expires may end its job, and the job the next one.
+            if let Some(row) = AssignmentRow::find(turn.tx, due.id)?
+                && row.state == AssignmentState::Open
+            {
+                self.expire(turn, &row)?;
+            }
         }
         self.end_lonely_checks(turn)?;
         self.end_old_jobs(turn)?;
@@ -120,7 +125,7 @@ impl Engine {
     /// Tasks whose back-off has ended since the last tick.
     fn call_for_ripe_tasks(&mut self, turn: &mut Turn<'_>) -> Result<(), EngineError> {
         let mut statement = turn.tx.prepare_cached(
-            "SELECT kind, count(*) FROM tasks WHERE state = 'waiting' AND not_before > max(0, ?1)
+            "SELECT kind, count(*) FROM tasks WHERE state = 'waiting' AND not_before > 0 AND not_before > ?1
              AND not_before <= ?2 GROUP BY kind ORDER BY kind",
         )?;
         let ripe = statement

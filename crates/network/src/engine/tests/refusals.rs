@@ -47,7 +47,7 @@ fn a_report_counts_once_however_often_it_comes() {
     let assignment = rig.take(worker);
     let received = NetworkMessage::ReportReceived { assignment: assignment.id };
     for _ in 0..3 {
-        assert_eq!(rig.report(worker, &assignment, b"right"), [received.clone()]);
+        assert_eq!(rig.report(worker, &assignment, b"right"), std::slice::from_ref(&received));
     }
     assert_eq!(refused(&rig.report(worker, &assignment, b"on second thoughts")), "report_differs");
     assert_eq!(refused(&rig.hand_back(worker, assignment.id, "late")), "assignment_reported");

@@ -224,3 +224,18 @@ fn a_job_that_nobody_can_do_ends_by_its_age() {
     assert_eq!((view.state, view.fault.unwrap().code.as_str()), (JobState::Failed, "job_too_old"));
     assert_eq!(rig.funds(customer), DEPOSIT as i64);
 }
+
+#[test]
+fn an_expiry_that_ends_a_job_ends_its_other_tasks_once() {
+    let mut rig = Rig::with_runtime(Policy { attempts_max: 1, ..Policy::default() });
+    let customer = rig.customer(1);
+    let job = rig.job(customer, "job", 3);
+    for n in 1..=2 {
+        let worker = rig.worker(n);
+        rig.take(worker);
+    }
+    rig.pass(DEADLINE_MS + 1);
+    let view = rig.job_view(job);
+    assert_eq!((view.state, view.reserved.0), (JobState::Failed, 0));
+    assert_eq!(rig.funds(customer), DEPOSIT as i64);
+}
