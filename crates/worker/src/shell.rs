@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use lull_types::{Fault, NetworkId, SecretKey, UnixMillis};
-use lull_worker_api::Snapshot;
+use lull_worker_api::{Snapshot, StateView};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -381,9 +381,20 @@ impl Shell {
             Effect::Notify(notice) => {
                 tracing::info!(code = notice.code, problem = notice.problem, "{}", notice.sentence);
             }
-            Effect::Publish => self.publisher.changed(),
+            Effect::Publish => {
+                self.publisher.changed();
+                self.yield_practice();
+            }
             Effect::Exit => self.exiting = true,
         }
+    }
+
+    /// The practice network checks others' work on this machine's GPU: not while it is kept free or measured.
+    fn yield_practice(&self) {
+        let Some(practice) = &self.practice else { return };
+        let state = self.machine.view(clock::now(), 0).state;
+        let must_be_free = matches!(state, StateView::Yielding { .. } | StateView::Benchmarking(_));
+        practice.set_yielding(must_be_free);
     }
 
     fn transfer<F>(

@@ -65,7 +65,9 @@ impl Source for SystemSource {
             sysfs::sample(std::path::Path::new("/sys/bus/pci/devices"), bus)
         }
         #[cfg(not(target_os = "linux"))]
-        DeviceTelemetry::default()
+        {
+            DeviceTelemetry::default()
+        }
     }
 }
 

@@ -44,7 +44,7 @@ pub(super) async fn status(json: bool) -> Result<ExitCode, Fault> {
 
 pub(super) async fn pause(minutes: Option<u32>) -> Result<ExitCode, Fault> {
     let duration = minutes.map_or(PauseFor::UntilRestart, PauseFor::Minutes);
-    done(Command::Pause { duration }, "The GPU is free.").await
+    done(Command::Pause { duration }, "Paused; the GPU is free within a quarter of a second.").await
 }
 
 pub(super) async fn resume() -> Result<ExitCode, Fault> {

@@ -14,7 +14,7 @@ use super::{device_key, paths, receipts, say, take, text};
 use crate::local_api::LocalApi;
 use crate::logs;
 use crate::machine::Order;
-use crate::shell::{self, Handle, Options, RuntimeSource};
+use crate::shell::{self, Handle, Options, RuntimeSource, network_of};
 use crate::telemetry::SystemSource;
 
 #[derive(Debug, clap::Args)]
@@ -74,11 +74,18 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Fault> {
     ended.and(outcome)
 }
 
-/// Ctrl-C, or the system's word to end: work is handed back first.
+/// Ctrl-C, or the system's word to end: work is handed back first. The second time it ends at once.
 async fn end_on_signal(worker: Handle) {
     signalled().await;
     let _ = worker.order(Order::Shutdown).await;
+    // Whoever asks twice does not want to wait. What was written down is whole, and children end with this
+    // process.
+    signalled().await;
+    std::process::exit(EXIT_INTERRUPTED);
 }
+
+/// What shells report for a program that was ended by Ctrl-C.
+const EXIT_INTERRUPTED: i32 = 130;
 
 #[cfg(unix)]
 async fn signalled() {
@@ -112,12 +119,13 @@ async fn show(worker: &Handle, api: &LocalApi, args: &Args) -> Result<ExitCode, 
         worker.order(Order::Join(None)).await?;
     }
     worker.order(Order::Start).await?;
-    let watched = watch_until(&mut snapshots, &first, args.tasks).await;
-    final_table(api, &first).await;
+    let watched = watch_until(worker, &mut snapshots, &first, args.tasks).await;
+    final_table(worker, api, &first).await;
     watched
 }
 
 async fn watch_until(
+    worker: &Handle,
     snapshots: &mut watch::Receiver<Arc<Snapshot>>,
     first: &Snapshot,
     tasks: Option<u32>,
@@ -144,7 +152,12 @@ async fn watch_until(
             }
             _ => {}
         }
-        if snapshots.changed().await.is_err() {
+        let over = tokio::select! {
+            changed = snapshots.changed() => changed.is_err(),
+            () = worker.ended() => true,
+        };
+        if over {
+            line.end();
             return Ok(if tasks.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS });
         }
     }
@@ -197,9 +210,15 @@ impl StatusLine {
 /// The narrowest terminal in common use.
 const TERMINAL_COLUMNS: usize = 79;
 
+/// Rows in the final table; older ones are in the journal.
+const ROWS_MAX: u32 = 200;
+
 /// Tasks, earnings, and whether the receipts hold.
-async fn final_table(api: &LocalApi, first: &Snapshot) {
-    let Reply::Tasks(tasks) = api.handle(Command::Tasks { limit: 200 }).await else { return };
+async fn final_table(worker: &Handle, api: &LocalApi, first: &Snapshot) {
+    // The worker may have ended; what it wrote down is there all the same.
+    let latest = Arc::clone(&worker.snapshots().borrow());
+    let Some(network) = network_of(&latest) else { return };
+    let Ok(tasks) = worker.store().tasks(network, ROWS_MAX).await else { return };
     let since = first.taken_at;
     let tasks: Vec<_> = tasks.into_iter().filter(|task| task.started_at >= since).collect();
     say("");

@@ -68,6 +68,11 @@ impl Handle {
         let _ = self.requests.try_send(Request::Watched);
     }
 
+    /// Waits until the worker has ended.
+    pub async fn ended(&self) {
+        self.requests.closed().await;
+    }
+
     /// What is kept.
     pub fn store(&self) -> &Store {
         &self.store

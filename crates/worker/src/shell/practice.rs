@@ -7,9 +7,9 @@ use std::time::Duration;
 use lull_network_api::NetworkTicket;
 use lull_types::{Coded, Fault};
 use serde::Deserialize;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
-use tokio::process::{Child, ChildStdout, Command};
-use tokio::sync::mpsc;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -66,6 +66,7 @@ struct Ready {
 pub(super) struct Practice {
     stop: CancellationToken,
     over: Option<JoinHandle<()>>,
+    yields: watch::Sender<bool>,
 }
 
 impl Practice {
@@ -79,6 +80,7 @@ impl Practice {
     ) -> Self {
         let stop = CancellationToken::new();
         let token = stop.clone();
+        let (yields, yielding) = watch::channel(false);
         let over = tokio::spawn(async move {
             if let Some(before) = before {
                 before.stop().await;
@@ -90,30 +92,39 @@ impl Practice {
                     return;
                 }
             };
+            // Waiting for a child closes its input, which would end this one: the input is kept apart.
+            let mut input = child.stdin.take();
             let mut output = BufReader::new(output);
             let ready = tokio::select! {
                 ready = timeout(READY_TIMEOUT, ready(&mut output)) => {
                     ready.unwrap_or(Err(PracticeError::NotReady))
                 }
-                () = token.cancelled() => return end(child).await,
+                () = token.cancelled() => return end(child, input).await,
             };
             let started = ready.is_ok();
             let _ = inputs.send(Input::PracticeStarted(ready.map_err(|error| error.fault()))).await;
             if !started {
-                return end(child).await;
+                return end(child, input).await;
             }
             tokio::select! {
                 status = child.wait() => {
                     let how = status.map_or_else(|error| error.to_string(), |status| status.to_string());
                     let fault: Fault = PracticeError::Ended(how).fault();
                     let _ = inputs.send(Input::PracticeEnded(fault)).await;
+                    return;
                 }
-                // A pipe that nobody reads would stop the network when it is full.
-                () = drain(output) => end(child).await,
-                () = token.cancelled() => end(child).await,
+                () = drain(output) => {}
+                () = pass_on(&mut input, yielding) => {}
+                () = token.cancelled() => {}
             }
+            end(child, input).await;
         });
-        Self { stop, over: Some(over) }
+        Self { stop, over: Some(over), yields }
+    }
+
+    /// Says whether this machine's GPU must be free of its checks.
+    pub fn set_yielding(&self, must_be_free: bool) {
+        self.yields.send_if_modified(|now| std::mem::replace(now, must_be_free) != must_be_free);
     }
 
     /// Tells it to end.
@@ -190,7 +201,7 @@ async fn ready(output: &mut BufReader<ChildStdout>) -> Result<NetworkTicket, Pra
     }
 }
 
-/// Reads and forgets until the end. Never returns before the pipe closes.
+/// Reads and forgets, because a pipe that nobody reads would stop the network when it is full. Never returns.
 async fn drain(mut output: BufReader<ChildStdout>) {
     let mut buffer = [0; 1024];
     while output.read(&mut buffer).await.is_ok_and(|read| read > 0) {}
@@ -198,9 +209,30 @@ async fn drain(mut output: BufReader<ChildStdout>) {
     std::future::pending::<()>().await;
 }
 
-async fn end(mut child: Child) {
+/// Tells the network when this machine's GPU must be free, so that it does not check others' work on it then.
+/// Never returns.
+async fn pass_on(input: &mut Option<ChildStdin>, mut yielding: watch::Receiver<bool>) {
+    let mut told = false;
+    loop {
+        let now = *yielding.borrow_and_update();
+        if now != told
+            && let Some(input) = input.as_mut()
+        {
+            let word: &[u8] = if now { b"pause\n" } else { b"resume\n" };
+            // It fails only when the network is gone, and that shows by itself.
+            let _ = input.write_all(word).await;
+            let _ = input.flush().await;
+            told = now;
+        }
+        if yielding.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+    }
+}
+
+async fn end(mut child: Child, input: Option<ChildStdin>) {
     // Closing its input tells it to end.
-    drop(child.stdin.take());
+    drop(input);
     if timeout(END_GRACE, child.wait()).await.is_err() {
         let _ = child.kill().await;
     }
