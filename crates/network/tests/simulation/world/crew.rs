@@ -58,7 +58,8 @@ impl World {
             return;
         }
         // A receipt that was lost on its way comes with the next session.
-        let gap = self.workers[n].wants_new_session() || self.dice.percent(4);
+        let churn = if self.faulty(start) { 4 } else { 15 };
+        let gap = self.workers[n].wants_new_session() || self.dice.percent(churn);
         if let Some(session) = self.workers[n].session
             && gap
         {
