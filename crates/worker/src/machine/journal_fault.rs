@@ -1,6 +1,7 @@
 //! When the journal cannot be written: nothing is done that could not be written down, and all that is believed
 //! is read again once it can be.
 
+use lull_guards::PauseUntil;
 use lull_types::{Fault, UnixMillis};
 use lull_worker_api::PauseFor;
 
@@ -11,6 +12,7 @@ use super::effect::Effect;
 use super::input::{Input, Order};
 use super::link::{Link, Practice};
 use super::out::Out;
+use super::record::Record;
 
 /// The journal failed.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,7 +65,9 @@ impl Machine {
                 let asked = self.journal_fault.as_ref().is_some_and(|failure| failure.restoring);
                 if asked {
                     self.journal_fault = None;
+                    let written = restored.paused_until;
                     self.load(*restored);
+                    self.record_pause(written, now, out);
                 }
             }
             Input::Freed { lease } => {
@@ -104,6 +108,17 @@ impl Machine {
             | Input::Uploaded { .. }
             | Input::UploadFailed { .. }
             | Input::Tick => {}
+        }
+    }
+
+    /// Writes down what became of a pause while nothing could be written.
+    fn record_pause(&mut self, written: Option<UnixMillis>, now: UnixMillis, out: &mut Out) {
+        let paused = match self.policy.paused(now) {
+            Some(PauseUntil::Instant(until)) => Some(until),
+            Some(PauseUntil::Restart) | None => None,
+        };
+        if paused != written {
+            out.record(Record::PausedUntil(paused));
         }
     }
 

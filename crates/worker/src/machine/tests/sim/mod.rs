@@ -103,6 +103,13 @@ fn make_peace(world: &mut World) {
     if world.machine.is_none() {
         world.start_worker();
     }
+    // Orders are refused while the disk is full.
+    let end = world.now + 120_000;
+    let is_refused = |world: &World| {
+        let now = lull_types::UnixMillis(world.now);
+        world.machine.as_ref().is_none_or(|machine| machine.check(&Order::Start, now).is_err())
+    };
+    while is_refused(world) && world.step(end) {}
     world.give(Input::Order(Order::Configure(lull_worker_api::SettingsChange {
         devices_not_lent: Some(Vec::new()),
         ..Default::default()

@@ -121,8 +121,6 @@ impl Network {
         match message {
             WorkerMessage::Hello { nonce_held, .. } => {
                 assert!(nonce_held <= self.lane.nonce(), "the worker holds what was never given");
-                let highest = self.countersigned.last().copied().unwrap_or(0);
-                assert!(nonce_held >= highest, "the worker lost receipt {highest} that it had signed");
                 let welcome = NetworkMessage::Welcome { network: network_info(), enrolled: true };
                 let missing = self.receipts.iter().filter(|signed| signed.receipt.nonce > nonce_held);
                 let missing = missing.map(|signed| NetworkMessage::Receipt(Box::new(signed.clone())));

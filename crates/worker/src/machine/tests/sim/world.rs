@@ -374,7 +374,11 @@ impl World {
                 assert!(known, "{assignment} is handed back in {stage:?}");
             }
             WorkerMessage::Countersign { nonce, .. } => assert!(*nonce <= self.book.nonce()),
-            WorkerMessage::Hello { nonce_held, .. } => assert_eq!(*nonce_held, self.book.nonce()),
+            WorkerMessage::Hello { nonce_held, .. } => {
+                assert_eq!(*nonce_held, self.book.nonce());
+                let signed = self.network.countersigned.last().copied().unwrap_or(0);
+                assert!(*nonce_held >= signed, "the worker lost receipt {signed} that it had signed");
+            }
             WorkerMessage::Enrol(_)
             | WorkerMessage::SetWallet(_)
             | WorkerMessage::WantWork { .. }
