@@ -69,6 +69,11 @@ export async function openWindow({ app, environment, port, artefacts }) {
   let pictures = 0;
   const photograph = async (name) => {
     pictures += 1;
+    // What fades in is waited for; what moves for ever is not.
+    await browser
+      .waitUntil(() => browser.execute(() => document.getAnimations().every((animation) =>
+        animation.playState !== 'running' || animation.effect?.getComputedTiming().endTime === Infinity)), { timeout: 3000 })
+      .catch(() => {});
     await browser.saveScreenshot(join(artefacts, `${String(pictures).padStart(2, '0')}-${name}.png`));
   };
   /** For a failure: what is seen, and what it is made of. */

@@ -97,6 +97,7 @@ export async function fromWizardToReceipt({ browser, photograph }) {
   await photograph('resumed');
 
   await press('nav-settings');
+  await find('pause').waitForDisplayed({ reverse: true, timeout: SOON_MS, timeoutMsg: 'the settings did not open' });
   await photograph('settings');
 
   const seconds = (from, to) => `${((to - from) / 1000).toFixed(1)} s`;
