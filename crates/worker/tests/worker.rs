@@ -47,7 +47,9 @@ async fn a_job_goes_from_enrolment_to_receipts_that_can_be_checked_offline() {
     let check = client.command(Command::VerifyReceipts).await.unwrap();
     let Reply::ReceiptsChecked(check) = check else { panic!("{check:?}") };
     assert_eq!((check.receipts, check.fault, check.total), (3, None, BaseUnits(3 * PRICE.0)));
-    let Reply::Receipts(rows) = client.command(Command::Receipts { limit: 2 }).await.unwrap() else { panic!() };
+    let Reply::Receipts(rows) = client.command(Command::Receipts { limit: 2 }).await.unwrap() else {
+        panic!()
+    };
     assert_eq!(rows.iter().map(|row| row.nonce).collect::<Vec<_>>(), [3, 2]);
     let now = end.taken_at;
     let earnings = Command::Earnings {
@@ -203,9 +205,11 @@ async fn a_missing_runtime_is_a_fault_that_says_so() {
     std::fs::remove_dir_all(worker.programs()).unwrap();
     let client = worker.start().await;
     done(&client, Command::Start).await;
-    until(&client, "the fault", |s| {
-        matches!(&s.state, StateView::Faulted { fault, .. } if fault.code == "runtime_missing")
-    })
+    until(
+        &client,
+        "the fault",
+        |s| matches!(&s.state, StateView::Faulted { fault, .. } if fault.code == "runtime_missing"),
+    )
     .await;
     worker.shut_down(&client).await;
 }

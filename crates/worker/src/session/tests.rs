@@ -94,9 +94,10 @@ async fn messages_go_both_ways_and_what_was_sent_arrives_before_closing() {
         async move {
             let (mut send, mut receive) = connection.accept_bi().await.unwrap();
             while let Ok(message) = FRAMES.read::<WorkerMessage>(&mut receive).await {
-                heard.send(message).unwrap();
+                heard.send(Some(message)).unwrap();
                 FRAMES.write(&mut send, &welcome()).await.unwrap();
             }
+            heard.send(None).unwrap();
         }
     })
     .await;
@@ -105,10 +106,10 @@ async fn messages_go_both_ways_and_what_was_sent_arrives_before_closing() {
     assert!(link.connection().is_some());
     link.send(hello());
     assert!(matches!(next(&mut inbox).await, LinkEvent::Said(message) if *message == welcome()));
-    assert_eq!(hearing.recv().await.unwrap(), hello());
+    assert_eq!(hearing.recv().await.unwrap(), Some(hello()));
     link.send(WorkerMessage::WantWork { device: 3 });
     link.close();
-    assert_eq!(hearing.recv().await.unwrap(), WorkerMessage::WantWork { device: 3 });
+    assert_eq!(hearing.recv().await.unwrap(), Some(WorkerMessage::WantWork { device: 3 }));
     loop {
         match next(&mut inbox).await {
             LinkEvent::Lost(_) => break,
@@ -117,7 +118,7 @@ async fn messages_go_both_ways_and_what_was_sent_arrives_before_closing() {
         }
     }
     assert!(link.connection().is_none());
-    assert!(hearing.recv().await.is_none(), "the network saw the end");
+    assert_eq!(hearing.recv().await.unwrap(), None, "the network saw the end");
 }
 
 #[tokio::test]

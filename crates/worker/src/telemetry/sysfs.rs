@@ -28,7 +28,7 @@ pub(super) fn sample(root: &Path, bus: &str) -> DeviceTelemetry {
         temperature_celsius: sensor("temp1_input").map(|millidegrees| millidegrees / 1e3),
         power_watts: sensor("power1_average").or_else(|| sensor("power1_input")).map(|micro| micro / 1e6),
         fan_percent: match (sensor("fan1_input"), fan("fan1_max")) {
-            (Some(now), Some(most)) => Some((now / most * 100.0).clamp(0.0, 100.0)),
+            (Some(now), Some(most)) => Some((now * 100.0 / most).clamp(0.0, 100.0)),
             _ => None,
         },
     }

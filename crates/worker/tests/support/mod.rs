@@ -104,11 +104,14 @@ impl Worker {
     }
 }
 
-/// The example of this crate that is the fake runtime; built with the tests.
+/// The example of this crate that is the fake runtime. It is built with the tests, unless only some of them are
+/// asked for: then `--examples` must be asked for too.
 fn fake_runtime() -> PathBuf {
     let here = std::env::current_exe().unwrap();
     let target = here.parent().and_then(Path::parent).unwrap();
-    target.join("examples").join(format!("runtime_fake{}", std::env::consts::EXE_SUFFIX))
+    let fake = target.join("examples").join(format!("runtime_fake{}", std::env::consts::EXE_SUFFIX));
+    assert!(fake.is_file(), "{} is not built; add --examples", fake.display());
+    fake
 }
 
 /// Waits for a snapshot that is so, and returns it.

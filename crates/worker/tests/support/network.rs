@@ -74,10 +74,8 @@ impl Network {
             task_count: tasks,
             ..State::default()
         };
-        let ticket =
-            NetworkTicket { id: key.network_id(), addresses: endpoint.bound_sockets(), relay: None };
-        let network =
-            Self { ticket, state: Arc::new(Mutex::new(state)), key, _endpoint: endpoint.clone() };
+        let ticket = NetworkTicket { id: key.network_id(), addresses: endpoint.bound_sockets(), relay: None };
+        let network = Self { ticket, state: Arc::new(Mutex::new(state)), key, _endpoint: endpoint.clone() };
         let serving = network.clone();
         tokio::spawn(async move {
             while let Some(incoming) = endpoint.accept().await {
