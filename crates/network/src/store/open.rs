@@ -12,6 +12,10 @@ const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
 /// Statements are compiled once: the engine has about a hundred.
 const STATEMENTS_KEPT: usize = 256;
 
+/// The journal is copied into the file when it has this many pages: 32 MiB, as much as the cache holds. At the
+/// default of a thousand a busy network would wait for that copy several times a second.
+const CHECKPOINT_PAGES: u32 = 8 * 1024;
+
 /// The store cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -108,6 +112,7 @@ fn try_open(path: &Path, journal: Journal) -> Result<Connection, StoreError> {
         Journal::Volatile => "OFF",
     };
     connection.pragma_update(None, "synchronous", synchronous)?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     let damage: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if damage != "ok" {
         return Err(StoreError::Corrupt { damage, set_aside: PathBuf::new() });
