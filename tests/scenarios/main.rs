@@ -1,4 +1,5 @@
 //! Real processes together, on loopback.
+#![allow(clippy::unwrap_used, reason = "a test may end where its world is not as it must be")]
 
 mod killed;
 mod main_job;

@@ -1,4 +1,5 @@
 //! The user interface's TypeScript types are generated from this crate's Rust types and kept in the repository.
+#![allow(clippy::unwrap_used, reason = "in a test a panic is how a failure is told")]
 
 use std::path::{Path, PathBuf};
 

@@ -123,7 +123,7 @@ impl Network {
         self.tell(Input::WorkerConnected { worker, session: SessionId(link) }, stage);
     }
 
-    pub fn from_worker(&mut self, worker: WorkerId, link: u64, message: WorkerMessage, stage: &mut Stage) {
+    pub fn hear(&mut self, worker: WorkerId, link: u64, message: WorkerMessage, stage: &mut Stage) {
         self.tell(Input::FromWorker { worker, session: SessionId(link), message }, stage);
     }
 

@@ -193,7 +193,7 @@ impl World {
                 if let Some(ends) = stage.links.get(&link).copied()
                     && network.lives(ends.network_life)
                 {
-                    network.from_worker(workers[ends.worker].id(), link, message, stage);
+                    network.hear(workers[ends.worker].id(), link, message, stage);
                 }
             }
             Event::ToWorker { link, message } => {
