@@ -244,11 +244,7 @@ impl Blobs {
 
     /// Removes every blob older than `age_min` of which `is_needed` says no. The age leaves time between the
     /// storing of a blob and the job or report that names it. Blocking: it lists the whole folder.
-    pub fn sweep(
-        &self,
-        age_min: Duration,
-        is_needed: impl Fn(BlobHash) -> bool,
-    ) -> Result<Swept, BlobError> {
+    pub fn sweep(&self, age_min: Duration, is_needed: impl Fn(BlobHash) -> bool) -> Result<Swept, BlobError> {
         let now = SystemTime::now();
         let mut swept = Swept::default();
         for shard in std::fs::read_dir(&self.root).map_err(disk)? {
@@ -262,8 +258,11 @@ impl Blobs {
                 let Some(hash) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
                     continue;
                 };
-                let age =
-                    metadata.modified().ok().and_then(|then| now.duration_since(then).ok()).unwrap_or_default();
+                let age = metadata
+                    .modified()
+                    .ok()
+                    .and_then(|then| now.duration_since(then).ok())
+                    .unwrap_or_default();
                 if age >= age_min && !is_needed(hash) {
                     std::fs::remove_file(entry.path()).map_err(disk)?;
                     swept.removed += 1;
@@ -349,7 +348,8 @@ mod tests {
     async fn what_is_not_as_announced_leaves_no_trace() {
         let (_folder, blobs) = blobs();
         let hash = BlobHash::of(b"hello");
-        let put = |announced, bytes_max, bytes: &'static [u8]| blobs.put_from(hash, announced, bytes_max, bytes);
+        let put =
+            |announced, bytes_max, bytes: &'static [u8]| blobs.put_from(hash, announced, bytes_max, bytes);
         assert!(matches!(put(None, 9, b"jello").await, Err(BlobError::WrongHash { .. })));
         assert!(matches!(put(Some(6), 9, b"hello").await, Err(BlobError::CutShort { arrived: 5, .. })));
         assert!(matches!(put(Some(4), 9, b"hello").await, Err(BlobError::TooLarge { bytes_max: 4 })));

@@ -107,7 +107,11 @@ pub async fn serve(dir: &DataDir, inbox: Inbox, cancel: CancellationToken) -> Re
     Ok(())
 }
 
-async fn answer(mut stream: TcpStream, secret: &[u8; 32], inbox: &Inbox) -> Result<(), lull_frame::FrameError> {
+async fn answer(
+    mut stream: TcpStream,
+    secret: &[u8; 32],
+    inbox: &Inbox,
+) -> Result<(), lull_frame::FrameError> {
     let request: AddCustomer = FRAMES.read(&mut stream).await?;
     // BLAKE3's hashes are compared in constant time.
     let reply = if blake3::hash(&request.secret) == blake3::hash(secret) {
@@ -155,8 +159,7 @@ async fn add_by_service(root: &Path, name: &str, deposit: BaseUnits) -> Result<N
 
 fn add_directly(dir: &DataDir, name: &str, deposit: BaseUnits) -> Result<NewCustomer, Fault> {
     let key: SecretKey = dir.key().map_err(|error| error.fault())?;
-    let mut connection =
-        store::open(&dir.store(), store::Journal::Durable).map_err(|error| error.fault())?;
+    let mut connection = store::open(&dir.store(), store::Journal::Durable).map_err(|error| error.fault())?;
     let mut engine = Engine::new(key, Config::default(), random()?);
     let mut give = |input: Input| -> Result<Answer, Fault> {
         let now = crate::service::now();

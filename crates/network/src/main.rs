@@ -79,7 +79,8 @@ enum CustomerCommand {
 }
 
 fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_env("LULL_LOG").unwrap_or_else(|_| EnvFilter::new("info,iroh=warn,noq=warn"));
+    let filter =
+        EnvFilter::try_from_env("LULL_LOG").unwrap_or_else(|_| EnvFilter::new("info,iroh=warn,noq=warn"));
     // Standard output is for the announcement.
     tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -94,7 +95,10 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(act(command)) {
+    let acted = runtime.block_on(act(command));
+    // Standard input may be open still, and the thread that reads it cannot be woken.
+    runtime.shutdown_background();
+    match acted {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");

@@ -93,7 +93,10 @@ mod tests {
         let mut picture = Picture::of(&tile(0, 0)).unwrap();
         assert!(picture.put(&tile(3, 0), &[0; 8]).is_err(), "over the edge");
         assert!(picture.put(&tile(0, 0), &[0; 7]).is_err(), "too few pixels");
-        assert!(picture.put(&PictureTile { picture_width: 8, ..tile(0, 0) }, &[0; 8]).is_err(), "another one");
+        assert!(
+            picture.put(&PictureTile { picture_width: 8, ..tile(0, 0) }, &[0; 8]).is_err(),
+            "another one"
+        );
         let huge = PictureTile { picture_width: u32::MAX, ..tile(0, 0) };
         assert!(Picture::of(&huge).is_err());
     }

@@ -47,7 +47,8 @@ pub async fn sweep(
     retention: Retention,
     now: UnixMillis,
 ) -> Result<Swept, Fault> {
-    let since = UnixMillis(now.0.saturating_sub(u64::try_from(retention.after_job.as_millis()).unwrap_or(u64::MAX)));
+    let since =
+        UnixMillis(now.0.saturating_sub(u64::try_from(retention.after_job.as_millis()).unwrap_or(u64::MAX)));
     let needed = reader.read(move |connection| reader::needed_blobs(connection, since)).await?;
     let blobs = blobs.clone();
     let swept =
@@ -69,7 +70,9 @@ pub async fn run(reader: Arc<Reader>, blobs: Arc<Blobs>, retention: Retention, c
         match sweep(&reader, &blobs, retention, crate::service::now()).await {
             Ok(swept) if swept.removed > 0 => tracing::info!(?swept, "removed blobs that nobody needs"),
             Ok(_) => {}
-            Err(fault) => tracing::warn!(code = fault.code, sentence = fault.sentence, "blobs were not swept"),
+            Err(fault) => {
+                tracing::warn!(code = fault.code, sentence = fault.sentence, "blobs were not swept")
+            }
         }
     }
 }

@@ -67,6 +67,9 @@ pub struct Service {
     verifier: Verifier,
     cancel: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
+    /// Ends `effects` once nothing is left that could cause any.
+    drained: CancellationToken,
+    effects: JoinHandle<()>,
     inbox: Inbox,
     writer: Writer,
     // Held until everything has stopped.
@@ -115,12 +118,12 @@ impl Service {
     pub async fn start(config: ServiceConfig) -> Result<Self, Fault> {
         let dir = DataDir::take(&config.data_dir).map_err(|error| error.fault())?;
         let key = dir.key().map_err(|error| error.fault())?;
-        let connection =
-            store::open(&dir.store(), store::Journal::Durable).map_err(|error| error.fault())?;
+        let connection = store::open(&dir.store(), store::Journal::Durable).map_err(|error| error.fault())?;
         let blobs = Arc::new(Blobs::open(dir.blobs()).map_err(|error| error.fault())?);
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(|_| DataDirError::NoRandomness.fault())?;
-        let engine_config = Config { name: config.name.clone(), practice: config.practice, ..Config::default() };
+        let engine_config =
+            Config { name: config.name.clone(), practice: config.practice, ..Config::default() };
         let engine = Engine::new(key.clone(), engine_config, seed);
         let (effects, released) = mpsc::unbounded_channel();
         let (inbox, writer) = writer::start(connection, engine, now, move |effect| {
@@ -151,7 +154,8 @@ impl Service {
             Verifier::start(runtime, blobs.clone(), port.clone(), cancel.child_token());
         let mut tasks = vec![verifier_task];
         let hub = gateway.hub();
-        tasks.push(tokio::spawn(carry_out(released, hub, verifier.clone(), port.clone())));
+        let drained = CancellationToken::new();
+        let effects = tokio::spawn(carry_out(released, hub, verifier.clone(), port.clone(), drained.clone()));
         tasks.push(tokio::spawn(gateway.run(blobs.clone(), port, cancel.child_token())));
         tasks.push(tokio::spawn(tick(inbox.clone(), cancel.child_token())));
         let retention = if config.practice { Retention::PRACTICE } else { Retention::CUSTOMERS };
@@ -177,7 +181,7 @@ impl Service {
         let json = serde_json::to_vec(&announcement).unwrap_or_default();
         write_secret(&dir.announcement(), &json)
             .map_err(|source| DataDirError::Io { path: dir.announcement(), source }.fault())?;
-        Ok(Self { announcement, verifier, cancel, tasks, inbox, writer, _dir: dir })
+        Ok(Self { announcement, verifier, cancel, tasks, drained, effects, inbox, writer, _dir: dir })
     }
 
     /// Where it can be reached.
@@ -193,12 +197,15 @@ impl Service {
     /// Stops everything: no more is taken, what was taken is committed, and all who are connected are told.
     pub async fn stop(self) {
         self.cancel.cancel();
-        let Self { tasks, inbox, writer, verifier, .. } = self;
+        let Self { tasks, drained, effects, inbox, writer, verifier, _dir, .. } = self;
         drop((inbox, verifier));
         for task in tasks {
             // A panic was reported when it happened.
             let _ = task.await;
         }
+        // Effects may become inputs, so they hold an inbox of their own, which keeps the writer.
+        drained.cancel();
+        let _ = effects.await;
         // The last inbox is gone with the tasks, so the writer comes to its end.
         let joined = tokio::task::spawn_blocking(move || writer.join()).await;
         if !matches!(joined, Ok(true)) {
@@ -218,14 +225,20 @@ async fn tick(inbox: Inbox, cancel: CancellationToken) {
     }
 }
 
-/// Carries out what the engine asks for, in order. Ends when the writer does.
+/// Carries out what the engine asks for, in order, until it is told that nothing more is to be done.
 async fn carry_out(
     mut effects: mpsc::UnboundedReceiver<Effect>,
     hub: Arc<Hub>,
     verifier: Verifier,
     port: Arc<Port>,
+    drained: CancellationToken,
 ) {
-    while let Some(effect) = effects.recv().await {
+    loop {
+        let effect = tokio::select! {
+            effect = effects.recv() => effect,
+            () = drained.cancelled() => return,
+        };
+        let Some(effect) = effect else { return };
         match effect {
             Effect::Send { worker, session, message } => {
                 port.metrics.sent();

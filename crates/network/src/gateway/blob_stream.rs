@@ -137,20 +137,17 @@ async fn give(send: &mut SendStream, blobs: &Blobs, hash: BlobHash) -> Result<()
     Ok(())
 }
 
-async fn take(
-    recv: &mut RecvStream,
-    blobs: &Blobs,
-    hash: BlobHash,
-    bytes: u64,
-) -> Result<(), Fault> {
+async fn take(recv: &mut RecvStream, blobs: &Blobs, hash: BlobHash, bytes: u64) -> Result<(), Fault> {
     // Reads no more than was announced: what follows would not be part of the blob.
     let source = AsyncReadExt::take(&mut *recv, bytes);
-    let stored =
-        tokio::time::timeout(transfer_timeout(bytes), blobs.put_from(hash, Some(bytes), BLOB_BYTES_MAX, source))
-            .await
-            .map_err(|_| {
-                not_allowed("blob_too_slow", "the blob did not arrive in time; nothing was stored, send it again")
-            })?;
+    let stored = tokio::time::timeout(
+        transfer_timeout(bytes),
+        blobs.put_from(hash, Some(bytes), BLOB_BYTES_MAX, source),
+    )
+    .await
+    .map_err(|_| {
+        not_allowed("blob_too_slow", "the blob did not arrive in time; nothing was stored, send it again")
+    })?;
     stored.map_err(|error| error.fault())?;
     Ok(())
 }

@@ -50,7 +50,9 @@ impl Hub {
         let (outbox, receiver) = mpsc::channel(OUTBOX_MAX);
         let before = lock(&self.sessions).insert(worker, Session { id, outbox, connection });
         if let Some(before) = before {
-            before.connection.close(VarInt::from_u32(close_code::REPLACED), b"this worker has connected again");
+            before
+                .connection
+                .close(VarInt::from_u32(close_code::REPLACED), b"this worker has connected again");
         }
         (id, receiver)
     }

@@ -128,10 +128,7 @@ pub struct Gateway {
 
 impl Gateway {
     /// Binds the endpoint of the network with this key.
-    pub async fn bind(
-        key: &lull_types::SecretKey,
-        config: &GatewayConfig,
-    ) -> Result<Self, GatewayError> {
+    pub async fn bind(key: &lull_types::SecretKey, config: &GatewayConfig) -> Result<Self, GatewayError> {
         let fail = |reason: String| GatewayError::Bind { address: config.listen, reason };
         let transport = QuicTransportConfig::builder()
             .max_concurrent_bidi_streams(VarInt::from_u32(STREAMS_MAX))
@@ -182,12 +179,7 @@ impl Gateway {
     }
 
     /// Serves connections until it is cancelled; then closes them and waits until they are gone.
-    pub async fn run<E: EnginePort>(
-        self,
-        blobs: Arc<Blobs>,
-        engine: Arc<E>,
-        cancel: CancellationToken,
-    ) {
+    pub async fn run<E: EnginePort>(self, blobs: Arc<Blobs>, engine: Arc<E>, cancel: CancellationToken) {
         let tracker = TaskTracker::new();
         let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
         let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
@@ -216,16 +208,12 @@ impl Gateway {
                 incoming.refuse();
                 continue;
             };
-            let shared = session::Shared {
-                hub: self.hub.clone(),
-                blobs: blobs.clone(),
-                engine: engine.clone(),
-            };
+            let shared =
+                session::Shared { hub: self.hub.clone(), blobs: blobs.clone(), engine: engine.clone() };
             tracker.spawn(async move {
-                let connection = tokio::time::timeout(HANDSHAKE_TIMEOUT, async {
-                    incoming.accept().ok()?.await.ok()
-                })
-                .await;
+                let connection =
+                    tokio::time::timeout(HANDSHAKE_TIMEOUT, async { incoming.accept().ok()?.await.ok() })
+                        .await;
                 drop(handshake);
                 if let Ok(Some(connection)) = connection {
                     session::serve(connection, shared).await;
@@ -248,6 +236,3 @@ fn ip(incoming: &Incoming) -> Option<std::net::IpAddr> {
         _ => None,
     }
 }
-
-#[cfg(test)]
-mod tests;

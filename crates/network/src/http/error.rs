@@ -62,9 +62,11 @@ impl ApiError {
             "network_store_failed" | "network_shutting_down" | "store_unusable" => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
-            "disk_failed" | "blob_damaged" | "network_contradiction" | "picture_failed" | "metrics_failed" => {
-                StatusCode::INTERNAL_SERVER_ERROR
-            }
+            "disk_failed"
+            | "blob_damaged"
+            | "network_contradiction"
+            | "picture_failed"
+            | "metrics_failed" => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::UNPROCESSABLE_ENTITY,
         }
     }
@@ -89,6 +91,13 @@ impl IntoResponse for ApiError {
         if status == StatusCode::UNAUTHORIZED {
             let scheme = header::HeaderValue::from_static("Bearer");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
+        }
+        // Part of the request's body may not have been read, and what follows on the connection would be taken for
+        // the next request.
+        let leaves_unread =
+            [StatusCode::PAYLOAD_TOO_LARGE, StatusCode::REQUEST_TIMEOUT, StatusCode::UNAUTHORIZED];
+        if leaves_unread.contains(&status) {
+            response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
         }
         response
     }

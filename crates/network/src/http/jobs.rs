@@ -89,7 +89,10 @@ pub(super) async fn create_job(
     };
     let answer = desk.inbox.ask(Input::CreateJob { customer, job }).await?;
     let Answer::JobCreated { job, created } = answer else {
-        return Err(ApiError::new("network_contradiction", "the network lost track of this job; submit it again"));
+        return Err(ApiError::new(
+            "network_contradiction",
+            "the network lost track of this job; submit it again",
+        ));
     };
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(job_of(&desk, customer, job).await?)))
@@ -200,7 +203,9 @@ pub(super) async fn get_picture(
     let mut picture = Picture::of(&size).map_err(|error| failed(&error))?;
     for finished in tiles {
         // A tile that is no longer kept, or belongs to another picture of the same job, is left out.
-        let Ok(pixels) = desk.blobs.read(finished.pixels, finished.tile.bytes() as u64).await else { continue };
+        let Ok(pixels) = desk.blobs.read(finished.pixels, finished.tile.bytes() as u64).await else {
+            continue;
+        };
         if let Err(error) = picture.put(&finished.tile, &pixels) {
             tracing::debug!(task = %finished.task, %error, "a tile was left out of a picture");
         }

@@ -74,8 +74,11 @@ pub fn parse(kind: &str, payload: &[u8], picture: Option<&PictureTile>) -> Resul
     check(&task)?;
     if let Some(tile) = picture {
         let expected = tile.bytes() as u64;
-        let actual =
-            task.outputs.first().and_then(|&at| task.buffers.get(at as usize)).map_or(0, |buffer| buffer.bytes);
+        let actual = task
+            .outputs
+            .first()
+            .and_then(|&at| task.buffers.get(at as usize))
+            .map_or(0, |buffer| buffer.bytes);
         if actual != expected {
             return Err(PayloadError::NotATile { expected, actual });
         }
@@ -97,7 +100,9 @@ fn check(task: &WgslTask) -> Result<(), PayloadError> {
             format!("buffer {at} has {} bytes, which is no multiple of 4 above 0", buffer.bytes)
         })?;
         if let WgslInit::Words(words) = &buffer.init {
-            require(words.len() as u64 * 4 <= buffer.bytes, || format!("the words of buffer {at} do not fit it"))?;
+            require(words.len() as u64 * 4 <= buffer.bytes, || {
+                format!("the words of buffer {at} do not fit it")
+            })?;
         }
     }
     at_most("the size of all buffers", all, limits::BUFFER_BYTES_TOTAL_MAX)?;
@@ -114,7 +119,10 @@ fn check(task: &WgslTask) -> Result<(), PayloadError> {
                 format!("dispatch {at} binds a buffer that is not there")
             })?;
             require(binding.group < SLICE_GROUP, || {
-                format!("dispatch {at} binds to group {}, and only those below {SLICE_GROUP} are free", binding.group)
+                format!(
+                    "dispatch {at} binds to group {}, and only those below {SLICE_GROUP} are free",
+                    binding.group
+                )
             })?;
         }
     }

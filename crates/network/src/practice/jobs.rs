@@ -87,11 +87,7 @@ fn output(bytes: u64) -> WgslBuffer {
 }
 
 fn uniform(words: Vec<u32>) -> WgslBuffer {
-    WgslBuffer {
-        bytes: words.len() as u64 * 4,
-        init: WgslInit::Words(words),
-        role: WgslBufferRole::Uniform,
-    }
+    WgslBuffer { bytes: words.len() as u64 * 4, init: WgslInit::Words(words), role: WgslBufferRole::Uniform }
 }
 
 /// A picture of the shipped scene, varied by `seed`.
@@ -116,8 +112,7 @@ pub fn picture(seed: u64) -> Result<SampleJob, SampleError> {
                 bindings: bound(bindings),
                 workgroups,
             };
-            let mut dispatches =
-                vec![dispatch("trace", &[(0, 0), (1, 1), (2, 2), (3, 3), (4, 4)]); PASSES];
+            let mut dispatches = vec![dispatch("trace", &[(0, 0), (1, 1), (2, 2), (3, 3), (4, 4)]); PASSES];
             dispatches.push(dispatch("tone_map", &[(0, 0), (4, 4), (5, 5)]));
             // The shader needs 32 bits; jobs are counted from the network's first start.
             let frame = scene.frame(&packed, &tile, SAMPLES_PER_PASS, seed as u32);
@@ -155,8 +150,7 @@ pub fn neighbours(wine: &Wine, seed: u64) -> Result<SampleJob, SampleError> {
     for queries in wine.queries(seed, QUERIES_PER_TASK) {
         let query_count = queries.len() / wine.dimensions();
         let bytes: Vec<u8> = queries.iter().flat_map(|x| x.to_le_bytes()).collect();
-        let header =
-            vec![wine.len() as u32, wine.dimensions() as u32, query_count as u32, NEIGHBOURS];
+        let header = vec![wine.len() as u32, wine.dimensions() as u32, query_count as u32, NEIGHBOURS];
         let found = query_count as u64 * u64::from(NEIGHBOURS) * 4;
         let task = WgslTask {
             shaders: vec![NEAREST_NEIGHBOURS.to_owned()],

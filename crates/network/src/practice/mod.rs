@@ -81,7 +81,11 @@ impl Practice {
                 timer.tick().await;
                 if let Err(fault) = self.fill_up().await {
                     // A full disk, most likely. It is tried again with the next look.
-                    tracing::warn!(code = fault.code, sentence = fault.sentence, "no practice job was submitted");
+                    tracing::warn!(
+                        code = fault.code,
+                        sentence = fault.sentence,
+                        "no practice job was submitted"
+                    );
                 }
             }
         };
@@ -123,12 +127,14 @@ impl Practice {
 
     /// Makes the customer if there is none yet, and pays in from the treasury when it has little left.
     async fn pay_in(&self, customer: &Customer, seed: u64) -> Result<(), Fault> {
-        let made = customers::ensure(&self.desk.inbox, customer.name, &customer.key, BaseUnits::ZERO, "").await?;
+        let made =
+            customers::ensure(&self.desk.inbox, customer.name, &customer.key, BaseUnits::ZERO, "").await?;
         let account = self.desk.reader.read(move |db| queries::account(db, made.id)).await?;
         if account.is_none_or(|account| account.deposit < DEPOSIT_MIN) {
             // A payment belongs to one customer, so its reference names it.
             let reference = format!("practice treasury to {} {seed}", customer.name);
-            customers::ensure(&self.desk.inbox, customer.name, &customer.key, DEPOSIT_STEP, &reference).await?;
+            customers::ensure(&self.desk.inbox, customer.name, &customer.key, DEPOSIT_STEP, &reference)
+                .await?;
         }
         Ok(())
     }
@@ -158,7 +164,8 @@ impl Practice {
             return Ok(());
         }
         let body = axum::body::to_bytes(response.into_body(), ANSWER_BYTES_MAX).await.unwrap_or_default();
-        Err(serde_json::from_slice(&body)
-            .unwrap_or_else(|_| Fault::new("practice_request_failed", format!("{path} was answered with {status}"))))
+        Err(serde_json::from_slice(&body).unwrap_or_else(|_| {
+            Fault::new("practice_request_failed", format!("{path} was answered with {status}"))
+        }))
     }
 }

@@ -302,7 +302,13 @@ impl Scene {
     }
 
     /// The `Frame` of one tile.
-    pub fn frame(&self, packed: &Packed, tile: &lull_types::PictureTile, samples: u32, seed: u32) -> Vec<u32> {
+    pub fn frame(
+        &self,
+        packed: &Packed,
+        tile: &lull_types::PictureTile,
+        samples: u32,
+        seed: u32,
+    ) -> Vec<u32> {
         let mut words = Words::default();
         words.integer(tile.picture_width).integer(tile.picture_height).integer(tile.x).integer(tile.y);
         words.integer(tile.width).integer(tile.height).integer(samples).integer(seed);
@@ -378,7 +384,8 @@ mod tests {
             let is_lamp = scene.materials[material_of(sphere)].kind == MaterialKind::Lamp;
             assert_eq!(is_lamp, sphere < 5, "lamps come first");
         }
-        let tile = PictureTile { picture_width: 512, picture_height: 384, x: 64, y: 0, width: 64, height: 64 };
+        let tile =
+            PictureTile { picture_width: 512, picture_height: 384, x: 64, y: 0, width: 64, height: 64 };
         let frame = scene.frame(&packed, &tile, 16, 9);
         assert_eq!(frame.len() * 4, 160);
         assert_eq!(frame[..8], [512, 384, 64, 0, 64, 64, 16, 9]);

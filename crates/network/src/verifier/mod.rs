@@ -115,7 +115,8 @@ async fn run<E: EnginePort>(
 ) {
     let comparisons = Arc::new(Semaphore::new(COMPARISONS_MAX));
     let (reruns, rerun_receiver) = mpsc::channel(CHECKS_WAITING_MAX);
-    let trusted = tokio::spawn(Trusted::new(desk.clone(), runtime, paused).run(rerun_receiver, cancel.clone()));
+    let trusted =
+        tokio::spawn(Trusted::new(desk.clone(), runtime, paused).run(rerun_receiver, cancel.clone()));
     loop {
         let request = tokio::select! {
             () = cancel.cancelled() => break,

@@ -46,19 +46,11 @@ pub(super) struct Trusted<E> {
 }
 
 impl<E: EnginePort> Trusted<E> {
-    pub(super) fn new(
-        desk: Desk<E>,
-        command: Option<RuntimeCommand>,
-        paused: watch::Receiver<bool>,
-    ) -> Self {
+    pub(super) fn new(desk: Desk<E>, command: Option<RuntimeCommand>, paused: watch::Receiver<bool>) -> Self {
         Self { desk, command, paused, running: None, kinds: None, failures: 0, probe_at: Instant::now() }
     }
 
-    pub(super) async fn run(
-        mut self,
-        mut requests: mpsc::Receiver<CheckRequest>,
-        cancel: CancellationToken,
-    ) {
+    pub(super) async fn run(mut self, mut requests: mpsc::Receiver<CheckRequest>, cancel: CancellationToken) {
         if self.command.is_none() {
             self.tell(Vec::new()).await;
         }
@@ -167,7 +159,9 @@ impl<E: EnginePort> Trusted<E> {
                 compare(&self.desk.blobs, &task, request, outputs).await
             }
             Ok(RunOutcome::TaskFault(fault)) => CheckOutcome::Failed { fault, task_at_fault: true },
-            Ok(RunOutcome::Cancelled) => self.failed_here(Fault::new("cancelled", "the check was cancelled")).await,
+            Ok(RunOutcome::Cancelled) => {
+                self.failed_here(Fault::new("cancelled", "the check was cancelled")).await
+            }
             Ok(RunOutcome::DeviceFault(fault)) => self.failed_here(fault).await,
             Err(error) => self.failed_here(error.fault()).await,
         }
@@ -175,8 +169,7 @@ impl<E: EnginePort> Trusted<E> {
 
     async fn request(&self, request: &CheckRequest) -> Result<RunRequest, CheckOutcome> {
         let read = |hash, room| self.desk.blobs.read(hash, room);
-        let payload =
-            read(request.payload, INPUT_BYTES_MAX).await.map_err(|error| failed(&error))?;
+        let payload = read(request.payload, INPUT_BYTES_MAX).await.map_err(|error| failed(&error))?;
         let mut room = INPUT_BYTES_MAX;
         let mut inputs = Vec::with_capacity(request.inputs.len());
         for hash in &request.inputs {

@@ -1,0 +1,10 @@
+//! The real `lull-network` process: customers over HTTP, workers over iroh, and strangers on both.
+#![allow(clippy::unwrap_used, reason = "in a test a panic is how a failure is told")]
+
+mod customers;
+mod process;
+mod samples;
+mod strangers;
+mod wire;
+mod worker;
+mod workers;

@@ -1,0 +1,201 @@
+//! A worker without a GPU: it says whatever the test wants over a real connection.
+
+use std::time::Duration;
+
+use iroh::endpoint::{Connection, RecvStream, SendStream, presets};
+use iroh::{Endpoint, EndpointAddr, EndpointId, RelayMode, TransportAddr};
+use lull_network_api::{
+    ALPN, Assignment, BlobRequest, BlobResponse, Enrolment, FRAMES, NetworkMessage, NetworkTicket,
+    WorkerMessage,
+};
+use lull_types::{
+    BenchmarkReport, BlobHash, DeviceInfo, DeviceKind, Fault, HardwareReport, JOB_KIND_WGSL, Measure,
+    Measurement, SecretKey, UnixMillis,
+};
+use tokio::io::AsyncReadExt;
+
+use crate::process::PATIENCE;
+
+/// A key with an endpoint.
+pub struct Dialer {
+    pub key: SecretKey,
+    endpoint: Endpoint,
+}
+
+impl Dialer {
+    pub async fn new() -> Self {
+        let key = SecretKey::generate().unwrap();
+        let endpoint = Endpoint::builder(presets::Minimal)
+            .secret_key(iroh::SecretKey::from_bytes(&key.to_bytes()))
+            .relay_mode(RelayMode::Disabled)
+            .clear_address_lookup()
+            .clear_ip_transports()
+            .bind_addr("127.0.0.1:0")
+            .unwrap()
+            .bind()
+            .await
+            .unwrap();
+        Self { key, endpoint }
+    }
+
+    pub async fn dial(&self, ticket: &NetworkTicket) -> Connection {
+        let id = EndpointId::from_bytes(&ticket.id.0).unwrap();
+        let address = EndpointAddr::from_parts(id, ticket.addresses.iter().copied().map(TransportAddr::Ip));
+        within(self.endpoint.connect(address, ALPN)).await.unwrap()
+    }
+
+    /// A session, past its welcome.
+    pub async fn open(&self, ticket: &NetworkTicket) -> Session {
+        let connection = self.dial(ticket).await;
+        let (mut send, recv) = connection.open_bi().await.unwrap();
+        let hello = WorkerMessage::Hello { worker_version: "test".to_owned(), nonce_held: 0 };
+        FRAMES.write(&mut send, &hello).await.unwrap();
+        let mut session = Session { connection, send, recv };
+        session.until(|message| matches!(message, NetworkMessage::Welcome { .. }).then_some(())).await;
+        session
+    }
+}
+
+pub async fn within<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future).await.expect("nothing happened in time")
+}
+
+/// An open session.
+pub struct Session {
+    pub connection: Connection,
+    pub send: SendStream,
+    pub recv: RecvStream,
+}
+
+impl Session {
+    pub async fn say(&mut self, message: WorkerMessage) {
+        FRAMES.write(&mut self.send, &message).await.unwrap();
+    }
+
+    /// Reads until a message is the one that is waited for.
+    pub async fn until<T>(&mut self, wanted: impl Fn(&NetworkMessage) -> Option<T>) -> T {
+        within(async {
+            loop {
+                let message: NetworkMessage = FRAMES.read(&mut self.recv).await.unwrap();
+                if let Some(found) = wanted(&message) {
+                    return found;
+                }
+            }
+        })
+        .await
+    }
+
+    pub async fn refused(&mut self) -> Fault {
+        self.until(|message| match message {
+            NetworkMessage::Refused { fault, .. } => Some(fault.clone()),
+            _ => None,
+        })
+        .await
+    }
+
+    pub async fn enrol(&mut self) {
+        self.say(WorkerMessage::Enrol(Box::new(enrolment()))).await;
+        self.until(|message| match message {
+            NetworkMessage::Enrolled => Some(()),
+            NetworkMessage::Refused { fault, .. } => panic!("{fault}"),
+            _ => None,
+        })
+        .await;
+    }
+
+    pub async fn work(&mut self) -> Assignment {
+        self.say(WorkerMessage::WantWork { device: 0 }).await;
+        self.until(|message| match message {
+            NetworkMessage::Assign(assignment) => Some((**assignment).clone()),
+            _ => None,
+        })
+        .await
+    }
+
+    pub async fn get(&self, hash: BlobHash) -> Result<Vec<u8>, Fault> {
+        let (mut send, mut recv) = self.connection.open_bi().await.unwrap();
+        FRAMES.write(&mut send, &BlobRequest::Get(hash)).await.unwrap();
+        match within(FRAMES.read(&mut recv)).await.unwrap() {
+            BlobResponse::Sending { bytes } => {
+                let mut blob = Vec::new();
+                within(recv.take(bytes).read_to_end(&mut blob)).await.unwrap();
+                Ok(blob)
+            }
+            BlobResponse::Refused(fault) => Err(fault),
+            BlobResponse::Stored => panic!("stored?"),
+        }
+    }
+
+    pub async fn put(&self, announced: BlobHash, bytes: &[u8]) -> Result<(), Fault> {
+        let (mut send, mut recv) = self.connection.open_bi().await.unwrap();
+        let put = BlobRequest::Put { hash: announced, bytes: bytes.len() as u64 };
+        FRAMES.write(&mut send, &put).await.unwrap();
+        // A refusal may stop the stream before all is written.
+        let _ = send.write_all(bytes).await;
+        let _ = send.finish();
+        match within(FRAMES.read(&mut recv)).await.unwrap() {
+            BlobResponse::Stored => Ok(()),
+            BlobResponse::Refused(fault) => Err(fault),
+            BlobResponse::Sending { .. } => panic!("sending?"),
+        }
+    }
+
+    /// Why the network closes the connection.
+    pub async fn close_code(&self) -> u64 {
+        close_code(&self.connection).await
+    }
+}
+
+pub async fn close_code(connection: &Connection) -> u64 {
+    match within(connection.closed()).await {
+        iroh::endpoint::ConnectionError::ApplicationClosed(close) => close.error_code.into_inner(),
+        other => panic!("{other}"),
+    }
+}
+
+fn enrolment() -> Enrolment {
+    let device = DeviceInfo {
+        index: 0,
+        name: "Test GPU".to_owned(),
+        vendor: "Test".to_owned(),
+        kind: DeviceKind::Discrete,
+        backend: "vulkan".to_owned(),
+        driver: "1".to_owned(),
+        pci_bus_id: None,
+        vram_bytes: Some(8 << 30),
+        storage_buffer_bytes_max: 2 << 30,
+        features: Vec::new(),
+    };
+    let measurement = |measure: Measure, value| Measurement {
+        measure,
+        value,
+        unit: measure.unit(),
+        method: "made up for a test".to_owned(),
+        samples: vec![value],
+        spread: 0.0,
+        correct: true,
+    };
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let report = BenchmarkReport {
+        device: device.clone(),
+        runtime_version: "test".to_owned(),
+        measured_at: UnixMillis(since.as_millis() as u64),
+        duration_ms: Duration::from_secs(10).as_millis() as u64,
+        measurements: vec![
+            measurement(Measure::Fp32Peak, 10_000.0),
+            measurement(Measure::MemoryRead, 300.0),
+            measurement(Measure::GemmFp32, 5_000.0),
+        ],
+    };
+    Enrolment {
+        hardware: HardwareReport {
+            os: "Test".to_owned(),
+            cpu: "Test".to_owned(),
+            cpu_threads: 4,
+            memory_bytes: 16 << 30,
+            devices: vec![device],
+        },
+        benchmarks: vec![report],
+        kinds: vec![JOB_KIND_WGSL.to_owned()],
+    }
+}
