@@ -12,16 +12,20 @@ clean=${2:-/var/tmp/lull-bookworm}
 root=$(mktemp -d /var/tmp/lull-try-XXXXXX)
 # A deb822 or a one-line source, whichever this system has.
 mirror=$(sed -n 's/^URIs: *\([^ ]*\).*/\1/p; s/^deb \(\[[^]]*\] \)\?\(http[^ ]*\).*/\2/p' \
-  /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | head -1)
+  /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | head -1 || true)
 
 cleanup() {
+  # Services that the desktop's libraries have started live on in there, and hold its mounts.
+  for process in /proc/[0-9]*; do
+    [ "$(readlink "$process/root")" = "$root" ] && kill -KILL "${process#/proc/}"
+  done
   for folder in dev/shm dev proc; do
-    mountpoint -q "$root/$folder" && umount "$root/$folder"
+    mountpoint -q "$root/$folder" && umount --lazy "$root/$folder"
   done
   # Only when nothing of this system's is mounted in it any more.
   mount | grep -q " $root/" || rm -rf --one-file-system "$root"
 }
-trap cleanup EXIT
+trap 'set +e; cleanup' EXIT
 
 if [ ! -e "$clean/.complete" ]; then
   echo "making a clean Debian 12 in $clean"
@@ -32,7 +36,7 @@ cp -a "$clean/." "$root/"
 cp /etc/resolv.conf "$root/etc/"
 # The same trust in the archive as this system has.
 cp -a /etc/apt/apt.conf.d/. "$root/etc/apt/apt.conf.d/" 2>/dev/null || true
-[ -d /usr/local/share/ca-certificates ] && mkdir -p "$root/etc/ssl" && cp -a /etc/ssl/certs "$root/etc/ssl/"
+mkdir -p "$root/etc/ssl" && cp -aL /etc/ssl/certs "$root/etc/ssl/" 2>/dev/null || true
 # Services are not started in a folder.
 printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
 chmod +x "$root/usr/sbin/policy-rc.d"
@@ -72,7 +76,7 @@ done
 kill -TERM $app
 wait $app
 # Quitting ends the worker too.
-! lull-worker status >/dev/null 2>&1
+if lull-worker status >/dev/null 2>&1; then echo "the worker is still there"; exit 1; fi
 echo "the app has quit, and the worker with it"
 X
 inside dbus-run-session -- xvfb-run -a sh /try.sh
