@@ -7,7 +7,7 @@ use lull_network::practice::jobs::{self, SampleJob};
 use lull_network::practice::wine::Wine;
 use lull_runtime_api::host::{RunRequest, RuntimeCommand, RuntimeProcess};
 use lull_runtime_api::{RunOutcome, TaskInput};
-use lull_types::wgsl::WgslTask;
+use lull_types::wgsl::{Tolerance, WgslInit, WgslTask};
 use lull_types::{BlobHash, JOB_KIND_WGSL};
 
 /// The runtime beside the tests; none is said loudly, and the test passes for nothing.
@@ -30,10 +30,20 @@ async fn runtime(scratch: PathBuf) -> Option<RuntimeProcess> {
 }
 
 async fn run(process: &RuntimeProcess, job: &SampleJob, at: usize) -> Vec<Vec<u8>> {
+    run_changed(process, job, at, |_| {}).await
+}
+
+async fn run_changed(
+    process: &RuntimeProcess,
+    job: &SampleJob,
+    at: usize,
+    change: impl FnOnce(&mut WgslTask),
+) -> Vec<Vec<u8>> {
     let blobs: HashMap<BlobHash, &Vec<u8>> =
         job.blobs.iter().map(|blob| (BlobHash::of(blob), blob)).collect();
-    let payload = blobs[&job.tasks[at].0].clone();
-    let task: WgslTask = serde_json::from_slice(&payload).unwrap();
+    let mut task: WgslTask = serde_json::from_slice(blobs[&job.tasks[at].0]).unwrap();
+    change(&mut task);
+    let payload = serde_json::to_vec(&task).unwrap();
     let inputs =
         task.input_blobs().into_iter().map(|hash| TaskInput { hash, bytes: blobs[&hash].clone() }).collect();
     let device = process.devices().await.unwrap()[0].index;
@@ -76,4 +86,29 @@ async fn a_tile_is_lit_opaque_and_the_same_twice() {
     let brightness: u64 = outputs[0].chunks(4).map(|pixel| u64::from(pixel[1])).sum();
     assert!(brightness / 4096 > 5, "it is not black");
     assert_eq!(run(&process, &job, middle).await, outputs);
+}
+
+/// What [`jobs`] says of the tolerance of its tiles: rounding passes, skimping does not.
+#[tokio::test]
+async fn rounding_is_forgiven_and_skimping_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(process) = runtime(folder.path().to_owned()).await else { return };
+    for seed in [1, 6] {
+        let job = jobs::picture(seed).unwrap();
+        // The tile where the least changes, and the one where the most does.
+        for at in [10, 36] {
+            let mut tolerance = Tolerance::Exact;
+            let honest = run_changed(&process, &job, at, |task| tolerance = task.tolerance).await;
+            let rounded = run_changed(&process, &job, at, |task| {
+                let WgslInit::Words(frame) = &mut task.buffers[0].init else { panic!("no frame") };
+                // The last bit of each coordinate of the camera.
+                frame[12..15].iter_mut().for_each(|word| *word ^= 1);
+            })
+            .await;
+            lull_checks::compare::outputs(tolerance, &honest, &rounded).unwrap();
+            let skimped = run_changed(&process, &job, at, |task| drop(task.dispatches.remove(0))).await;
+            let difference = lull_checks::compare::outputs(tolerance, &honest, &skimped).unwrap_err();
+            eprintln!("{}, tile {at}, one pass in eight left out: {difference}", job.title);
+        }
+    }
 }

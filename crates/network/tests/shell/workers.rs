@@ -67,7 +67,7 @@ async fn two_workers_that_agree_are_paid_and_the_customer_gets_the_result() {
     let (mine, tile) = do_one(&mut one, 200).await;
     // Without a trusted runtime the report waits for another worker of like class, whose outputs are compared
     // within the task's tolerance.
-    let (others, _) = do_one(&mut two, 203).await;
+    let (others, _) = do_one(&mut two, 201).await;
     assert_ne!(mine, others);
     for (dialer, session, assignment) in [(&first, &mut one, mine), (&second, &mut two, others)] {
         let signed = receipt(session).await;
