@@ -24,7 +24,11 @@ async fn settled(network: &Network, machine: &Machine, job: &Job, count: u32) ->
     assert_eq!((job.spent.0, job.reserved.0), (earned, 0));
     machine.until("every receipt", |snapshot| snapshot.earnings.receipts >= count).await?;
     assert_eq!(machine.verified_receipts().await?, (count, earned), "each task is paid once");
-    assert_eq!(network.metrics().await?.get("lull_ledger_sum"), Some(&0.0));
+    let metrics = network.metrics().await?;
+    let accounts = metrics.iter().filter(|(name, _)| name.starts_with("lull_ledger_base_units{"));
+    let balances: Vec<f64> = accounts.map(|(_, balance)| *balance).collect();
+    assert!(balances.len() > 4, "{metrics:?}");
+    assert_eq!(balances.iter().sum::<f64>(), 0.0, "the ledger sums to zero");
     Ok(())
 }
 
@@ -68,7 +72,7 @@ async fn a_runtime_killed_in_the_middle_of_a_task_costs_only_time() -> Result<()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_network_killed_again_and_again_pays_each_task_once() -> Result<()> {
+async fn a_network_killed_twice_pays_each_task_once() -> Result<()> {
     let mut network = Network::start().await?;
     let customer = network.customer("Ada", 1_000_000).await?;
     let mut machine = Machine::new()?;
@@ -76,7 +80,7 @@ async fn a_network_killed_again_and_again_pays_each_task_once() -> Result<()> {
     // Short tasks, so that a kill meets a commit often.
     let tasks: Vec<_> = (0..24).map(|seed| spin_task(seed, 64, 1_000)).collect();
     let id = customer.submit("killed network", &tasks, PRICE).await?;
-    for done in [2, 6, 10, 14] {
+    for done in [3, 12] {
         eventually("some accepted tasks", async || {
             Ok(customer.job(id).await.ok().filter(|job| job.tasks_done >= done))
         })

@@ -21,6 +21,8 @@ pub struct Customer {
 
 impl Customer {
     pub(crate) fn new(http: String, key: String) -> Self {
+        // reqwest insists on a TLS provider also for plain HTTP; an error means that one is installed already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         Self { http, key, client: reqwest::Client::new() }
     }
 

@@ -16,6 +16,12 @@ struct Ready {
     http: String,
 }
 
+/// What `lull-network customer add` prints.
+#[derive(Debug, Deserialize)]
+struct NewCustomer {
+    key: String,
+}
+
 /// A network without practice jobs. Its folder outlives its process.
 #[derive(Debug)]
 pub struct Network {
@@ -75,9 +81,8 @@ impl Network {
         let output = command.kill_on_drop(true).output().await?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         ensure!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
-        let key =
-            text.split_whitespace().find(|word| word.starts_with("lull_")).context("no key was printed")?;
-        Ok(Customer::new(self.ready.http.clone(), key.to_owned()))
+        let made: NewCustomer = serde_json::from_str(&text).with_context(|| format!("unexpected: {text}"))?;
+        Ok(Customer::new(self.ready.http.clone(), made.key))
     }
 
     /// Its metrics by name, labels included.

@@ -1,36 +1,22 @@
 //! Packages for people: deb and rpm with the app, worker, runtime and network.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
-use crate::command::{cargo, npm, output, program, root, run, target};
-use crate::run::{APP, build_ui};
+use crate::command::{cargo, program, root, run, target};
+use crate::run::build_ui;
 use crate::setup;
 
-/// The programs that are installed beside the app.
-const BESIDE: &[&str] = &["lull-worker", "lull-runtime-gpu", "lull-network"];
-
-/// Builds the release profile and both packages.
+/// Builds the release profile and both packages; installers/README.md says what they hold.
 pub fn bundle() -> Result<()> {
     setup::for_app()?;
+    setup::npm_packages(&root().join("installers"))?;
     build_ui()?;
-    let mut build = cargo();
-    build.args(["build", "--release"]).args(APP);
-    for program in BESIDE {
-        build.args(["-p", program]);
-    }
-    run(&mut build)?;
-
-    // The bundler takes programs beside the app by their name with the host's triple.
-    let host =
-        output(program("rustc").args(["--print", "host-tuple"])).context("rustc does not tell its host")?;
-    let release = target().join("release");
-    let staged = root().join("src-tauri/binaries");
-    std::fs::create_dir_all(&staged)?;
-    for name in BESIDE {
-        let suffix = std::env::consts::EXE_SUFFIX;
-        let from = release.join(format!("{name}{suffix}"));
-        std::fs::copy(&from, staged.join(format!("{name}-{host}{suffix}")))
-            .with_context(|| format!("{} is missing", from.display()))?;
-    }
-    run(npm().current_dir(root().join("ui")).args(["exec", "--", "tauri", "bundle", "--bundles", "deb,rpm"]))
+    let programs = ["lull", "lull-worker", "lull-runtime-gpu", "lull-network"];
+    run(cargo().args(["build", "--release"]).args(programs.iter().flat_map(|name| ["--package", name])))?;
+    let bundle = ["bundle", "--bundles", "deb,rpm", "--config", "../installers/linux/bundle.conf.json"];
+    run(program(root().join("installers/node_modules/.bin/tauri"))
+        .current_dir(root().join("src-tauri"))
+        .args(bundle))?;
+    println!("The packages are in {}", target().join("release/bundle").display());
+    Ok(())
 }

@@ -36,10 +36,7 @@ pub fn build(app: bool) -> Result<()> {
     let mut build = cargo();
     build.args(["build", "-p", "lull-worker", "-p", "lull-network", "-p", "lull-runtime-gpu"]);
     if app {
-        build.args(APP);
+        build.args(["-p", "lull"]);
     }
     execute(&mut build)
 }
-
-/// The app with its pages inside. Always built so, that tests and people run the same.
-pub const APP: &[&str] = &["-p", "lull", "--features", "lull/custom-protocol"];

@@ -23,7 +23,7 @@ const APP_PACKAGES: &[&str] = &[
 
 /// Debian packages that the tests need beside those.
 const TEST_PACKAGES: &[&str] =
-    &["webkit2gtk-driver", "xvfb", "xauth", "dbus", "dbus-x11", "imagemagick", "openbox", "clang"];
+    &["webkit2gtk-driver", "xvfb", "xauth", "dbus", "dbus-x11", "openbox", "wmctrl", "xdotool", "clang"];
 
 /// Sets up everything.
 pub fn everything() -> Result<()> {
@@ -106,7 +106,7 @@ fn node() -> Result<()> {
 }
 
 /// `npm ci`, when the lock file has changed since the last one.
-fn npm_packages(folder: &Path) -> Result<()> {
+pub fn npm_packages(folder: &Path) -> Result<()> {
     let lock = std::fs::read(folder.join("package-lock.json"))
         .with_context(|| format!("{} has no package-lock.json", folder.display()))?;
     let stamp = folder.join("node_modules/.lull-lock");
@@ -118,9 +118,12 @@ fn npm_packages(folder: &Path) -> Result<()> {
     std::fs::write(stamp, lock).context("cannot note which npm packages are installed")
 }
 
-/// Where tools lie that are built from crates.io and were not found on the path.
+/// Where tools lie that are built from crates.io and were not found on the path: outside the repository, so that
+/// every clone on a machine shares them.
 pub fn tools() -> PathBuf {
-    target().join("tools")
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let cache = cache.or_else(|| std::env::home_dir().map(|home| home.join(".cache")));
+    cache.map_or_else(|| target().join("tools"), |cache| cache.join("lull/tools"))
 }
 
 /// A tool by its full path: the one on the path, else the one that was built here.

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 
 use crate::command::{built, cargo, npm, program, root, run};
-use crate::run::{APP, build_ui};
+use crate::run::build_ui;
 use crate::setup::tool;
 use crate::stages::Stages;
 use crate::{cross, fuzz, setup};
@@ -18,7 +18,7 @@ pub fn test() -> Result<()> {
     stages.print();
     outcome?;
     println!("\n━━ Rust tests");
-    run(nextest().args(["run", "--workspace", "--all-targets"]).args(&APP[2..]))
+    run(nextest().args(["run", "--workspace", "--all-targets"]))
 }
 
 fn all(stages: &mut Stages) -> Result<()> {
@@ -37,14 +37,15 @@ fn all(stages: &mut Stages) -> Result<()> {
     })?;
     stages.stage("clippy", || {
         let clippy = ["clippy", "--workspace", "--all-targets"];
-        run(cargo().args(clippy).args(&APP[2..]).args(["--", "-D", "warnings"]))
+        run(cargo().args(clippy).args(["--", "-D", "warnings"]))
     })?;
     stages.stage("build programs and tests", || {
-        run(cargo().args(["build", "--workspace", "--bins"]).args(&APP[2..]))?;
-        run(nextest().args(["run", "--workspace", "--all-targets", "--no-run"]).args(&APP[2..]))
+        run(cargo().args(["build", "--workspace", "--bins", "--examples"]))?;
+        run(nextest().args(["run", "--workspace", "--all-targets", "--no-run"]))
     })?;
     stages.stage("fuzz every wire parser", || fuzz::run(FUZZ_SECONDS))?;
     stages.stage("Windows and macOS", cross::check)?;
+    stages.stage("tray", tray)?;
     stages.stage("real window", || window_runs(1))
 }
 
@@ -58,21 +59,19 @@ fn nextest() -> std::process::Command {
 pub fn window(runs: u32) -> Result<()> {
     setup::everything()?;
     build_ui()?;
-    run(cargo().args(["build", "--workspace", "--bins"]).args(&APP[2..]))?;
+    run(cargo().args(["build", "--workspace", "--bins", "--examples"]))?;
     window_runs(runs)
 }
 
 fn window_runs(runs: u32) -> Result<()> {
-    let walk = program("xvfb-run")
-        .args(["-a", "--server-args=-screen 0 1280x900x24", "node", "tests/e2e/window.mjs", "--app"])
-        .arg(built("lull"))
-        .args(["--runs", &runs.to_string()])
-        .env("TAURI_DRIVER", tool("tauri-driver"))
-        .status()
-        .context("cannot start xvfb-run")?;
-    anyhow::ensure!(
-        walk.success(),
-        "the walk through the window failed; its screenshots are in tests/e2e/artefacts"
-    );
-    Ok(())
+    let walk = ["tests/e2e/window.mjs", "--runs", &runs.to_string(), "--app"];
+    run(program("node").args(walk).arg(built("lull")).env("TAURI_DRIVER", tool("tauri-driver")))
+        .context("the walk through the window failed; its screenshots are in tests/e2e/artefacts")
+}
+
+/// The tray, its menu and the app's life, with a scripted worker in place of the real one.
+fn tray() -> Result<()> {
+    let scripted = built("examples/scripted-worker");
+    let play = ["tests/e2e/tray.mjs", "--app"];
+    run(program("node").args(play).arg(built("lull")).arg("--worker").arg(scripted))
 }
