@@ -105,7 +105,10 @@ fn node() -> Result<()> {
     }
 }
 
-/// `npm ci`, when the lock file has changed since the last one.
+/// Installs what the lock file says, when it has changed since the last time.
+///
+/// `npm install --no-save` and not `npm ci`: the lock files pin no optional packages of platforms other than
+/// Linux, which `ci` refuses everywhere and `install` resolves on those platforms alone.
 pub fn npm_packages(folder: &Path) -> Result<()> {
     let lock = std::fs::read(folder.join("package-lock.json"))
         .with_context(|| format!("{} has no package-lock.json", folder.display()))?;
@@ -114,7 +117,13 @@ pub fn npm_packages(folder: &Path) -> Result<()> {
         return Ok(());
     }
     println!("Installing npm packages of {}", folder.strip_prefix(root()).unwrap_or(folder).display());
-    run(npm().current_dir(folder).args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]))?;
+    run(npm().current_dir(folder).args([
+        "install",
+        "--no-save",
+        "--no-audit",
+        "--no-fund",
+        "--loglevel=error",
+    ]))?;
     std::fs::write(stamp, lock).context("cannot note which npm packages are installed")
 }
 
