@@ -9,11 +9,21 @@ use crate::command::{output, program, root, run};
 
 const WINDOWS: &str = "x86_64-pc-windows-msvc";
 const MACOS: &str = "aarch64-apple-darwin";
-/// Where docs/cross.md has the set-up put.
+/// Where it is looked for without that.
 const DEFAULT_ENV: &str = "/opt/wincross/env";
 
+/// What is checked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// The programs that run on contributors' machines without a window, and what they share: these hold almost
+    /// all that is written for one system.
+    Programs,
+    /// The app too, whose window library takes as long again.
+    All,
+}
+
 /// Type-checks both, or says why not.
-pub fn check() -> Result<()> {
+pub fn check(scope: Scope) -> Result<()> {
     let env = std::env::var("LULL_CROSS_ENV").unwrap_or_else(|_| DEFAULT_ENV.to_owned());
     let prelude = if std::path::Path::new(&env).exists() {
         format!(". '{env}' && ")

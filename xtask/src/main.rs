@@ -34,7 +34,7 @@ fn main() -> ExitCode {
         "test" => test::test(),
         "bundle" => bundle::bundle(),
         "bindings" => bindings::write(),
-        "cross" => cross::check(),
+        "cross" => cross::check(cross::Scope::All),
         "fuzz" => fuzz::run(rest.first().and_then(|text| text.parse().ok()).unwrap_or(60)),
         "window" => test::window(rest.first().and_then(|text| text.parse().ok()).unwrap_or(1)),
         "setup" => setup::everything(),
