@@ -239,7 +239,7 @@ async fn headless_with_a_count_ends_by_itself() {
     done(&client, enrol(&network)).await;
     until(&client, "one receipt", |s| s.earnings.receipts >= 1).await;
     worker.shut_down(&client).await;
-    network.state(|state| state.tasks_left += 2);
+    network.state(|state| state.tasks_left = 2);
     let (code, text) = worker.call(&["run", "--tasks", "1"]).await;
     assert_eq!(code, 0, "{text}");
     assert!(text.contains("everything holds"), "{text}");
