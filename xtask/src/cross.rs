@@ -5,7 +5,7 @@
 
 use anyhow::Result;
 
-use crate::command::{output, program, root, run};
+use crate::command::{output, program, root, run, target};
 
 const WINDOWS: &str = "x86_64-pc-windows-msvc";
 const MACOS: &str = "aarch64-apple-darwin";
@@ -43,7 +43,8 @@ pub fn check(scope: Scope) -> Result<()> {
     };
     println!("type-checking {WINDOWS} and {MACOS}");
     let line = format!(
-        "{prelude}cargo check --quiet {packages} --target {WINDOWS} --target {MACOS} --target-dir target/cross"
+        "{prelude}cargo check --quiet {packages} --target {WINDOWS} --target {MACOS} --target-dir '{}'",
+        target().join("cross").display()
     );
     run(program("bash").args(["-c", &line]).current_dir(root()))
 }

@@ -40,7 +40,7 @@ fn all(stages: &mut Stages) -> Result<()> {
         run(cargo().args(clippy).args(["--", "-D", "warnings"]))
     })?;
     stages.stage("build programs and tests", || {
-        run(cargo().args(["build", "--workspace", "--bins", "--examples"]))?;
+        build_programs()?;
         run(nextest().args(["run", "--workspace", "--all-targets", "--no-run"]))
     })?;
     stages.stage("fuzz every wire parser", || fuzz::run(FUZZ_SECONDS))?;
@@ -55,11 +55,16 @@ fn nextest() -> std::process::Command {
     nextest
 }
 
+/// Builds every program with the dev profile, and what stands in for some of them in tests.
+fn build_programs() -> Result<()> {
+    run(cargo().args(["build", "--workspace", "--bins", "--examples"]))
+}
+
 /// Builds what is needed and walks the real window `runs` times.
 pub fn window(runs: u32) -> Result<()> {
     setup::everything()?;
     build_ui()?;
-    run(cargo().args(["build", "--workspace", "--bins", "--examples"]))?;
+    build_programs()?;
     window_runs(runs)
 }
 
