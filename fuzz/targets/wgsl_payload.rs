@@ -3,10 +3,10 @@
 
 use libfuzzer_sys::fuzz_target;
 use lull_runtime_api::Limits;
-use lull_runtime_gpu::wgsl::check;
 use lull_types::wgsl::{
     Tolerance, WgslBinding, WgslBuffer, WgslBufferRole, WgslDispatch, WgslInit, WgslTask,
 };
+use lull_wgsl::check;
 
 /// A sound task around a shader that is not.
 fn around(shader: &str) -> WgslTask {

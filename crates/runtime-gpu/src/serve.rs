@@ -14,11 +14,12 @@ use lull_runtime_api::{
     FRAMES, FrameError, Limits, PROTOCOL_VERSION, Request, RunOutcome, RuntimeEvent, RuntimeInfo, TaskInput,
 };
 use lull_types::{Coded, Fault, JOB_KIND_WGSL, Measure};
+use lull_wgsl::{CheckedTask, TaskError};
 
 use crate::adapters::Adapters;
 use crate::benchmark::{self, BenchmarkError};
 use crate::gpu::GpuError;
-use crate::wgsl::{self, CheckedTask, RunError, TaskError};
+use crate::wgsl::{self, RunError};
 use crate::work::{Pulse, Step, Work};
 
 /// How often the loop looks for an overdue step while work goes on.
@@ -297,5 +298,5 @@ fn checked<'a>(
     if kind != JOB_KIND_WGSL {
         return Err(TaskError::KindUnsupported(kind.to_owned()).into());
     }
-    Ok(wgsl::check(payload, inputs, limits)?)
+    Ok(lull_wgsl::check(payload, inputs, limits)?)
 }

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use common::{Runtime, SLICE, buffer, dispatch, input, small_task, words};
 use lull_runtime_api::{Limits, RunOutcome, RuntimeEvent, TaskInput};
-use lull_runtime_gpu::wgsl;
 use lull_types::wgsl::{WgslBinding, WgslBufferRole, WgslInit, WgslTask, limits};
 use lull_types::{BlobHash, Coded};
 
@@ -24,7 +23,7 @@ fn right() -> WgslTask {
 /// The code with which a task is refused before it reaches a device.
 fn refused(task: &WgslTask, inputs: &[TaskInput]) -> &'static str {
     let payload = serde_json::to_vec(task).unwrap();
-    match wgsl::check(&payload, inputs, &Limits::default()) {
+    match lull_wgsl::check(&payload, inputs, &Limits::default()) {
         Ok(_) => "accepted",
         Err(error) => {
             eprintln!("{error}");
@@ -41,7 +40,7 @@ fn changed(change: impl FnOnce(&mut WgslTask)) -> WgslTask {
 
 #[test]
 fn payloads_that_are_no_tasks() {
-    let check = |payload: &[u8]| wgsl::check(payload, &[], &Limits::default()).err().unwrap().code();
+    let check = |payload: &[u8]| lull_wgsl::check(payload, &[], &Limits::default()).err().unwrap().code();
     assert_eq!(check(b""), "wgsl_payload_malformed");
     assert_eq!(check(b"{\"shaders\": []}"), "wgsl_payload_malformed");
     assert_eq!(check(&[b'['; 100_000]), "wgsl_payload_malformed");
@@ -78,7 +77,7 @@ fn limits_are_checked_before_anything_is_compiled() {
 
     let payload = serde_json::to_vec(&right()).unwrap();
     let tight = Limits { buffer_bytes_max: 3999, ..Limits::default() };
-    assert_eq!(wgsl::check(&payload, &[], &tight).err().unwrap().code(), exceeded);
+    assert_eq!(lull_wgsl::check(&payload, &[], &tight).err().unwrap().code(), exceeded);
 }
 
 #[test]

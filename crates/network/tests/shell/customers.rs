@@ -117,7 +117,7 @@ async fn what_is_wrong_is_told_with_a_code() {
     new.tasks[0].payload = BlobHash::of(b"never put");
     assert_eq!(refusal(submit(&new).send().await.unwrap()).await, (422, "blob_missing".to_owned()));
     new.tasks[0].payload = customer.put(br#"{"shaders":[]}"#).await;
-    assert_eq!(refusal(submit(&new).send().await.unwrap()).await, (422, "payload_malformed".to_owned()));
+    assert_eq!(refusal(submit(&new).send().await.unwrap()).await, (422, "wgsl_payload_malformed".to_owned()));
     assert_eq!(refusal(customer.get("/v1/nothing").await).await, (404, "path_unknown".to_owned()));
 
     // Announced too large: refused before anything is sent.

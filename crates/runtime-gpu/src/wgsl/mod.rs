@@ -1,13 +1,10 @@
-//! The job kind `wgsl/1`.
+//! Runs tasks of the kind `wgsl/1`.
 
-mod check;
-mod fault;
+mod error;
 mod run;
 mod session;
-mod shader;
 mod slicing;
 
-pub use check::{CheckedTask, check};
-pub use fault::{RunError, TaskError};
+pub use error::RunError;
 pub use run::run;
 pub use session::Session;

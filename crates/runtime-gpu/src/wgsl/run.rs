@@ -6,11 +6,10 @@ use std::time::{Duration, Instant};
 use lull_runtime_api::{Limits, RunOutcome, RuntimeEvent};
 use lull_types::BlobHash;
 use lull_types::wgsl::{SLICE_BINDING, SLICE_GROUP, SLICE_UNIFORM_BYTES, WgslBufferRole, WgslInit};
+use lull_wgsl::{Access, CheckedTask, DispatchPlan, PlannedBinding, TaskError};
 
-use super::check::{CheckedTask, DispatchPlan, PlannedBinding};
-use super::fault::{RunError, TaskError};
+use super::error::RunError;
 use super::session::{Kernel, KernelKey, Session};
-use super::shader::Access;
 use super::slicing::Slicer;
 use crate::adapters::FoundAdapter;
 use crate::gpu::{Gpu, GpuError};

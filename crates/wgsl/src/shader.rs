@@ -4,7 +4,8 @@ use lull_types::wgsl::{SLICE_BINDING, SLICE_GROUP, SLICE_UNIFORM_BYTES};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, ShaderStage, StorageAccess};
 
-use super::fault::TaskError;
+use crate::fault::TaskError;
+use crate::shape::at_most;
 
 /// Invocations of a workgroup along x and y, and in all: WebGPU's defaults, which every device keeps.
 const WORKGROUP_SIDE_MAX: u32 = 256;
@@ -96,11 +97,11 @@ impl Shader {
             .position(|entry| entry.name == name && entry.stage == ShaderStage::Compute)
             .ok_or_else(missing)?;
         let [x, y, z] = self.module.entry_points[index].workgroup_size;
-        over("the width of a workgroup", x.into(), WORKGROUP_SIDE_MAX.into())?;
-        over("the height of a workgroup", y.into(), WORKGROUP_SIDE_MAX.into())?;
-        over("the depth of a workgroup", z.into(), WORKGROUP_DEPTH_MAX.into())?;
+        at_most("the width of a workgroup", x.into(), WORKGROUP_SIDE_MAX.into())?;
+        at_most("the height of a workgroup", y.into(), WORKGROUP_SIDE_MAX.into())?;
+        at_most("the depth of a workgroup", z.into(), WORKGROUP_DEPTH_MAX.into())?;
         let invocations = u64::from(x) * u64::from(y) * u64::from(z);
-        over("the number of invocations of a workgroup", invocations, WORKGROUP_INVOCATIONS_MAX)?;
+        at_most("the number of invocations of a workgroup", invocations, WORKGROUP_INVOCATIONS_MAX)?;
 
         let mismatch = |reason: &str| TaskError::BindingMismatch { dispatch, reason: reason.to_owned() };
         let uses = self.info.get_entry_point(index);
@@ -141,13 +142,13 @@ impl Shader {
             return Err(TaskError::SliceMissing { dispatch });
         }
         let uniforms = variables.iter().filter(|v| v.access == Access::Uniform).count();
-        over(
+        at_most(
             "the number of storage buffers of an entry point",
             (variables.len() - uniforms) as u64,
             STORAGE_BUFFERS_MAX as u64,
         )?;
         // One is the slice uniform.
-        over("the number of uniforms of an entry point", uniforms as u64 + 1, UNIFORM_BUFFERS_MAX as u64)?;
+        at_most("the number of uniforms of an entry point", uniforms as u64 + 1, UNIFORM_BUFFERS_MAX as u64)?;
         Ok(Entry { variables })
     }
 
@@ -167,8 +168,8 @@ impl Shader {
                 private += self.type_bytes(variable.ty)?;
             }
         }
-        over("the memory of a workgroup in bytes", workgroup, WORKGROUP_BYTES_MAX)?;
-        over("the memory of an invocation in bytes", private, PRIVATE_BYTES_MAX)
+        at_most("the memory of a workgroup in bytes", workgroup, WORKGROUP_BYTES_MAX)?;
+        at_most("the memory of an invocation in bytes", private, PRIVATE_BYTES_MAX)
     }
 
     fn type_bytes(&self, ty: naga::Handle<naga::Type>) -> Result<u64, TaskError> {
@@ -178,8 +179,4 @@ impl Shader {
             reason: "a type is too large".to_owned(),
         })
     }
-}
-
-fn over(what: &'static str, value: u64, max: u64) -> Result<(), TaskError> {
-    if value <= max { Ok(()) } else { Err(TaskError::LimitExceeded { what, value, max }) }
 }

@@ -1,9 +1,6 @@
 //! What can be wrong with a task.
 
-use lull_runtime_api::RunOutcome;
 use lull_types::{BlobHash, Coded};
-
-use crate::gpu::GpuError;
 
 /// The task is at fault, and will fail on every device.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -90,31 +87,6 @@ impl Coded for TaskError {
             Self::SliceMissing { .. } => "wgsl_slice_missing",
             Self::SliceTooLong { .. } => "slice_too_long",
             Self::RunTooLong { .. } => "run_too_long",
-        }
-    }
-}
-
-/// Why a run did not get done.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RunError {
-    /// The task is at fault.
-    #[error(transparent)]
-    Task(#[from] TaskError),
-    /// The device is at fault.
-    #[error(transparent)]
-    Gpu(#[from] GpuError),
-    /// The worker asked to stop.
-    #[error("The run was stopped as asked.")]
-    Cancelled,
-}
-
-impl RunError {
-    /// The end of the run as it is told.
-    pub fn outcome(&self) -> RunOutcome {
-        match self {
-            Self::Task(error) => RunOutcome::TaskFault(error.fault()),
-            Self::Gpu(error) => RunOutcome::DeviceFault(error.fault()),
-            Self::Cancelled => RunOutcome::Cancelled,
         }
     }
 }

@@ -1,16 +1,14 @@
-//! All that can be known of a task before it touches a device. Pure.
+//! A task with its inputs and shaders, made ready to run.
 
 use std::collections::HashMap;
 
 use lull_runtime_api::{Limits, TaskInput};
 use lull_types::BlobHash;
-use lull_types::wgsl::{SLICE_GROUP, WgslBufferRole, WgslInit, WgslTask, limits};
+use lull_types::wgsl::{WgslBufferRole, WgslInit, WgslTask};
 
-use super::fault::TaskError;
-use super::shader::{Access, Shader};
-
-/// A uniform buffer that every device can bind: the default of WebGPU.
-const UNIFORM_BYTES_MAX: u64 = 64 * 1024;
+use crate::fault::TaskError;
+use crate::shader::{Access, Shader};
+use crate::shape::{malformed, shape};
 
 /// A task that keeps to every limit and whose parts fit each other.
 pub struct CheckedTask<'a> {
@@ -54,12 +52,7 @@ pub fn check<'a>(
     inputs: &'a [TaskInput],
     bounds: &Limits,
 ) -> Result<CheckedTask<'a>, TaskError> {
-    at_most("the description's length in bytes", payload.len() as u64, limits::PAYLOAD_BYTES_MAX as u64)?;
-    let task: WgslTask =
-        serde_json::from_slice(payload).map_err(|error| TaskError::Malformed(error.to_string()))?;
-    check_counts(&task)?;
-    check_buffers(&task, bounds)?;
-    check_outputs(&task)?;
+    let task = shape(payload, bounds.buffer_bytes_max)?;
     let blobs = check_inputs(&task, inputs)?;
     let mut shaders = Vec::with_capacity(task.shaders.len());
     for (position, source) in task.shaders.iter().enumerate() {
@@ -68,75 +61,6 @@ pub fn check<'a>(
     let plans = (0..task.dispatches.len()).map(|position| plan(&task, &shaders, position));
     let plans = plans.collect::<Result<_, _>>()?;
     Ok(CheckedTask { plans, blobs, task })
-}
-
-fn at_most(what: &'static str, value: u64, max: u64) -> Result<(), TaskError> {
-    if value <= max { Ok(()) } else { Err(TaskError::LimitExceeded { what, value, max }) }
-}
-
-fn malformed(reason: impl Into<String>) -> TaskError {
-    TaskError::Malformed(reason.into())
-}
-
-fn check_counts(task: &WgslTask) -> Result<(), TaskError> {
-    at_most("the number of shaders", task.shaders.len() as u64, limits::SHADERS_MAX as u64)?;
-    at_most("the number of buffers", task.buffers.len() as u64, limits::BUFFERS_MAX as u64)?;
-    at_most("the number of dispatches", task.dispatches.len() as u64, limits::DISPATCHES_MAX as u64)?;
-    at_most("the number of outputs", task.outputs.len() as u64, limits::OUTPUTS_MAX as u64)?;
-    for source in &task.shaders {
-        at_most("the length of a shader in bytes", source.len() as u64, limits::SHADER_BYTES_MAX as u64)?;
-    }
-    if task.dispatches.is_empty() || task.outputs.is_empty() {
-        return Err(malformed("it runs nothing or returns nothing"));
-    }
-    for dispatch in &task.dispatches {
-        at_most("the number of workgroups", dispatch.workgroups.into(), limits::WORKGROUPS_MAX.into())?;
-        let bindings = dispatch.bindings.len() as u64;
-        at_most("the number of bindings of a dispatch", bindings, limits::BUFFERS_MAX as u64)?;
-        if dispatch.workgroups == 0 {
-            return Err(malformed("a dispatch has no workgroups"));
-        }
-        if dispatch.shader as usize >= task.shaders.len() {
-            return Err(malformed(format!("there is no shader {}", dispatch.shader)));
-        }
-    }
-    Ok(())
-}
-
-fn check_buffers(task: &WgslTask, bounds: &Limits) -> Result<(), TaskError> {
-    let total_max = limits::BUFFER_BYTES_TOTAL_MAX.min(bounds.buffer_bytes_max);
-    let mut total = 0u64;
-    for (position, buffer) in task.buffers.iter().enumerate() {
-        total = total.saturating_add(buffer.bytes);
-        at_most("the size of all buffers in bytes", total, total_max)?;
-        if buffer.bytes == 0 || !buffer.bytes.is_multiple_of(4) {
-            return Err(malformed(format!("the size of buffer {position} is no multiple of 4 above zero")));
-        }
-        if buffer.role == WgslBufferRole::Uniform {
-            at_most("the size of a uniform buffer in bytes", buffer.bytes, UNIFORM_BYTES_MAX)?;
-        }
-        if let WgslInit::Words(words) = &buffer.init
-            && words.len() as u64 * 4 > buffer.bytes
-        {
-            return Err(malformed(format!("the content of buffer {position} is longer than the buffer")));
-        }
-    }
-    Ok(())
-}
-
-fn check_outputs(task: &WgslTask) -> Result<(), TaskError> {
-    let mut total = 0u64;
-    for &output in &task.outputs {
-        let buffer = task
-            .buffers
-            .get(output as usize)
-            .ok_or_else(|| malformed(format!("there is no buffer {output} to return")))?;
-        if buffer.role != WgslBufferRole::ReadWrite {
-            return Err(malformed(format!("buffer {output} is returned but never written")));
-        }
-        total += buffer.bytes;
-    }
-    at_most("the size of all outputs in bytes", total, limits::OUTPUT_BYTES_TOTAL_MAX)
 }
 
 fn check_inputs<'a>(
@@ -170,12 +94,6 @@ fn plan(task: &WgslTask, shaders: &[Shader], position: usize) -> Result<Dispatch
     for binding in &dispatch.bindings {
         let (group, number, buffer) = (binding.group, binding.binding, binding.buffer as usize);
         let place = format!("group {group}, binding {number}");
-        if group >= SLICE_GROUP {
-            return Err(mismatch(format!("{place}: jobs use groups below {SLICE_GROUP}")));
-        }
-        if buffer >= task.buffers.len() {
-            return Err(mismatch(format!("{place}: there is no buffer {buffer}")));
-        }
         if !shaders[shader].declares(group, number) {
             return Err(mismatch(format!("{place}: the shader has no such variable")));
         }
