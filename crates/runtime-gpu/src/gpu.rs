@@ -26,6 +26,11 @@ pub enum GpuError {
         "The GPU did not finish a short piece of work in time and is taken to hang. Work on it was stopped."
     )]
     Hang,
+    /// The drivers do not get done with loading.
+    #[error(
+        "A GPU's driver took too long to load. Restarting the computer, or updating the driver, may help."
+    )]
+    LoadTooLong,
     /// The driver does not get done with compiling.
     #[error("The GPU's driver took too long to compile shaders. Work on it was stopped.")]
     CompileTooLong,
@@ -50,6 +55,7 @@ impl Coded for GpuError {
             Self::NotOpened(_) => "device_not_opened",
             Self::TooSmall(_) => "device_limit_exceeded",
             Self::Hang => "gpu_hang",
+            Self::LoadTooLong => "driver_load_too_long",
             Self::CompileTooLong => "compile_too_long",
             Self::Lost(_) => "device_lost",
             Self::OutOfMemory => "out_of_device_memory",
@@ -62,7 +68,7 @@ impl Coded for GpuError {
 impl GpuError {
     /// Whether the process can no longer be trusted with a GPU, and has to end.
     pub fn ends_process(&self) -> bool {
-        matches!(self, Self::Hang | Self::CompileTooLong | Self::Lost(_))
+        matches!(self, Self::Hang | Self::LoadTooLong | Self::CompileTooLong | Self::Lost(_))
     }
 }
 

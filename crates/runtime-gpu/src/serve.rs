@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use lull_runtime_api::{
     FRAMES, FrameError, Limits, PROTOCOL_VERSION, Request, RunOutcome, RuntimeEvent, RuntimeInfo, TaskInput,
 };
-use lull_types::{Coded, Fault, JOB_KIND_WGSL, Measure};
+use lull_types::{Coded, Fault, JOB_KIND_WGSL, Measure, SandboxPart};
 use lull_wgsl::{CheckedTask, TaskError};
 
 use crate::adapters::Adapters;
@@ -69,8 +69,8 @@ impl Outbox {
 pub struct Options {
     /// How long a submission may take: [`crate::work::HANG_AFTER`] outside tests.
     pub hang_after: Duration,
-    /// How the process is locked down, in words.
-    pub sandbox: Vec<String>,
+    /// How the process is locked down.
+    pub sandbox: Vec<SandboxPart>,
 }
 
 /// Why serving ended. The process ends with it, at once.
@@ -223,6 +223,7 @@ impl Server<'_> {
         let Some(failure) = self.failure else { return Ok(()) };
         let event = failure(match step {
             Step::Submission => GpuError::Hang.fault(),
+            Step::Load => GpuError::LoadTooLong.fault(),
             Step::Compile => GpuError::CompileTooLong.fault(),
         });
         // A task whose shaders do not get compiled would stop every other device just so.
@@ -258,7 +259,7 @@ fn do_jobs(queue: &Receiver<Job>, work: &Work, inbound: &Sender<Inbound>) {
     let mut known: Option<Adapters> = None;
     let mut session = None;
     while let Ok(job) = queue.recv() {
-        let adapters = known.get_or_insert_with(|| work.step(Step::Submission, Adapters::find));
+        let adapters = known.get_or_insert_with(|| work.step(Step::Load, Adapters::find));
         let (event, ends_process) = match job {
             Job::Enumerate => (RuntimeEvent::Devices(adapters.infos()), false),
             Job::Benchmark { device, measures, budget_ms } => {

@@ -19,9 +19,14 @@ pub const SOFTWARE_PATIENCE: u32 = 6;
 /// How long a driver may compile the shaders of one task. The largest of our own take a second on software.
 pub const COMPILE_AFTER: Duration = Duration::from_secs(60);
 
+/// How long drivers may take to load and list their devices. Some seconds where a laptop's GPU has to wake up.
+pub const LOAD_AFTER: Duration = Duration::from_secs(60);
+
 /// A stretch of work that a driver may never return from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
+    /// Drivers load and list their devices.
+    Load,
     /// The driver compiles shaders.
     Compile,
     /// The GPU runs what was submitted.
@@ -88,6 +93,7 @@ impl Work {
     /// Runs `f`, which may get stuck in the driver, under the eyes of the protocol loop.
     pub fn step<T>(&self, step: Step, f: impl FnOnce() -> T) -> T {
         let limit = match step {
+            Step::Load => LOAD_AFTER,
             Step::Compile => COMPILE_AFTER,
             // Waiting has its own timeout, which gives the better error; this one is for drivers that ignore it.
             Step::Submission => self.hang_after() + self.hang_after() / 4,
