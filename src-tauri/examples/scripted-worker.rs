@@ -255,6 +255,7 @@ fn newcomer() -> Snapshot {
         state: StateView::Ready { reason: None },
         steps: Steps { devices_found: true, benchmarked: false, enrolled: false, first_receipt: false },
         hardware: None,
+        sandbox: Vec::new(),
         devices: vec![DeviceView {
             info: device(),
             lent: true,

@@ -14,6 +14,7 @@ pub fn snapshot() -> Snapshot {
         state: StateView::Ready { reason: None },
         steps: Steps { devices_found: true, benchmarked: true, enrolled: true, first_receipt: false },
         hardware: None,
+        sandbox: Vec::new(),
         devices: Vec::new(),
         network: None,
         wallet: None,

@@ -1,6 +1,6 @@
 //! What a worker asks of a runtime, and what the runtime tells it.
 
-use lull_types::{BenchmarkReport, BlobHash, DeviceInfo, Fault, Measure, Measurement};
+use lull_types::{BenchmarkReport, BlobHash, DeviceInfo, Fault, Measure, Measurement, SandboxPart};
 use serde::{Deserialize, Serialize};
 
 /// Worker → runtime. A runtime does one thing at a time; a second `Benchmark` or `Run` before the first has
@@ -85,9 +85,8 @@ pub struct RuntimeInfo {
     pub version: String,
     /// Job kinds that it runs.
     pub kinds: Vec<String>,
-    /// How the process is locked down, in words; empty when it is not. A line that begins with `missing:` names a
-    /// part that this system lacks.
-    pub sandbox: Vec<String>,
+    /// How the process is locked down; empty when it is not.
+    pub sandbox: Vec<SandboxPart>,
 }
 
 /// Runtime → worker.

@@ -32,6 +32,8 @@ fn main() -> ExitCode {
     };
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
+        // It ends in the worker's log, which is a file.
+        .with_ansi(false)
         .with_env_filter(
             EnvFilter::try_from_env("LULL_LOG").unwrap_or_else(|_| EnvFilter::new("warn,wgpu_hal=error")),
         )

@@ -9,6 +9,7 @@ mod key;
 mod money;
 mod picture;
 mod receipt;
+mod sandbox;
 mod time;
 mod wallet;
 pub mod wgsl;
@@ -22,6 +23,7 @@ pub use key::{Domain, KeyError, SecretKey, Signature};
 pub use money::{BaseUnits, MoneyError};
 pub use picture::PictureTile;
 pub use receipt::{CountersignedReceipt, Receipt, ReceiptLeaf, SignedReceipt};
+pub use sandbox::SandboxPart;
 pub use time::UnixMillis;
 pub use wallet::{WalletAddress, WalletAddressError};
 

@@ -2,7 +2,7 @@
 
 use lull_types::{
     AssignmentId, BaseUnits, BenchmarkReport, DeviceInfo, DeviceTelemetry, Fault, HardwareReport, JobId,
-    Measure, PictureTile, UnixMillis, WalletAddress, WorkerId,
+    Measure, PictureTile, SandboxPart, UnixMillis, WalletAddress, WorkerId,
 };
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -36,6 +36,8 @@ pub struct Snapshot {
     pub steps: Steps,
     /// The machine, once it is known.
     pub hardware: Option<HardwareReport>,
+    /// How jobs are locked in on it: what holds, and what this system lacks. Empty until that is known.
+    pub sandbox: Vec<SandboxPart>,
     /// Its devices.
     pub devices: Vec<DeviceView>,
     /// The network joined or being joined.

@@ -56,7 +56,7 @@ fn found() -> FoundDevices {
         memory_bytes: 16 << 30,
         devices: vec![device()],
     };
-    FoundDevices { hardware, kinds: vec![JOB_KIND_WGSL.to_owned()] }
+    FoundDevices { hardware, kinds: vec![JOB_KIND_WGSL.to_owned()], sandbox: Vec::new() }
 }
 
 fn measured(stage: &Stage) -> BenchmarkReport {

@@ -6,6 +6,7 @@ import type { HardwareReport } from "./HardwareReport";
 import type { Intent } from "./Intent";
 import type { NetworkView } from "./NetworkView";
 import type { Notice } from "./Notice";
+import type { SandboxPart } from "./SandboxPart";
 import type { Settings } from "./Settings";
 import type { StateView } from "./StateView";
 import type { Steps } from "./Steps";
@@ -49,6 +50,10 @@ steps: Steps,
  * The machine, once it is known.
  */
 hardware: HardwareReport | null, 
+/**
+ * How jobs are locked in on it: what holds, and what this system lacks. Empty until that is known.
+ */
+sandbox: Array<SandboxPart>, 
 /**
  * Its devices.
  */

@@ -10,6 +10,7 @@ use landlock::{
 use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
 
 use super::{Policy, SandboxError, system_calls};
+use lull_types::SandboxPart;
 
 /// The newest rules that we know; an older kernel enforces what it can of them.
 const LANDLOCK: ABI = ABI::V9;
@@ -59,22 +60,24 @@ const NOTHINGS: &[&str] = &["/dev/null", "/dev/zero"];
 const GPUS: &[&str] = &["/dev/dri", "/dev/kfd", "/dev/dxg"];
 
 /// Gives up all that `policy` does not keep.
-pub(super) fn lock_down(policy: &Policy) -> Result<Vec<String>, SandboxError> {
+pub(super) fn lock_down(policy: &Policy) -> Result<Vec<SandboxPart>, SandboxError> {
     let mut held = limit_resources(policy)?;
     // Neither a core dump nor a process of the same user sees what a customer sent.
     set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(|error| refused("dumpable", error))?;
-    held.push("no core dumps, not traceable".to_owned());
+    held.push(SandboxPart::held("no core dumps, not traceable"));
     // Landlock and seccomp both need it, and without either it still keeps set-user-id programs out.
     rustix::thread::set_no_new_privs(true).map_err(|error| refused("no_new_privs", error))?;
-    held.push("no new privileges".to_owned());
+    held.push(SandboxPart::held("no new privileges"));
 
     let status = restrict_files(policy).map_err(|error| refused("landlock", error))?;
     held.extend(files_in_words(policy, &status));
     held.push(match system_calls::restrict() {
-        Ok(()) => "seccomp: no sockets, no other processes, no programs, no kernel interfaces".to_owned(),
+        Ok(()) => {
+            SandboxPart::held("seccomp: no sockets, no other processes, no programs, no kernel interfaces")
+        }
         Err(error) => {
             let kernel = kernel();
-            format!("missing: seccomp ({kernel} says: {error}); the process can reach the network")
+            SandboxPart::missing(format!("seccomp ({kernel} says: {error}); a job could reach the network"))
         }
     });
     Ok(held)
@@ -84,7 +87,7 @@ fn refused(step: &'static str, reason: impl ToString) -> SandboxError {
     SandboxError::Refused { step, reason: reason.to_string() }
 }
 
-fn limit_resources(policy: &Policy) -> Result<Vec<String>, SandboxError> {
+fn limit_resources(policy: &Policy) -> Result<Vec<SandboxPart>, SandboxError> {
     let limits = [
         (Resource::Core, 0, "RLIMIT_CORE"),
         (Resource::Nofile, OPEN_FILES_MAX, "RLIMIT_NOFILE"),
@@ -100,7 +103,7 @@ fn limit_resources(policy: &Policy) -> Result<Vec<String>, SandboxError> {
         setrlimit(resource, Rlimit { current: limit, maximum: limit }).map_err(|e| refused(step, e))?;
     }
     let mebibytes = policy.memory_bytes_max / (1024 * 1024);
-    Ok(vec![format!("memory: at most {mebibytes} MiB")])
+    Ok(vec![SandboxPart::held(format!("memory: at most {mebibytes} MiB"))])
 }
 
 fn restrict_files(policy: &Policy) -> Result<RestrictionStatus, RulesetError> {
@@ -136,31 +139,37 @@ fn gpu_devices() -> Vec<PathBuf> {
     named.chain(nvidia).collect()
 }
 
-fn files_in_words(policy: &Policy, status: &RestrictionStatus) -> Vec<String> {
+fn files_in_words(policy: &Policy, status: &RestrictionStatus) -> Vec<SandboxPart> {
     let version = match status.landlock {
         LandlockStatus::Available { effective_abi, .. } => effective_abi as u32,
         _ => 0,
     };
-    let holds = format!(
+    let holds = SandboxPart::held(format!(
         "landlock (version {version}): no files but {}, the GPU's and the system's libraries",
         policy.scratch.display()
-    );
+    ));
     match status.ruleset {
         RulesetStatus::FullyEnforced => vec![holds],
         RulesetStatus::PartiallyEnforced => {
-            let mut words = vec![holds];
+            let mut parts = vec![holds];
             // What else newer versions add, seccomp refuses as well.
             if version < ABI::V3 as u32 {
-                words.push(format!("missing: landlock's guard of truncation ({} is too old)", kernel()));
+                parts.push(SandboxPart::missing(format!(
+                    "landlock's guard of truncation ({} is too old)",
+                    kernel()
+                )));
             }
-            words
+            parts
         }
         RulesetStatus::NotEnforced => {
             let why = match status.landlock {
                 LandlockStatus::NotEnabled => "has it switched off",
                 _ => "does not have it",
             };
-            vec![format!("missing: landlock ({} {why}); the process can read the user's files", kernel())]
+            vec![SandboxPart::missing(format!(
+                "landlock ({} {why}); a job could read the user's files",
+                kernel()
+            ))]
         }
     }
 }

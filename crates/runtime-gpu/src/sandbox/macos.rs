@@ -3,6 +3,7 @@
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::path::Path;
 
+use lull_types::SandboxPart;
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 use super::{Policy, SandboxError};
@@ -34,24 +35,22 @@ unsafe extern "C" {
 }
 
 /// Gives up all that `policy` does not keep.
-pub(super) fn lock_down(policy: &Policy) -> Result<Vec<String>, SandboxError> {
+pub(super) fn lock_down(policy: &Policy) -> Result<Vec<SandboxPart>, SandboxError> {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     setrlimit(Resource::Core, none)
         .map_err(|error| SandboxError::Refused { step: "RLIMIT_CORE", reason: error.to_string() })?;
-    let mut held = vec!["no core dumps".to_owned()];
+    let mut held = vec![SandboxPart::held("no core dumps")];
     held.push(match apply(&profile(&policy.scratch)) {
-        Ok(()) => format!(
+        Ok(()) => SandboxPart::held(format!(
             "seatbelt: no network, no other processes, no files of the user but {}",
             policy.scratch.display()
-        ),
-        Err(reason) => {
-            format!(
-                "missing: the seatbelt ({reason}); the process can reach the network and the user's files"
-            )
-        }
+        )),
+        Err(reason) => SandboxPart::missing(format!(
+            "the seatbelt ({reason}); a job could reach the network and the user's files"
+        )),
     });
     // The system ignores resource limits on memory.
-    held.push("missing: a limit of memory, which macOS does not enforce".to_owned());
+    held.push(SandboxPart::missing("a limit of memory, which macOS does not enforce"));
     Ok(held)
 }
 

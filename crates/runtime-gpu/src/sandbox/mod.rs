@@ -14,7 +14,7 @@ mod windows;
 
 use std::path::PathBuf;
 
-use lull_types::Coded;
+use lull_types::{Coded, SandboxPart};
 
 /// What the process keeps.
 #[derive(Clone, Debug)]
@@ -71,13 +71,13 @@ impl Policy {
 /// Locks the process down to the usual policy. To be called first thing in `main`: threads that run already
 /// keep some of their rights.
 ///
-/// Returns what holds, in words; a part that this system lacks begins with `missing:`.
-pub fn lock_down() -> Result<Vec<String>, SandboxError> {
+/// Returns what holds, and what this system lacks.
+pub fn lock_down() -> Result<Vec<SandboxPart>, SandboxError> {
     lock_down_to(&Policy::of_this_process()?)
 }
 
 /// Locks the process down to `policy`, as [`lock_down`] does.
-pub fn lock_down_to(policy: &Policy) -> Result<Vec<String>, SandboxError> {
+pub fn lock_down_to(policy: &Policy) -> Result<Vec<SandboxPart>, SandboxError> {
     #[cfg(target_os = "linux")]
     return linux::lock_down(policy);
     #[cfg(target_os = "macos")]
@@ -87,6 +87,6 @@ pub fn lock_down_to(policy: &Policy) -> Result<Vec<String>, SandboxError> {
     #[cfg(not(any(target_os = "linux", target_os = "macos", windows)))]
     {
         let _ = policy;
-        Ok(vec!["missing: this system has no sandbox that is known here".to_owned()])
+        Ok(vec![SandboxPart::missing("this system has no sandbox that is known here")])
     }
 }

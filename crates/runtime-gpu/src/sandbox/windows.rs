@@ -16,6 +16,8 @@ use windows_sys::Win32::System::Threading::{
     SetProcessMitigationPolicy,
 };
 
+use lull_types::SandboxPart;
+
 use super::{Policy, SandboxError};
 
 /// Mitigations: which, their flags as winnt.h lays them out in one word, and what they are for.
@@ -31,24 +33,26 @@ const MITIGATIONS: &[(PROCESS_MITIGATION_POLICY, u32, &str)] = &[
 ];
 
 /// Gives up all that `policy` does not keep.
-pub(super) fn lock_down(policy: &Policy) -> Result<Vec<String>, SandboxError> {
+pub(super) fn lock_down(policy: &Policy) -> Result<Vec<SandboxPart>, SandboxError> {
     let mut held = Vec::new();
     for &(mitigation, flags, words) in MITIGATIONS {
         held.push(match mitigate(mitigation, flags) {
-            Ok(()) => words.to_owned(),
-            Err(error) => format!("missing: {words} ({error})"),
+            Ok(()) => SandboxPart::held(words),
+            Err(error) => SandboxPart::missing(format!("{words} ({error})")),
         });
     }
     held.push(match lower_token() {
-        Ok(()) => "low integrity: writes to no file and no key of the user; no privileges".to_owned(),
-        Err(error) => format!("missing: low integrity ({error}); the process can change the user's files"),
+        Ok(()) => SandboxPart::held("low integrity: writes to no file and no key of the user; no privileges"),
+        Err(error) => {
+            SandboxPart::missing(format!("low integrity ({error}); a job could change the user's files"))
+        }
     });
-    held.push(format!(
+    held.push(SandboxPart::held(format!(
         "memory: at most {} MiB, if the worker made a job object",
         policy.memory_bytes_max / (1024 * 1024)
-    ));
+    )));
     // Only an AppContainer would refuse both, and GPU drivers of older releases do not load in one.
-    held.push("missing: a ban of reading the user's files and of the network".to_owned());
+    held.push(SandboxPart::missing("a ban of reading the user's files and of the network"));
     Ok(held)
 }
 

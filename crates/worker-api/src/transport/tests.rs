@@ -32,6 +32,7 @@ fn snapshot(taken_at: u64) -> Snapshot {
         state: StateView::Ready { reason: None },
         steps: Steps { devices_found: true, benchmarked: true, enrolled: true, first_receipt: false },
         hardware: None,
+        sandbox: Vec::new(),
         devices: Vec::new(),
         network: None,
         wallet: None,

@@ -95,6 +95,10 @@ pub(super) fn status(snapshot: &Snapshot) -> Vec<String> {
         let measured = device.benchmark.as_ref().map_or("not measured".to_owned(), benchmark);
         lines.push(format!("  device {}  {}{lent}: {measured}", device.info.index, device.info.name));
     }
+    for (at, part) in snapshot.sandbox.iter().enumerate() {
+        let title = if at == 0 { "jobs are" } else { "" };
+        lines.push(format!("  {title:<8}  {}{}", if part.holds { "" } else { "NOT: " }, plain(&part.words)));
+    }
     let earnings = &snapshot.earnings;
     lines.push(format!(
         "  earned    {} today, {} in seven days, {} in all, {} receipts",

@@ -1,6 +1,6 @@
 //! The devices: finding them, and what is done about one that fails.
 
-use lull_types::{DeviceInfo, Fault, HardwareReport, UnixMillis};
+use lull_types::{DeviceInfo, Fault, HardwareReport, SandboxPart, UnixMillis};
 
 use super::Machine;
 use super::backoff::{ASK, Chance, DEVICE, LOCAL};
@@ -23,7 +23,7 @@ pub(super) enum Hardware {
     /// They failed.
     Failed { fault: Fault, retry_at: UnixMillis },
     /// They answered.
-    Known { report: HardwareReport, kinds: Vec<String> },
+    Known { report: HardwareReport, kinds: Vec<String>, sandbox: Vec<SandboxPart> },
 }
 
 /// Whether work was asked for.
@@ -144,10 +144,10 @@ impl Machine {
             Ok(found)
         });
         match found {
-            Ok(FoundDevices { hardware, kinds }) => {
+            Ok(FoundDevices { hardware, kinds, sandbox }) => {
                 self.hardware_failures = 0;
                 self.devices = hardware.devices.iter().cloned().map(Device::new).collect();
-                self.hardware = Hardware::Known { report: hardware, kinds };
+                self.hardware = Hardware::Known { report: hardware, kinds, sandbox };
                 self.offer_revision += 1;
             }
             Err(fault) => {

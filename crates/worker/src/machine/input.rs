@@ -1,7 +1,7 @@
 //! What the machine is told. The shell turns everything that happens into one of these.
 
 use lull_network_api::{NetworkMessage, NetworkTicket};
-use lull_types::{BenchmarkReport, BlobHash, Fault, HardwareReport, Measure, WalletAddress};
+use lull_types::{BenchmarkReport, BlobHash, Fault, HardwareReport, Measure, SandboxPart, WalletAddress};
 use lull_worker_api::{PauseFor, SettingsChange};
 
 use super::id::{LeaseId, SessionId, TransferId};
@@ -150,6 +150,8 @@ pub struct FoundDevices {
     pub hardware: HardwareReport,
     /// Job kinds that the installed runtimes run.
     pub kinds: Vec<String>,
+    /// How their processes are locked down on this machine.
+    pub sandbox: Vec<SandboxPart>,
 }
 
 /// How a run ended.

@@ -334,7 +334,7 @@ impl Machine {
 
     /// What this worker offers; `None` while a device that could be offered is not measured, or none is.
     fn enrolment(&self) -> Option<Enrolment> {
-        let Hardware::Known { report, kinds } = &self.hardware else { return None };
+        let Hardware::Known { report, kinds, .. } = &self.hardware else { return None };
         if !self.can_enrol() {
             return None;
         }

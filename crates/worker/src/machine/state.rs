@@ -22,9 +22,9 @@ impl Machine {
     /// Everything that the machine knows, for people. `utc_offset_minutes` is how far local time is ahead of
     /// UTC, so that a day is the contributor's.
     pub fn view(&self, now: UnixMillis, utc_offset_minutes: i32) -> View {
-        let hardware = match &self.hardware {
-            Hardware::Known { report, .. } => Some(report.clone()),
-            Hardware::Unknown | Hardware::Looking | Hardware::Failed { .. } => None,
+        let (hardware, sandbox) = match &self.hardware {
+            Hardware::Known { report, sandbox, .. } => (Some(report.clone()), sandbox.clone()),
+            Hardware::Unknown | Hardware::Looking | Hardware::Failed { .. } => (None, Vec::new()),
         };
         let devices = self.devices.iter().map(|device| DeviceFacts {
             info: device.info.clone(),
@@ -37,6 +37,7 @@ impl Machine {
             state: self.state(now),
             steps: self.steps(),
             hardware,
+            sandbox,
             devices: devices.collect(),
             network: self.network_view(),
             wallet: self.wallet,

@@ -1,6 +1,6 @@
 //! What the machine knows of itself, for people. The shell completes it to a snapshot.
 
-use lull_types::{BenchmarkReport, DeviceInfo, Fault, HardwareReport, WalletAddress};
+use lull_types::{BenchmarkReport, DeviceInfo, Fault, HardwareReport, SandboxPart, WalletAddress};
 use lull_worker_api::{EarningsView, Intent, NetworkView, Notice, Settings, StateView, Steps};
 
 /// The machine's part of a [`lull_worker_api::Snapshot`]. The shell adds the protocol and worker versions, the
@@ -15,6 +15,8 @@ pub struct View {
     pub steps: Steps,
     /// The machine's hardware, once it is known.
     pub hardware: Option<HardwareReport>,
+    /// How runtimes are locked down on it; empty until that is known.
+    pub sandbox: Vec<SandboxPart>,
     /// Its devices.
     pub devices: Vec<DeviceFacts>,
     /// The network joined or being joined.

@@ -102,20 +102,20 @@ pub(super) async fn find_devices(context: &Context) -> Result<FoundDevices, Faul
     let found = async {
         let process = RuntimeProcess::start(context.command(FOLDER)?).await?;
         let devices = process.devices().await;
-        let kinds = process.info().kinds.clone();
+        let info = process.info().clone();
         process.stop(END_GRACE).await;
-        devices.map(|devices| (devices, kinds))
+        devices.map(|devices| (devices, info))
     };
     let found = found.await;
     context.remove_scratch(FOLDER).await;
-    let (devices, kinds) = found.map_err(|error| error.fault())?;
+    let (devices, info) = found.map_err(|error| error.fault())?;
     if devices.is_empty() {
         let sentence = "no GPU was found on this machine; install its driver from the vendor and try again";
         return Err(Fault::new("no_device", sentence));
     }
     let hardware = tokio::task::spawn_blocking(move || telemetry::hardware(devices)).await;
     let hardware = hardware.map_err(|error| Fault::new("internal", error.to_string()))?;
-    Ok(FoundDevices { hardware, kinds })
+    Ok(FoundDevices { hardware, kinds: info.kinds, sandbox: info.sandbox })
 }
 
 /// Measures one device with a process of its own, for the command line where no worker runs.

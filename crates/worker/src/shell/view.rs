@@ -99,6 +99,7 @@ impl Viewer {
             state: view.state,
             steps: view.steps,
             hardware: view.hardware,
+            sandbox: view.sandbox,
             devices,
             network: view.network,
             wallet: view.wallet,

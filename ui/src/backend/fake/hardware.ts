@@ -4,6 +4,7 @@ import type { DeviceInfo } from '../../bindings/DeviceInfo';
 import type { HardwareReport } from '../../bindings/HardwareReport';
 import type { Measure } from '../../bindings/Measure';
 import type { Measurement } from '../../bindings/Measurement';
+import type { SandboxPart } from '../../bindings/SandboxPart';
 import type { Random } from './random';
 
 const GIB = 1024 ** 3;
@@ -34,6 +35,14 @@ const integratedChip: DeviceInfo = {
   storage_buffer_bytes_max: 2 * GIB - 4,
   features: ['f16', 'subgroup'],
 };
+
+/** As on Windows, where one part is missing. */
+export const simulatedSandbox: SandboxPart[] = [
+  { holds: true, words: 'no other processes' },
+  { holds: true, words: 'low integrity: writes to no file and no key of the user; no privileges' },
+  { holds: true, words: 'memory: at most 8192 MiB' },
+  { holds: false, words: "a ban of reading the user's files and of the network" },
+];
 
 export const simulatedHardware: HardwareReport = {
   os: 'Debian GNU/Linux 12',

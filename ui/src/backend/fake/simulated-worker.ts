@@ -9,7 +9,7 @@ import type { Settings } from '../../bindings/Settings';
 import type { Snapshot } from '../../bindings/Snapshot';
 import type { StateView } from '../../bindings/StateView';
 import { effortShare, simulatedEstimate } from './estimate';
-import { benchmarkAt, benchmarkReport, simulatedHardware } from './hardware';
+import { benchmarkAt, benchmarkReport, simulatedHardware, simulatedSandbox } from './hardware';
 import { SimulatedJobs, TASK_RUN_MS } from './jobs';
 import { SimulatedLedger } from './ledger';
 import { hexDigits, seededRandom, type Random } from './random';
@@ -308,6 +308,7 @@ export class SimulatedWorker {
         first_receipt: this.ledger.receipts.length > 0,
       },
       hardware: found ? simulatedHardware : null,
+      sandbox: found ? simulatedSandbox : [],
       devices: devices.map((info) => ({
         info,
         lent: !this.settings.devices_not_lent.includes(info.index),

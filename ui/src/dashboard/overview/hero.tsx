@@ -129,7 +129,7 @@ export function Hero({ rows, pictures }: HeroProps) {
               <span className="font-medium">{pictured.title}</span>{' '}
               <span className="text-on-sky-muted">{pictured.customer}</span>
             </p>
-            <p className="figures text-on-sky-muted">
+            <p className="figures text-on-sky-muted" data-testid="picture-share">
               {t('overview.picture_done', { share: formatPercent(pictured.share, i18n.language) })}
             </p>
           </div>

@@ -7,6 +7,7 @@ import { PageHeading } from '../page-heading';
 import { AboutSection } from './about-section';
 import { DevicesSection } from './devices-section';
 import { LookSection } from './look-section';
+import { SandboxSection } from './sandbox-section';
 import { Section } from './section';
 import { WalletSection } from './wallet-section';
 
@@ -29,6 +30,7 @@ export function SettingsPage() {
         </div>
         <div className="grid gap-5">
           <DevicesSection />
+          <SandboxSection />
           <AboutSection />
         </div>
       </div>

@@ -58,6 +58,7 @@ pub fn found(devices: u32) -> FoundDevices {
             devices: (0..devices).map(device).collect(),
         },
         kinds: vec!["wgsl/1".into()],
+        sandbox: Vec::new(),
     }
 }
 
