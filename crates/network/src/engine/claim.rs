@@ -61,13 +61,15 @@ impl Engine {
             .optional()?;
         let Some((class, FromJson(kinds))) = known else {
             let sentence = "this worker is not enrolled, so it gets no work; enrol first";
-            self.no_work(turn, worker, device, "not_enrolled", sentence);
+            let reason = Fault::new("not_enrolled", sentence);
+            self.no_work(turn, worker, device, reason, self.config.policy.no_work_retry_ms);
             return Ok(());
         };
         let Some(class) = class else {
             let sentence =
                 format!("device {device} was not measured when this worker enrolled; enrol again with it");
-            self.no_work(turn, worker, device, "device_not_enrolled", &sentence);
+            let reason = Fault::new("device_not_enrolled", sentence);
+            self.no_work(turn, worker, device, reason, self.config.policy.no_work_retry_ms);
             return Ok(());
         };
         if let Some(open) = AssignmentRow::open_of_device(turn.tx, worker, device)? {
@@ -78,7 +80,9 @@ impl Engine {
         }
         let ago = |ms: u64| UnixMillis(turn.now.0.saturating_sub(ms));
         let policy = &self.config.policy;
-        let (paused_since, blamed_since) = (ago(policy.handback_pause_ms), ago(policy.blame_pause_ms));
+        let is_alone = self.sessions.len() < 2;
+        let pause_ms = if is_alone { policy.handback_pause_alone_ms } else { policy.handback_pause_ms };
+        let (paused_since, blamed_since) = (ago(pause_ms), ago(policy.blame_pause_ms));
         let asker = Asker { worker, device, class, kinds, paused_since, blamed_since };
         if let Some(task) = find_second(turn.tx, &asker)? {
             return self.place(turn, &asker, task, Purpose::Second);
@@ -87,14 +91,23 @@ impl Engine {
             return self.place(turn, &asker, task, Purpose::First);
         }
         let reason = why_idle(turn.tx, &asker, turn.now)?;
-        self.no_work(turn, worker, device, &reason.code, &reason.sentence);
+        let retry_ms = match reason.code.as_str() {
+            "tasks_for_others" => self.config.policy.no_work_retry_ms.min(pause_ms),
+            _ => self.config.policy.no_work_retry_ms,
+        };
+        self.no_work(turn, worker, device, reason, retry_ms);
         self.sessions.wait(worker, device, asker.class, asker.kinds);
         Ok(())
     }
 
-    fn no_work(&self, turn: &mut Turn<'_>, worker: WorkerId, device: u32, code: &str, sentence: &str) {
-        let retry_after_ms = self.config.policy.no_work_retry_ms;
-        let reason = Fault::new(code, sentence);
+    fn no_work(
+        &self,
+        turn: &mut Turn<'_>,
+        worker: WorkerId,
+        device: u32,
+        reason: Fault,
+        retry_after_ms: u64,
+    ) {
         self.send(turn, worker, NetworkMessage::NoWork { device, reason, retry_after_ms });
     }
 

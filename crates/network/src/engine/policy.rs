@@ -40,6 +40,9 @@ pub struct Policy {
     pub backoff_ms_max: u64,
     /// After a worker gave a task back or let it expire, how long it goes to others.
     pub handback_pause_ms: u64,
+    /// The same while no other worker is connected: there is nobody to prefer, but a task that breaks a worker
+    /// must not come back at once either.
+    pub handback_pause_alone_ms: u64,
     /// After a worker blamed a task, how long it goes to others. Then the same worker may try again, so that a
     /// task also comes to an end where there is only one worker.
     pub blame_pause_ms: u64,
@@ -79,6 +82,8 @@ impl Default for Policy {
             backoff_ms_first: 1_000,
             backoff_ms_max: MINUTE_MS,
             handback_pause_ms: MINUTE_MS,
+            // A device that was lost is usually back by then.
+            handback_pause_alone_ms: 5_000,
             // Others come first by far, and a lone worker brings a bad task to its end within an hour.
             blame_pause_ms: 10 * MINUTE_MS,
             // A trusted runtime that lost its device has a fresh process by the second try.

@@ -199,6 +199,28 @@ fn hand_backs_count_only_where_they_blame_the_task() {
 }
 
 #[test]
+fn what_was_given_back_comes_again_sooner_to_a_lone_worker() {
+    // others connected, ms passed, whether it comes again
+    for (others, ms, again) in [(0, 4_999, false), (0, 5_000, true), (1, 59_999, false), (1, 60_000, true)] {
+        let mut rig = Rig::with_runtime(Policy::default());
+        let customer = rig.customer(1);
+        rig.job(customer, "job", 1);
+        let worker = rig.worker(1);
+        let assignment = rig.take(worker);
+        rig.hand_back(worker, assignment.id, "device_lost");
+        for other in 0..others {
+            rig.worker(100 + other);
+        }
+        rig.pass(ms);
+        if again {
+            assert_eq!(rig.take(worker).task, assignment.task, "{others} others, {ms} ms");
+        } else {
+            assert_eq!(rig.idle(worker), "tasks_for_others", "{others} others, {ms} ms");
+        }
+    }
+}
+
+#[test]
 fn a_lone_worker_brings_a_bad_task_to_its_end() {
     let mut rig = Rig::with_runtime(Policy::default());
     let customer = rig.customer(1);
