@@ -43,6 +43,8 @@ enum Command {
     },
     /// End a pause now.
     Resume,
+    /// End the worker; running tasks are handed back first.
+    Shutdown,
     /// Measure a device.
     Benchmark(benchmark::Args),
     /// Join a network, and turn work on.
@@ -75,6 +77,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Status { json } => remote::status(json).await,
         Command::Pause { minutes } => remote::pause(minutes).await,
         Command::Resume => remote::resume().await,
+        Command::Shutdown => remote::shutdown().await,
         Command::Benchmark(args) => benchmark::run(args).await,
         Command::Enrol { ticket } => remote::enrol(ticket).await,
         Command::Receipts(ReceiptsCommand::Verify { file, json }) => receipts::verify(file, json).await,

@@ -91,6 +91,9 @@ pub(super) async fn spawn(command: &RuntimeCommand) -> Result<Spawned, RuntimeEr
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true);
+    // Ctrl-C in a terminal is for the worker, which then ends its runtimes in order.
+    #[cfg(unix)]
+    child.process_group(0);
     #[cfg(windows)]
     {
         /// `CREATE_NO_WINDOW`: no console flashes up on the contributor's screen.

@@ -51,6 +51,10 @@ pub(super) async fn resume() -> Result<ExitCode, Fault> {
     done(Command::Resume, "Work goes on.").await
 }
 
+pub(super) async fn shutdown() -> Result<ExitCode, Fault> {
+    done(Command::Shutdown, "The worker puts its work away and ends.").await
+}
+
 pub(super) async fn enrol(ticket: Option<String>) -> Result<ExitCode, Fault> {
     done(Command::Enrol { ticket }, "Joining; “lull-worker status” shows how far it is.").await
 }
