@@ -1,8 +1,7 @@
 //! Processes killed at bad moments: nothing is lost, nothing is paid twice, and work resumes.
 
 use anyhow::Result;
-use lull_network_api::customer::{Job, JobState};
-use lull_tests::{Machine, Network, eventually, spin_task};
+use lull_tests::{Machine, Network, eventually, settled, spin_task};
 use lull_types::wgsl::WgslTask;
 use lull_worker_api::{AssignmentStage, Snapshot, StateView};
 
@@ -16,20 +15,6 @@ fn long_tasks(count: u32) -> Vec<WgslTask> {
 fn runs(snapshot: &Snapshot) -> bool {
     matches!(&snapshot.state, StateView::Working { assignments }
         if assignments.iter().any(|assignment| assignment.stage == AssignmentStage::Running))
-}
-
-async fn settled(network: &Network, machine: &Machine, job: &Job, count: u32) -> Result<()> {
-    assert_eq!((job.state, job.tasks_done), (JobState::Done, count), "{:?}", job.fault);
-    let earned = u64::from(count) * PRICE;
-    assert_eq!((job.spent.0, job.reserved.0), (earned, 0));
-    machine.until("every receipt", |snapshot| snapshot.earnings.receipts >= count).await?;
-    assert_eq!(machine.verified_receipts().await?, (count, earned), "each task is paid once");
-    let metrics = network.metrics().await?;
-    let accounts = metrics.iter().filter(|(name, _)| name.starts_with("lull_ledger_base_units{"));
-    let balances: Vec<f64> = accounts.map(|(_, balance)| *balance).collect();
-    assert!(balances.len() > 4, "{metrics:?}");
-    assert_eq!(balances.iter().sum::<f64>(), 0.0, "the ledger sums to zero");
-    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -52,7 +37,7 @@ async fn a_worker_killed_in_the_middle_of_a_task_goes_on() -> Result<()> {
         machine.start().await?;
     }
     let job = customer.finished(id).await?;
-    settled(&network, &machine, &job, 3).await
+    settled(&network, &machine, &job, 3, PRICE).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -68,7 +53,7 @@ async fn a_runtime_killed_in_the_middle_of_a_task_costs_only_time() -> Result<()
         assert!(killed.success());
     }
     let job = customer.finished(id).await?;
-    settled(&network, &machine, &job, 2).await
+    settled(&network, &machine, &job, 2, PRICE).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -88,5 +73,5 @@ async fn a_network_killed_twice_pays_each_task_once() -> Result<()> {
         network.crash_and_restart().await?;
     }
     let job = customer.finished(id).await?;
-    settled(&network, &machine, &job, 24).await
+    settled(&network, &machine, &job, 24, PRICE).await
 }

@@ -1,6 +1,7 @@
 //! Real processes together, on loopback.
 #![allow(clippy::unwrap_used, reason = "a test may end where its world is not as it must be")]
 
+mod disk_full;
 mod killed;
 mod main_job;
 mod together;

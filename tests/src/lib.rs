@@ -4,13 +4,17 @@
 //! who submits jobs to it over HTTP. Everything is on loopback and ends with the test.
 
 mod customer;
+mod disk;
 mod network;
 mod process;
+mod settled;
 mod worker;
 
 pub use customer::{Customer, spin_task, spin_value};
+pub use disk::SmallDisk;
 pub use network::Network;
 pub use process::{Process, built, eventually};
+pub use settled::settled;
 pub use worker::Machine;
 
 /// Bound on anything that a scenario waits for: a hundred times what it takes on two busy cores, so that only a

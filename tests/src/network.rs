@@ -26,6 +26,7 @@ struct NewCustomer {
 #[derive(Debug)]
 pub struct Network {
     folder: TempDir,
+    data: PathBuf,
     process: Option<Process>,
     ready: Ready,
 }
@@ -33,9 +34,19 @@ pub struct Network {
 impl Network {
     /// A new network, on ports of its own.
     pub async fn start() -> Result<Self> {
+        Self::begin(None).await
+    }
+
+    /// A new network that keeps its data elsewhere, such as on a small disk.
+    pub async fn start_at(data: PathBuf) -> Result<Self> {
+        Self::begin(Some(data)).await
+    }
+
+    async fn begin(data: Option<PathBuf>) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let (process, ready) = run(folder.path(), &[]).await?;
-        Ok(Self { folder, process: Some(process), ready })
+        let data = data.unwrap_or_else(|| folder.path().join("data"));
+        let (process, ready) = run(folder.path(), &data, &[]).await?;
+        Ok(Self { folder, data, process: Some(process), ready })
     }
 
     /// Its ticket.
@@ -44,8 +55,8 @@ impl Network {
     }
 
     /// Where it keeps its data.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
+    pub fn data(&self) -> &Path {
+        &self.data
     }
 
     /// Ends it at once, as a power cut would, and starts it again at the same place.
@@ -66,7 +77,8 @@ impl Network {
     pub async fn restart(&mut self) -> Result<()> {
         let http = self.ready.http.trim_start_matches("http://").to_owned();
         let address = listen_address(&self.ready.ticket)?;
-        let (process, ready) = run(self.folder.path(), &["--http", &http, "--listen", &address]).await?;
+        let (process, ready) =
+            run(self.folder.path(), &self.data, &["--http", &http, "--listen", &address]).await?;
         self.process = Some(process);
         self.ready = ready;
         Ok(())
@@ -77,7 +89,7 @@ impl Network {
         let mut command = tokio::process::Command::new(built("lull-network")?);
         command
             .args(["customer", "add", name, "--deposit", &deposit.to_string(), "--data-dir"])
-            .arg(self.folder());
+            .arg(&self.data);
         let output = command.kill_on_drop(true).output().await?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         ensure!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
@@ -102,10 +114,10 @@ fn listen_address(ticket: &str) -> Result<String> {
     Ok(loopback.context("the ticket has no loopback address")?.to_string())
 }
 
-async fn run(folder: &Path, more: &[&str]) -> Result<(Process, Ready)> {
-    let log: PathBuf = folder.join("network.log");
+async fn run(logs: &Path, data: &Path, more: &[&str]) -> Result<(Process, Ready)> {
+    let log = logs.join("network.log");
     let mut process = Process::start("lull-network", log, |command| {
-        command.arg("--data-dir").arg(folder).args(more);
+        command.arg("--data-dir").arg(data).args(more);
     })?;
     let line = process.line().await?.with_context(|| process.log_tail())?;
     let ready = serde_json::from_str(&line).with_context(|| format!("unexpected first line: {line}"))?;
