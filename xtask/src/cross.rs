@@ -1,49 +1,64 @@
-//! Windows and macOS from a Linux machine: type checks, and Windows programs under Wine, where it is set up.
+//! Windows and macOS from a Linux machine: type checks, and Windows tests under Wine.
 //!
-//! The set-up is a shell file that puts a toolchain with the targets' standard libraries on the path; its own
-//! path is in `LULL_CROSS_ENV`. A toolchain that has the targets by itself (`rustup target add`) needs none.
+//! `xtask/cross-toolchain.sh` makes what this needs, from Debian's packages.
+
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use crate::command::{output, program, root, run, target};
+use crate::command::{program, root, run, target};
+use crate::setup::cache;
 
-const WINDOWS: &str = "x86_64-pc-windows-msvc";
-const MACOS: &str = "aarch64-apple-darwin";
-/// Where it is looked for without that.
-const DEFAULT_ENV: &str = "/opt/wincross/env";
+/// The targets that are type-checked: those that people are given, where no linker is needed.
+const CHECKED: &[&str] = &["x86_64-pc-windows-msvc", "aarch64-apple-darwin"];
+/// The one whose tests run under Wine: it can be linked with Debian's packages.
+const RUN: &str = "x86_64-pc-windows-gnu";
 
-/// What is checked.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
-    /// The programs that run on contributors' machines without a window, and what they share: these hold almost
-    /// all that is written for one system.
-    Programs,
-    /// The app too, whose window library takes as long again.
-    All,
+/// The programs that run on contributors' machines without a window, and what they share: these hold almost all
+/// that is written for one system. The app's window library takes as long again to check.
+const PROGRAMS: &str = "-p lull-worker -p lull-runtime-gpu -p lull-network";
+
+/// Libraries whose tests say something about Windows: files, pipes, processes, databases.
+const TESTED: &str = "-p lull-types -p lull-checks -p lull-frame -p lull-guards -p lull-wgsl -p lull-runtime-api \
+    -p lull-worker-api -p lull-network-api -p lull-worker --lib";
+
+/// Where the toolchain is.
+fn folder() -> PathBuf {
+    cache().join("cross")
 }
 
-/// Type-checks both, or says why not.
-pub fn check(scope: Scope) -> Result<()> {
-    let env = std::env::var("LULL_CROSS_ENV").unwrap_or_else(|_| DEFAULT_ENV.to_owned());
-    let prelude = if std::path::Path::new(&env).exists() {
-        format!(". '{env}' && ")
-    } else {
-        let installed = output(program("rustup").args(["target", "list", "--installed"])).unwrap_or_default();
-        if !installed.contains(WINDOWS) || !installed.contains(MACOS) {
-            println!(
-                "SKIPPED: no toolchain here has the targets {WINDOWS} and {MACOS} (see CONTRIBUTING.md)"
-            );
-            return Ok(());
-        }
-        String::new()
-    };
-    let packages = match scope {
-        Scope::Programs => "-p lull-worker -p lull-runtime-gpu -p lull-network",
-        Scope::All => "--workspace",
-    };
-    println!("type-checking {WINDOWS} and {MACOS}");
+/// Sets everything up, checks the whole workspace, and runs the Windows tests.
+pub fn everything() -> Result<()> {
+    if !cfg!(target_os = "linux") {
+        println!("SKIPPED: this is done on Linux");
+        return Ok(());
+    }
+    run(program("bash").arg(root().join("xtask/cross-toolchain.sh")).arg(folder()))?;
+    check_packages("--workspace")?;
+    println!("running Windows tests under Wine");
+    cargo(&format!("test --quiet {TESTED} --target {RUN}"))
+}
+
+/// Type-checks the programs where the toolchain is set up, or says that it is not.
+pub fn check() -> Result<()> {
+    if !Path::new(&folder().join("env")).exists() {
+        println!("SKIPPED: `cargo xtask cross` sets up a toolchain for it, once");
+        return Ok(());
+    }
+    check_packages(PROGRAMS)
+}
+
+fn check_packages(packages: &str) -> Result<()> {
+    println!("type-checking {}", CHECKED.join(" and "));
+    let targets: Vec<_> = CHECKED.iter().map(|target| format!("--target {target}")).collect();
+    cargo(&format!("check --quiet {packages} {}", targets.join(" ")))
+}
+
+fn cargo(arguments: &str) -> Result<()> {
+    let env = folder().join("env");
     let line = format!(
-        "{prelude}cargo check --quiet {packages} --target {WINDOWS} --target {MACOS} --target-dir '{}'",
+        ". '{}' && cargo {arguments} --target-dir '{}'",
+        env.display(),
         target().join("cross").display()
     );
     run(program("bash").args(["-c", &line]).current_dir(root()))

@@ -20,7 +20,7 @@ Usage: cargo xtask COMMAND
   test           everything that must pass
   bundle         deb and rpm packages with the app, worker, runtime and network
   bindings       write the user interface's types from the worker's
-  cross          type-check Windows and macOS; run the Windows tests under Wine where it is set up
+  cross          set up a toolchain for it, type-check Windows and macOS, run Windows tests under Wine
   fuzz [SECONDS] run every fuzz target for so long (default 60)
   window [RUNS]  walk the real window from wizard to first receipt, RUNS times (default 1)
   setup          install what building and testing need";
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
         "test" => test::test(),
         "bundle" => bundle::bundle(),
         "bindings" => bindings::write(),
-        "cross" => cross::check(cross::Scope::All),
+        "cross" => cross::everything(),
         "fuzz" => fuzz::run(rest.first().and_then(|text| text.parse().ok()).unwrap_or(60)),
         "window" => test::window(rest.first().and_then(|text| text.parse().ok()).unwrap_or(1)),
         "setup" => setup::everything(),

@@ -127,12 +127,16 @@ pub fn npm_packages(folder: &Path) -> Result<()> {
     std::fs::write(stamp, lock).context("cannot note which npm packages are installed")
 }
 
-/// Where tools lie that are built from crates.io and were not found on the path: outside the repository, so that
-/// every clone on a machine shares them.
-pub fn tools() -> PathBuf {
+/// Where lies what is made once: outside the repository, so that every clone on a machine shares it.
+pub fn cache() -> PathBuf {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let cache = cache.or_else(|| std::env::home_dir().map(|home| home.join(".cache")));
-    cache.map_or_else(|| target().join("tools"), |cache| cache.join("lull/tools"))
+    cache.map_or_else(target, |cache| cache.join("lull"))
+}
+
+/// Tools that are built from crates.io and were not found on the path.
+fn tools() -> PathBuf {
+    cache().join("tools")
 }
 
 /// A tool by its full path: the one on the path, else the one that was built here.

@@ -44,7 +44,7 @@ fn all(stages: &mut Stages) -> Result<()> {
         run(nextest().args(["run", "--workspace", "--all-targets", "--no-run"]))
     })?;
     stages.stage("fuzz every wire parser", || fuzz::run(FUZZ_SECONDS))?;
-    stages.stage("Windows and macOS", || cross::check(cross::Scope::Programs))?;
+    stages.stage("Windows and macOS", cross::check)?;
     stages.stage("tray", tray)?;
     stages.stage("real window", || window_runs(1))
 }
