@@ -1,10 +1,11 @@
 #!/usr/bin/env node
 // The real app in a real window, from a first start to a receipt that is checked:
 //
-//   node window.mjs --app target/release/lull [--runs 20] [--worker PATH] [--artefacts FOLDER]
+//   node window.mjs --app target/release/lull [--runs 20] [--worker PATH] [--artefacts FOLDER] [--picture]
 //
 // Needs Xvfb, dbus-run-session, WebKitWebDriver and tauri-driver. Prints a line for each run and
-// "N passed, N failed" at the end; leaves pictures of each step, and the app's output, in the artefacts folder.
+// "N passed, N failed" at the end; leaves pictures of each step, and the app's output, in the artefacts folder. With
+// --picture each run goes on until a job's picture is all but done, and photographs that for the README.
 import { resolve } from 'node:path';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,7 +14,7 @@ import { parseArgs } from 'node:util';
 import { startDisplay } from './lib/display.mjs';
 import { freshHome } from './lib/home.mjs';
 import { openWindow } from './lib/session.mjs';
-import { fromWizardToReceipt } from './lib/walk.mjs';
+import { fromWizardToReceipt, untilPictureIsThere } from './lib/walk.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const { values } = parseArgs({
@@ -22,6 +23,7 @@ const { values } = parseArgs({
     worker: { type: 'string' },
     runs: { type: 'string', default: '1' },
     port: { type: 'string', default: '4444' },
+    picture: { type: 'boolean', default: false },
     artefacts: { type: 'string', default: join(here, 'artefacts') },
   },
 });
@@ -47,6 +49,7 @@ for (let run = 0; run < Number(values.runs); run += 1) {
     });
     const opened = Date.now() - began;
     const times = await fromWizardToReceipt(window);
+    if (values.picture) await untilPictureIsThere(window);
     passed += 1;
     console.log(`run ${run}: ok, window ${opened} ms, ${times}`);
   } catch (error) {

@@ -10,6 +10,9 @@ const BENCHMARK_MS = 240_000;
 /** What a contributor is promised: money within a minute of enrolling. Twice that, as two cores do everything. */
 const FIRST_RECEIPT_MS = 120_000;
 
+/** A picture has 48 tiles, and takes turns with another job: some minutes on a software adapter. */
+const PICTURE_MS = 900_000;
+
 const BAD_ADDRESS = 'this-is-no-address';
 
 /** Walks; throws at the first thing that is not as promised. Returns the times worth telling, as text. */
@@ -102,6 +105,15 @@ export async function fromWizardToReceipt({ browser, photograph }) {
 
   const seconds = (from, to) => `${((to - from) / 1000).toFixed(1)} s`;
   return `benchmarked after ${seconds(began, benchmarked)}, first receipt ${seconds(enrolled, receipt)} after enrolling`;
+}
+
+/** Waits until most of a picture has been rendered here, and photographs it. */
+export async function untilPictureIsThere({ browser, photograph }) {
+  await browser.$('[data-testid="nav-overview"]').click();
+  const share = async () => Number.parseInt(await browser.$('[data-testid="picture-share"]').getText(), 10);
+  // Not all of it: the next job's picture takes its place at once.
+  await browser.waitUntil(async () => (await share()) >= 90, { timeout: PICTURE_MS, timeoutMsg: 'the picture was not finished', interval: 500 });
+  await photograph('picture');
 }
 
 function expect(holds, message) {
