@@ -62,12 +62,17 @@ impl Accumulator {
 
 /// The siblings on the way from leaf `index` to the root, from below; `None` when there is no such leaf.
 pub fn prove(leaves: &[Vec<u8>], index: usize) -> Option<Vec<BlobHash>> {
-    if index >= leaves.len() {
+    let hashes: Vec<BlobHash> = leaves.iter().map(|leaf| leaf_hash(leaf)).collect();
+    prove_hashed(&hashes, index)
+}
+
+/// [`prove`] for leaves whose hashes are known already.
+pub fn prove_hashed(hashes: &[BlobHash], index: usize) -> Option<Vec<BlobHash>> {
+    if index >= hashes.len() {
         return None;
     }
-    let hashes: Vec<BlobHash> = leaves.iter().map(|leaf| leaf_hash(leaf)).collect();
     let mut path = Vec::new();
-    descend(&hashes, index, &mut path);
+    descend(hashes, index, &mut path);
     Some(path)
 }
 
