@@ -261,6 +261,7 @@ fn newcomer() -> Snapshot {
             lent: true,
             telemetry: DeviceTelemetry::default(),
             benchmark: None,
+            timed_gigaflops: None,
         }],
         network: None,
         wallet: None,

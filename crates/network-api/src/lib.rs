@@ -4,10 +4,12 @@
 //! ([`WorkerMessage`] one way, [`NetworkMessage`] the other) and one more for each blob ([`BlobRequest`],
 //! [`BlobResponse`], then raw bytes). Every message is one of [`FRAMES`].
 
+mod challenge;
 pub mod customer;
 mod message;
 mod ticket;
 
+pub use challenge::{CHALLENGE_REPLY_FRAMES, CHALLENGE_REQUEST_FRAMES, ChallengeReply, ChallengeRequest};
 pub use lull_frame::FrameError;
 pub use message::{
     ALPN, Assignment, Balance, BlobRequest, BlobResponse, Enrolment, NetworkInfo, NetworkMessage, Verdict,

@@ -101,6 +101,13 @@ pub enum NetworkMessage {
         /// When to ask again. The network also sends an unasked `WorkWaiting` when that changes.
         retry_after_ms: u64,
     },
+    /// What the network's own challenge found of a device.
+    Timed {
+        /// Device index.
+        device: u32,
+        /// GFLOP/s of matrix products.
+        gigaflops: f64,
+    },
     /// Work has arrived: ask again now.
     WorkWaiting,
     /// A report is stored durably.

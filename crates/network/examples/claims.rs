@@ -74,7 +74,10 @@ fn report(line: &str) {
 
 fn measure(path: &Path, workers: u32, time: Duration) -> anyhow::Result<f64> {
     let connection = store::open(path, store::Journal::Durable)?;
-    let config = Config { policy: Policy { newcomer_tasks: 0, ..Policy::default() }, ..Config::default() };
+    let config = Config {
+        policy: Policy { newcomer_tasks: 0, timing_valid_ms: None, ..Policy::default() },
+        ..Config::default()
+    };
     let mut seed = [0; 32];
     seed[..8].copy_from_slice(&clock().0.to_be_bytes());
     let engine = Engine::new(SecretKey::from_bytes(&[1; 32]), config, seed);
@@ -127,6 +130,7 @@ async fn drive(
                 Effect::JobChanged { .. }
                 | Effect::Progress { .. }
                 | Effect::DropSession { .. }
+                | Effect::Time { .. }
                 | Effect::Answer(_) => {}
             }
         }

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use lull_network::customers;
+use lull_network::engine::Policy;
 use lull_network::http::Tls;
 use lull_network::service::{Service, ServiceConfig};
 use lull_types::BaseUnits;
@@ -137,6 +138,7 @@ async fn run(run: Run, data_dir: PathBuf) -> anyhow::Result<()> {
         data_dir,
         name,
         practice: run.practice,
+        policy: Policy::default(),
         listen: run.listen.unwrap_or(listen),
         advertise: run.advertise,
         http: run.http.unwrap_or(http),

@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::blobs::Blobs;
 use crate::data_dir::{DataDir, DataDirError, write_secret};
-use crate::engine::{BlobOwner, CheckOutcome, Config, Effect, Engine, Input};
-use crate::gateway::{EnginePort, Gateway, GatewayConfig, Hub, OpenAssignment, close_code};
+use crate::engine::{BlobOwner, CheckOutcome, Config, Effect, Engine, Input, Policy};
+use crate::gateway::{self, EnginePort, Gateway, GatewayConfig, Hub, OpenAssignment, close_code};
 use crate::http::{self, Desk, HttpConfig, Tls};
 use crate::metrics::Metrics;
 use crate::reader::{self, Reader};
@@ -39,6 +39,8 @@ pub struct ServiceConfig {
     pub name: String,
     /// Practice tokens, practice customers and sample jobs.
     pub practice: bool,
+    /// What it decides by.
+    pub policy: Policy,
     /// Where workers dial; port 0 takes a free one.
     pub listen: SocketAddr,
     /// Addresses for the ticket besides those found here.
@@ -123,7 +125,7 @@ impl Service {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(|_| DataDirError::NoRandomness.fault())?;
         let engine_config =
-            Config { name: config.name.clone(), practice: config.practice, ..Config::default() };
+            Config { name: config.name.clone(), practice: config.practice, policy: config.policy.clone() };
         let engine = Engine::new(key.clone(), engine_config, seed);
         let (effects, released) = mpsc::unbounded_channel();
         let (inbox, writer) = writer::start(connection, engine, now, move |effect| {
@@ -248,6 +250,16 @@ async fn carry_out(
                 let check = request.check;
                 if let Some(outcome) = verifier.check(request) {
                     port.tell(Input::CheckEnded { check, outcome }).await;
+                }
+            }
+            Effect::Time { worker, session, claims } => {
+                // Without a connection the engine has heard, or soon hears, of the session's end.
+                if let Some(connection) = hub.connection(worker, session) {
+                    let port = port.clone();
+                    tokio::spawn(async move {
+                        let findings = gateway::time(connection, claims).await;
+                        port.tell(Input::Timed { worker, session, findings }).await;
+                    });
                 }
             }
             Effect::DropSession { worker, session, reason } => {

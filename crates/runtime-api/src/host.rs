@@ -41,7 +41,7 @@ pub use activity::{Benchmarking, Running};
 pub use error::RuntimeError;
 pub use find::find_runtime;
 
-use crate::{Limits, Request, RuntimeInfo, TaskInput};
+use crate::{ChallengeAnswer, ChallengeStep, Limits, Request, RuntimeInfo, TaskInput};
 use supervisor::Command;
 
 /// Events are far smaller than requests: the largest carries the outputs of one task. What is over that is
@@ -209,6 +209,16 @@ impl RuntimeProcess {
             end,
         })?;
         Ok(Running::new(events, ended, self.exit.clone()))
+    }
+
+    /// Takes a step of the network's challenge. It goes on until it ends, is cancelled, or the future is dropped.
+    ///
+    /// # Errors
+    /// [`RuntimeError::ChallengeFailed`] with the runtime's fault, or what ended the process.
+    pub async fn challenge(&self, step: ChallengeStep) -> Result<ChallengeAnswer, RuntimeError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::Challenge { step, reply })?;
+        self.answered(answer).await
     }
 
     /// Asks the runtime to stop what it does. The activity's handle tells when it has. Does nothing when it

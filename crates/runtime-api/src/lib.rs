@@ -9,7 +9,9 @@ pub mod host;
 mod message;
 
 pub use lull_frame::FrameError;
-pub use message::{Limits, Request, RunOutcome, RuntimeEvent, RuntimeInfo, TaskInput};
+pub use message::{
+    ChallengeAnswer, ChallengeStep, Limits, Request, RunOutcome, RuntimeEvent, RuntimeInfo, TaskInput,
+};
 
 /// Version of the messages; both sides must have the same. Raised with every change of [`Request`] or
 /// [`RuntimeEvent`].

@@ -1,5 +1,6 @@
 //! What a worker asks of a runtime, and what the runtime tells it.
 
+use lull_checks::product::{OpenedRow, Product};
 use lull_types::{BenchmarkReport, BlobHash, DeviceInfo, Fault, Measure, Measurement, SandboxPart};
 use serde::{Deserialize, Serialize};
 
@@ -36,10 +37,37 @@ pub enum Request {
         /// Bounds on the run.
         limits: Limits,
     },
-    /// Stop what is being done, at the next slice. Answered with `RunEnded(Cancelled)` or `BenchmarkEnded`.
+    /// One step of the network's timed challenge. Answered with [`RuntimeEvent::ChallengeAnswered`].
+    Challenge(ChallengeStep),
+    /// Stop what is being done, at the next slice. Answered with the end of what was being done.
     Cancel,
     /// End the process.
     Shutdown,
+}
+
+/// A step of the timed challenge. They come in this order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ChallengeStep {
+    /// Open a device, compile kernels and choose the fastest: what may be done before the clock runs.
+    Prepare {
+        /// [`DeviceInfo::index`].
+        device: u32,
+    },
+    /// Compute a product and commit to its rows.
+    Commit(Product),
+    /// Show rows of it.
+    Open(Vec<u64>),
+}
+
+/// What a step gave.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ChallengeAnswer {
+    /// The device is ready.
+    Prepared,
+    /// The root over the rows' digests.
+    Committed(BlobHash),
+    /// The rows that were asked for, in that order.
+    Opened(Vec<OpenedRow>),
 }
 
 /// An input blob. The receiver checks the hash.
@@ -116,6 +144,8 @@ pub enum RuntimeEvent {
     },
     /// The run ended.
     RunEnded(RunOutcome),
+    /// A step of the challenge ended: done, or `Err` with what was wrong (code `cancelled` after a cancel).
+    ChallengeAnswered(Result<ChallengeAnswer, Fault>),
     /// A request was refused and nothing was done.
     Refused(Fault),
 }

@@ -5,8 +5,10 @@
 
 pub mod adapters;
 pub mod benchmark;
+pub mod challenge;
 pub mod gpu;
 pub mod process;
+pub mod product;
 pub mod sandbox;
 pub mod serve;
 pub mod wgsl;

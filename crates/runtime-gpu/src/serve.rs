@@ -11,13 +11,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use lull_runtime_api::{
-    FRAMES, FrameError, Limits, PROTOCOL_VERSION, Request, RunOutcome, RuntimeEvent, RuntimeInfo, TaskInput,
+    ChallengeStep, FRAMES, FrameError, Limits, PROTOCOL_VERSION, Request, RunOutcome, RuntimeEvent,
+    RuntimeInfo, TaskInput,
 };
 use lull_types::{Coded, Fault, JOB_KIND_WGSL, Measure, SandboxPart};
 use lull_wgsl::{CheckedTask, TaskError};
 
 use crate::adapters::Adapters;
 use crate::benchmark::{self, BenchmarkError};
+use crate::challenge::{ChallengeError, Challenged};
 use crate::gpu::GpuError;
 use crate::wgsl::{self, RunError};
 use crate::work::{Pulse, Step, Work};
@@ -95,6 +97,7 @@ enum Job {
     Enumerate,
     Benchmark { device: u32, measures: Vec<Measure>, budget_ms: u64 },
     Run { device: u32, kind: String, payload: Vec<u8>, inputs: Vec<TaskInput>, limits: Limits },
+    Challenge(ChallengeStep),
 }
 
 impl Job {
@@ -103,6 +106,7 @@ impl Job {
         match self {
             Self::Enumerate => RuntimeEvent::Refused,
             Self::Benchmark { .. } => |fault| RuntimeEvent::BenchmarkEnded(Err(fault)),
+            Self::Challenge(_) => |fault| RuntimeEvent::ChallengeAnswered(Err(fault)),
             Self::Run { .. } => |fault| RuntimeEvent::RunEnded(RunOutcome::DeviceFault(fault)),
         }
     }
@@ -180,6 +184,7 @@ impl Server<'_> {
                 }
                 Inbound::Request(Request::Cancel) => self.cancelled.store(true, Ordering::Relaxed),
                 Inbound::Request(Request::Enumerate) => self.start(Job::Enumerate)?,
+                Inbound::Request(Request::Challenge(step)) => self.start(Job::Challenge(step))?,
                 Inbound::Request(Request::Benchmark { device, measures, budget_ms }) => {
                     self.start(Job::Benchmark { device, measures, budget_ms })?;
                 }
@@ -258,11 +263,19 @@ fn do_jobs(queue: &Receiver<Job>, work: &Work, inbound: &Sender<Inbound>) {
     // Asked once: drivers take long to load, and indices must not change.
     let mut known: Option<Adapters> = None;
     let mut session = None;
+    let mut challenged = Challenged::default();
     while let Ok(job) = queue.recv() {
         let adapters = known.get_or_insert_with(|| work.step(Step::Load, Adapters::find));
         let (event, ends_process) = match job {
             Job::Enumerate => (RuntimeEvent::Devices(adapters.infos()), false),
+            Job::Challenge(step) => {
+                session = None;
+                let result = challenged.step(step, adapters, work);
+                let ends_process = matches!(&result, Err(ChallengeError::Gpu(error)) if error.ends_process());
+                (RuntimeEvent::ChallengeAnswered(result.map_err(|error| error.fault())), ends_process)
+            }
             Job::Benchmark { device, measures, budget_ms } => {
+                challenged = Challenged::default();
                 // What it holds would be missing from the device that is measured.
                 session = None;
                 let budget = Duration::from_millis(budget_ms);

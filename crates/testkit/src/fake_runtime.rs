@@ -12,8 +12,10 @@ use std::ops::ControlFlow;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use lull_checks::product::{ProductFault, Reference};
 use lull_runtime_api::{
-    FRAMES, FrameError, PROTOCOL_VERSION, Request, RunOutcome, RuntimeEvent, RuntimeInfo,
+    ChallengeAnswer, ChallengeStep, FRAMES, FrameError, PROTOCOL_VERSION, Request, RunOutcome, RuntimeEvent,
+    RuntimeInfo,
 };
 use lull_types::{BenchmarkReport, Fault, JOB_KIND_WGSL, Measure, Measurement, UnixMillis};
 
@@ -42,7 +44,7 @@ pub fn serve(
             }
         }
     });
-    let mut fake = Fake { behaviour, output, requests, greeted: false, runs: 0 };
+    let mut fake = Fake { behaviour, output, requests, greeted: false, runs: 0, computed: None };
     loop {
         match fake.requests.recv() {
             Err(_) | Ok(Err(FrameError::Closed)) => return Ok(()),
@@ -62,6 +64,8 @@ struct Fake<'a, W> {
     requests: Receiver<Result<Request, FrameError>>,
     greeted: bool,
     runs: u32,
+    /// The product of the challenge.
+    computed: Option<Reference>,
 }
 
 /// What interrupts work.
@@ -91,6 +95,10 @@ impl<W: Write> Fake<'_, W> {
                 let devices = self.behaviour.devices.clone();
                 self.say(&RuntimeEvent::Devices(devices))?;
             }
+            Request::Challenge(step) => {
+                let answer = self.challenge(step);
+                self.say(&RuntimeEvent::ChallengeAnswered(answer))?;
+            }
             Request::Benchmark { device, measures, .. } => return self.benchmark(device, &measures),
             Request::Run { device, kind, payload, inputs, limits } => {
                 self.runs += 1;
@@ -107,6 +115,27 @@ impl<W: Write> Fake<'_, W> {
             }
         }
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// Answers as a device would, at the pace of a processor.
+    fn challenge(&mut self, step: ChallengeStep) -> Result<ChallengeAnswer, Fault> {
+        let unusable = |fault: ProductFault| Fault::new("challenge_unusable", fault.to_string());
+        match step {
+            ChallengeStep::Prepare { device } => {
+                self.device(device).ok_or_else(|| Fault::new("no_such_device", "there is no such device"))?;
+                Ok(ChallengeAnswer::Prepared)
+            }
+            ChallengeStep::Commit(product) => {
+                product.check_shape().map_err(unusable)?;
+                let computed = self.computed.insert(Reference::compute(product));
+                Ok(ChallengeAnswer::Committed(computed.root()))
+            }
+            ChallengeStep::Open(rows) => {
+                let out_of_order = || Fault::new("challenge_out_of_order", "the challenge came out of order");
+                let computed = self.computed.as_ref().ok_or_else(out_of_order)?;
+                computed.open(&rows).map(ChallengeAnswer::Opened).map_err(unusable)
+            }
+        }
     }
 
     fn greet(&mut self, protocol: u16) -> anyhow::Result<()> {

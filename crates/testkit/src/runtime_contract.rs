@@ -33,6 +33,8 @@ macro_rules! runtime_contract {
             lists_its_devices,
             measures_what_is_asked,
             cancels_a_benchmark,
+            answers_the_challenge,
+            takes_no_step_of_the_challenge_out_of_order,
             runs_a_task,
             gives_the_same_twice,
             survives_bad_tasks,

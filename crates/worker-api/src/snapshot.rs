@@ -200,6 +200,8 @@ pub struct DeviceView {
     pub telemetry: DeviceTelemetry,
     /// Its last benchmark.
     pub benchmark: Option<BenchmarkReport>,
+    /// GFLOP/s of matrix products that the network itself has timed on it.
+    pub timed_gigaflops: Option<f64>,
 }
 
 /// The network joined or being joined.

@@ -4,18 +4,20 @@
 //! their hash, everything has a bound in time, and everything can be cancelled.
 
 mod blob;
+mod challenge;
 mod link;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use iroh::endpoint::{QuicTransportConfig, presets};
+use iroh::endpoint::{QuicTransportConfig, VarInt, presets};
 use iroh::{Endpoint, EndpointAddr, RelayMode, RelayUrl, TransportAddr};
 use lull_network_api::{ALPN, FrameError, NetworkTicket};
 use lull_types::{Coded, SecretKey};
 use tokio::sync::OnceCell;
 
 pub use blob::{BlobFailure, get_blob, put_blob};
+pub use challenge::ChallengeStream;
 pub use link::{Link, LinkEvent};
 
 /// A network within reach answers in well under a second; this covers a sleeping access point and a relay.
@@ -24,6 +26,9 @@ const DIAL_TIMEOUT: Duration = Duration::from_secs(15);
 /// Below the 30 s after which either end takes the connection for lost, and as rare as that allows. iroh keeps
 /// each network path alive every 5 s on its own account.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
+
+/// Streams that the network may have open: a challenge for each device, and mining frames hold a dozen.
+const CHALLENGES_MAX: u32 = 16;
 
 /// A session cannot be had, or broke.
 #[derive(Debug, thiserror::Error)]
@@ -85,7 +90,11 @@ impl Dialer {
     }
 
     async fn bind(&self) -> Result<Endpoint, SessionError> {
-        let transport = QuicTransportConfig::builder().keep_alive_interval(KEEP_ALIVE).build();
+        let transport = QuicTransportConfig::builder()
+            .keep_alive_interval(KEEP_ALIVE)
+            .max_concurrent_bidi_streams(VarInt::from_u32(CHALLENGES_MAX))
+            .max_concurrent_uni_streams(VarInt::from_u32(0))
+            .build();
         Endpoint::builder(presets::Minimal)
             .secret_key(iroh::SecretKey::from_bytes(&self.key.to_bytes()))
             .relay_mode(RelayMode::Disabled)

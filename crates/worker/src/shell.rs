@@ -3,6 +3,7 @@
 //! One loop owns the machine. Whatever takes time runs in a task of its own and comes back as an [`Input`]; the
 //! loop itself waits for nothing but the journal, which must be written before what follows from it.
 
+mod challenges;
 mod handle;
 mod practice;
 mod publisher;
@@ -31,6 +32,7 @@ use crate::machine::{Effect, Identity, Input, Machine, SessionId, TransferFailur
 use crate::paths::Paths;
 use crate::session::{Dialer, Link, LinkEvent};
 use crate::telemetry::{KeptEnergy, Source};
+use challenges::Challenges;
 pub use handle::Handle;
 use handle::Request;
 pub use practice::NETWORK_BIN_ENV;
@@ -123,6 +125,7 @@ pub async fn start(options: Options) -> Result<(Handle, JoinHandle<()>), Fault> 
         dialer: Dialer::new(key),
         links: HashMap::new(),
         transfers: HashMap::new(),
+        challenges: Challenges::default(),
         practice: None,
         network_program,
         practice_folder: paths.practice(),
@@ -149,6 +152,7 @@ struct Shell {
     dialer: Dialer,
     links: HashMap<SessionId, Link>,
     transfers: HashMap<TransferId, CancellationToken>,
+    challenges: Challenges,
     practice: Option<Practice>,
     network_program: Option<PathBuf>,
     practice_folder: PathBuf,
@@ -249,6 +253,8 @@ impl Shell {
             | Input::DevicesFound(_)
             | Input::BenchmarkProgress { .. }
             | Input::BenchmarkEnded { .. }
+            | Input::ChallengeAsked { .. }
+            | Input::ChallengeEnded { .. }
             | Input::RunProgress { .. }
             | Input::PracticeStarted(Ok(_))
             | Input::SessionOpened { .. }
@@ -308,6 +314,14 @@ impl Shell {
                 });
             }
             Effect::StartBenchmark { lease } => self.runtimes.benchmark(lease),
+            Effect::AnswerChallenge { lease, challenge } => {
+                self.runtimes.challenge(lease, self.challenges.take(challenge));
+            }
+            Effect::DeclineChallenge { challenge, fault } => {
+                if let Some(stream) = self.challenges.take(challenge) {
+                    tokio::spawn(stream.decline(fault));
+                }
+            }
             Effect::Run { lease, assignment } => {
                 self.viewer.run_prepared(lease, assignment.id);
                 self.runtimes.run(lease, assignment);
@@ -327,11 +341,13 @@ impl Shell {
             }
             Effect::OpenSession { session, ticket } => {
                 let inputs = self.inputs.clone();
+                let challenges = self.challenges.clone();
                 let link = Link::open(self.dialer.clone(), ticket, move |event| {
                     let inputs = inputs.clone();
+                    let input = session_input(session, event, &challenges);
                     async move {
                         // The shell is gone only when the process ends.
-                        let _ = inputs.send(session_input(session, event)).await;
+                        let _ = inputs.send(input).await;
                     }
                 });
                 self.links.insert(session, link);
@@ -464,10 +480,14 @@ pub(crate) fn network_of(snapshot: &Snapshot) -> Option<NetworkId> {
     snapshot.network.as_ref()?.id.parse().ok()
 }
 
-fn session_input(session: SessionId, event: LinkEvent) -> Input {
+fn session_input(session: SessionId, event: LinkEvent, challenges: &Challenges) -> Input {
     match event {
         LinkEvent::Opened => Input::SessionOpened { session },
         LinkEvent::Said(message) => Input::NetworkSaid { session, message },
+        LinkEvent::Challenged(stream) => {
+            let device = stream.device;
+            Input::ChallengeAsked { challenge: challenges.keep(stream), device }
+        }
         LinkEvent::Lost(fault) => Input::SessionLost { session, fault },
     }
 }

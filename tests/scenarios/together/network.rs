@@ -1,7 +1,7 @@
 //! The network's engine on an in-memory store, with the shell's part played here.
 
 use lull_network::engine::{
-    Against, BlobOwner, CheckOutcome, Config, Effect, Engine, Input, JobSpec, SessionId, TaskSpec,
+    Against, BlobOwner, CheckOutcome, Config, Effect, Engine, Input, JobSpec, Policy, SessionId, TaskSpec,
 };
 use lull_network::{ledger, store};
 use lull_network_api::customer::Job;
@@ -29,6 +29,12 @@ pub struct Network {
     trusted: bool,
     crashed: bool,
     customers: Vec<CustomerId>,
+}
+
+/// As real networks decide, but that simulated devices compute nothing that could be timed.
+fn config() -> Config {
+    let policy = Policy { timing_valid_ms: None, ..Policy::default() };
+    Config { policy, ..Config::default() }
 }
 
 impl Network {
@@ -105,7 +111,7 @@ impl Network {
     pub fn start(&mut self, stage: &mut Stage) {
         self.life += 1;
         let seed = stage.chance.random();
-        self.engine = Some(Engine::new(self.key.clone(), Config::default(), seed));
+        self.engine = Some(Engine::new(self.key.clone(), config(), seed));
         let kinds = if self.trusted { vec![JOB_KIND_WGSL.to_owned()] } else { Vec::new() };
         self.commit(Input::TrustedRuntime { kinds }, stage);
     }
@@ -194,7 +200,10 @@ impl Network {
                 Effect::DropSession { session, .. } => {
                     stage.links.remove(&session.0);
                 }
-                Effect::JobChanged { .. } | Effect::Progress { .. } | Effect::Answer(_) => {}
+                Effect::JobChanged { .. }
+                | Effect::Progress { .. }
+                | Effect::Answer(_)
+                | Effect::Time { .. } => {}
             }
         }
     }

@@ -269,6 +269,8 @@ impl Worker {
             | Effect::StopPracticeNetwork
             | Effect::StopTransfer { .. }
             | Effect::DropFiles { .. }
+            | Effect::AnswerChallenge { .. }
+            | Effect::DeclineChallenge { .. }
             | Effect::Notify(_)
             | Effect::Publish => {}
         }

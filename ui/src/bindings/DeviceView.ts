@@ -22,4 +22,8 @@ telemetry: DeviceTelemetry,
 /**
  * Its last benchmark.
  */
-benchmark: BenchmarkReport | null, };
+benchmark: BenchmarkReport | null, 
+/**
+ * GFLOP/s of matrix products that the network itself has timed on it.
+ */
+timed_gigaflops: number | null, };

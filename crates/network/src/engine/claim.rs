@@ -15,7 +15,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::rows::{AssignmentRow, JobRow, TaskRow};
 use super::turn::Turn;
-use super::{Engine, EngineError};
+use super::{Engine, EngineError, SessionId};
 use crate::store::{AssignmentState, FromJson, Purpose, Sql, TaskState};
 
 /// Who asks.
@@ -49,6 +49,7 @@ impl Engine {
         &mut self,
         turn: &mut Turn<'_>,
         worker: WorkerId,
+        session: SessionId,
         device: u32,
     ) -> Result<(), EngineError> {
         let known: Option<(Option<String>, FromJson<Vec<String>>)> = turn
@@ -77,6 +78,10 @@ impl Engine {
                 return self.tell_assignment(turn, &open);
             }
             self.expire(turn, &open)?;
+        }
+        if let Some((reason, retry_ms)) = self.untimed(turn, worker, session)? {
+            self.no_work(turn, worker, device, reason, retry_ms);
+            return Ok(());
         }
         let ago = |ms: u64| UnixMillis(turn.now.0.saturating_sub(ms));
         let policy = &self.config.policy;

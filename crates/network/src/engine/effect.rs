@@ -4,7 +4,7 @@
 use lull_network_api::NetworkMessage;
 use lull_types::{AssignmentId, BlobHash, Fault, JobId, TaskId, WorkerId};
 
-use super::{Answer, CheckId, SessionId};
+use super::{Answer, CheckId, Claim, SessionId};
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +17,15 @@ pub enum Effect {
         session: SessionId,
         /// What.
         message: NetworkMessage,
+    },
+    /// Time these devices of a worker, all at the same moment, and tell [`super::Input::Timed`].
+    Time {
+        /// Whose.
+        worker: WorkerId,
+        /// On which session.
+        session: SessionId,
+        /// Which, and what is said of them.
+        claims: Vec<Claim>,
     },
     /// Compare the outputs of a report and tell [`super::Input::CheckEnded`].
     Check(CheckRequest),

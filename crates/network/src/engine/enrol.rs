@@ -76,7 +76,7 @@ impl Engine {
                 ])?;
         }
         self.send(turn, worker, NetworkMessage::Enrolled);
-        Ok(())
+        self.tell_timings(turn, worker)
     }
 
     pub(super) fn set_wallet(

@@ -4,6 +4,8 @@ use lull_network_api::WorkerMessage;
 use lull_types::{BaseUnits, BlobHash, CustomerId, Fault, JobId, PictureTile, UnixMillis, WorkerId};
 use uuid::Uuid;
 
+use super::timing::Finding;
+
 /// One connection of one worker. Chosen by the shell, unique while this process lives; sessions do not survive
 /// a restart of the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,6 +64,15 @@ pub enum Input {
         check: CheckId,
         /// What it found.
         outcome: CheckOutcome,
+    },
+    /// Devices were timed, as [`super::Effect::Time`] asked.
+    Timed {
+        /// Whose.
+        worker: WorkerId,
+        /// The session on which they were.
+        session: SessionId,
+        /// What was found, for each device.
+        findings: Vec<Finding>,
     },
     /// Time has passed: deadlines, back-offs and the audit window are looked at. Told about every second.
     Tick,

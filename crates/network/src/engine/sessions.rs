@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use lull_network_api::NetworkMessage;
-use lull_types::{AssignmentId, Fault, WorkerId};
+use lull_types::{AssignmentId, Fault, UnixMillis, WorkerId};
 
 use super::turn::Turn;
 use super::{Effect, Engine, SessionId};
@@ -15,10 +15,20 @@ struct Idle {
     kinds: Vec<String>,
 }
 
+/// Where the timing of a worker's devices stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Timing {
+    /// It was asked for.
+    UnderWay,
+    /// It could not be done, and is tried again then.
+    NotBefore(UnixMillis),
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
     current: BTreeMap<WorkerId, SessionId>,
     idle: BTreeMap<(WorkerId, u32), Idle>,
+    timing: BTreeMap<WorkerId, Timing>,
     /// Receipts that are still to be sent again: the next nonce, by session.
     pub resend: BTreeMap<WorkerId, u64>,
 }
@@ -41,7 +51,29 @@ impl Sessions {
 
     fn forget(&mut self, worker: WorkerId) {
         self.resend.remove(&worker);
+        self.timing.remove(&worker);
         self.idle.retain(|(who, _), _| *who != worker);
+    }
+
+    /// Whether a worker's devices are to be timed now; from then on that is under way.
+    pub fn begin_timing(&mut self, worker: WorkerId, now: UnixMillis) -> bool {
+        let is_due = match self.timing.get(&worker) {
+            None => true,
+            Some(Timing::UnderWay) => false,
+            Some(Timing::NotBefore(at)) => now >= *at,
+        };
+        if is_due {
+            self.timing.insert(worker, Timing::UnderWay);
+        }
+        is_due
+    }
+
+    /// A timing ended.
+    pub fn end_timing(&mut self, worker: WorkerId, then: Option<Timing>) {
+        match then {
+            Some(then) => drop(self.timing.insert(worker, then)),
+            None => drop(self.timing.remove(&worker)),
+        }
     }
 
     /// Remembers that a device waits for work.

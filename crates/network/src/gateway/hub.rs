@@ -76,6 +76,12 @@ impl Hub {
         }
     }
 
+    /// The connection of a session, if it is still open.
+    pub fn connection(&self, worker: WorkerId, session: SessionId) -> Option<Connection> {
+        let sessions = lock(&self.sessions);
+        sessions.get(&worker).filter(|open| open.id == session).map(|open| open.connection.clone())
+    }
+
     /// Closes a session, if it is still open.
     pub fn close(&self, worker: WorkerId, session: SessionId, code: u32, reason: &[u8]) {
         if let Some(session) = lock(&self.sessions).get(&worker).filter(|open| open.id == session) {

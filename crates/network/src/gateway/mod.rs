@@ -9,6 +9,7 @@ mod blob_stream;
 mod hub;
 mod rate;
 mod session;
+mod timing;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use crate::blobs::Blobs;
 use crate::engine::Input;
 pub use hub::Hub;
 use rate::AddressRates;
+pub use timing::time;
 
 /// Connections at once: at about 108 KB each they take less than half a gigabyte.
 const CONNECTIONS_MAX: usize = 4096;

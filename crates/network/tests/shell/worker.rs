@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use iroh::endpoint::{Connection, RecvStream, SendStream, presets};
 use iroh::{Endpoint, EndpointAddr, EndpointId, RelayMode, TransportAddr};
+use lull_checks::product::Reference;
 use lull_network_api::{
-    ALPN, Assignment, BlobRequest, BlobResponse, Enrolment, FRAMES, NetworkMessage, NetworkTicket,
-    WorkerMessage,
+    ALPN, Assignment, BlobRequest, BlobResponse, CHALLENGE_REPLY_FRAMES, CHALLENGE_REQUEST_FRAMES,
+    ChallengeReply, ChallengeRequest, Enrolment, FRAMES, NetworkMessage, NetworkTicket, WorkerMessage,
 };
 use lull_types::{
     BenchmarkReport, BlobHash, DeviceInfo, DeviceKind, Fault, HardwareReport, JOB_KIND_WGSL, Measure,
@@ -44,15 +45,68 @@ impl Dialer {
         within(self.endpoint.connect(address, ALPN)).await.unwrap()
     }
 
-    /// A session, past its welcome.
+    /// A session, past its welcome, whose device computes what it is timed on.
     pub async fn open(&self, ticket: &NetworkTicket) -> Session {
+        self.open_with(ticket, Device::Computes).await
+    }
+
+    pub async fn open_with(&self, ticket: &NetworkTicket, device: Device) -> Session {
         let connection = self.dial(ticket).await;
+        tokio::spawn(be_timed(connection.clone(), device));
         let (mut send, recv) = connection.open_bi().await.unwrap();
         let hello = WorkerMessage::Hello { worker_version: "test".to_owned(), nonce_held: 0 };
         FRAMES.write(&mut send, &hello).await.unwrap();
         let mut session = Session { connection, send, recv };
         session.until(|message| matches!(message, NetworkMessage::Welcome { .. }).then_some(())).await;
         session
+    }
+}
+
+/// What a worker has behind its claims.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Device {
+    /// A processor, which is enough for the small claim that these workers make.
+    Computes,
+    /// Nothing: it commits to a root of its own making, and computes rows only once it knows which.
+    Nothing,
+    /// It commits to what it once computed for another challenge.
+    Replays,
+    /// It is in use.
+    Busy,
+}
+
+/// Answers the network's challenges.
+async fn be_timed(connection: Connection, device: Device) {
+    let mut first: Option<Reference> = None;
+    while let Ok((mut send, mut receive)) = connection.accept_bi().await {
+        let mut computed = None;
+        while let Ok(request) = CHALLENGE_REQUEST_FRAMES.read(&mut receive).await {
+            let reply = match request {
+                ChallengeRequest::Prepare { .. } if device == Device::Busy => {
+                    ChallengeReply::Declined(Fault::new("challenge_declined", "it is at work"))
+                }
+                ChallengeRequest::Prepare { .. } => ChallengeReply::Prepared,
+                ChallengeRequest::Ping => ChallengeReply::Pong,
+                ChallengeRequest::Commit(product) => {
+                    let reference = &*computed.insert(Reference::compute(product));
+                    ChallengeReply::Committed(match device {
+                        Device::Nothing => BlobHash::of(b"made up"),
+                        Device::Replays => {
+                            let other = lull_checks::product::Product { seed: [0; 32], ..product };
+                            first.get_or_insert_with(|| Reference::compute(other)).root()
+                        }
+                        Device::Computes | Device::Busy => reference.root(),
+                    })
+                }
+                ChallengeRequest::Open(rows) => {
+                    let shown = if device == Device::Replays { &first } else { &computed };
+                    ChallengeReply::Opened(shown.as_ref().unwrap().open(&rows).unwrap())
+                }
+            };
+            if CHALLENGE_REPLY_FRAMES.write(&mut send, &reply).await.is_err() {
+                break;
+            }
+        }
     }
 }
 
@@ -104,12 +158,37 @@ impl Session {
     }
 
     pub async fn work(&mut self) -> Assignment {
-        self.say(WorkerMessage::WantWork { device: 0 }).await;
-        self.until(|message| match message {
-            NetworkMessage::Assign(assignment) => Some((**assignment).clone()),
-            _ => None,
-        })
-        .await
+        loop {
+            self.say(WorkerMessage::WantWork { device: 0 }).await;
+            // Before the first work the device is timed.
+            let answer = self
+                .until(|message| match message {
+                    NetworkMessage::Assign(assignment) => Some(Some((**assignment).clone())),
+                    NetworkMessage::WorkWaiting => Some(None),
+                    _ => None,
+                })
+                .await;
+            if let Some(assignment) = answer {
+                return assignment;
+            }
+        }
+    }
+
+    /// Asks for work until the reason why there is none is another than `than`.
+    pub async fn idle_for_another_reason(&mut self, than: &str) -> Fault {
+        loop {
+            self.say(WorkerMessage::WantWork { device: 0 }).await;
+            let reason = self
+                .until(|message| match message {
+                    NetworkMessage::NoWork { reason, .. } => Some(reason.clone()),
+                    _ => None,
+                })
+                .await;
+            if reason.code != than {
+                return reason;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     pub async fn get(&self, hash: BlobHash) -> Result<Vec<u8>, Fault> {
@@ -184,7 +263,8 @@ fn enrolment() -> Enrolment {
         measurements: vec![
             measurement(Measure::Fp32Peak, 10_000.0),
             measurement(Measure::MemoryRead, 300.0),
-            measurement(Measure::GemmFp32, 5_000.0),
+            // So little that a processor can show it.
+            measurement(Measure::GemmFp32, 0.02),
         ],
     };
     Enrolment {

@@ -7,7 +7,7 @@ use lull_types::{AssignmentId, BaseUnits, BlobHash, Domain, PictureTile, SignedR
 
 use crate::customers::{sample_job, submit};
 use crate::process::Network;
-use crate::worker::{Dialer, Session};
+use crate::worker::{Device, Dialer, Session};
 
 /// What a tile holds in these tests: no rendering, but nearly the same bytes from every honest worker.
 fn pixels(tile: &PictureTile, shade: u8) -> Vec<u8> {
@@ -111,6 +111,50 @@ async fn two_workers_that_agree_are_paid_and_the_customer_gets_the_result() {
     drop(one);
     let mut again = first.open(&ticket).await;
     assert_eq!(receipt(&mut again).await.receipt.nonce, 1);
+}
+
+#[tokio::test]
+async fn devices_are_timed_before_they_get_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let network = Network::start(folder.path(), &[]);
+    let ticket = network.ticket();
+    let customer = network.add_customer("Ada", 1_000);
+    submit(&customer, &sample_job(&customer).await).await;
+
+    let honest = Dialer::new().await;
+    let mut session = honest.open(&ticket).await;
+    session.enrol().await;
+    session.say(WorkerMessage::WantWork { device: 0 }).await;
+    let timed = |message: &NetworkMessage| match message {
+        NetworkMessage::Timed { device: 0, gigaflops } => Some(*gigaflops),
+        _ => None,
+    };
+    let gigaflops = session.until(timed).await;
+    assert!(gigaflops > 0.0 && gigaflops <= 0.02, "no more than was claimed: {gigaflops}");
+    session.work().await;
+    // It is remembered.
+    let mut again = honest.open_with(&ticket, Device::Nothing).await;
+    again.enrol().await;
+    assert_eq!(again.until(timed).await, gigaflops);
+
+    for (device, code) in [(Device::Nothing, "product_not_committed"), (Device::Replays, "product_wrong")] {
+        let dialer = Dialer::new().await;
+        let mut cheat = dialer.open_with(&ticket, device).await;
+        cheat.enrol().await;
+        let reason = cheat.idle_for_another_reason("being_timed").await;
+        assert_eq!(reason.code, code, "{reason}");
+    }
+    let dialer = Dialer::new().await;
+    let mut busy = dialer.open_with(&ticket, Device::Busy).await;
+    busy.enrol().await;
+    busy.say(WorkerMessage::WantWork { device: 0 }).await;
+    let reason = busy
+        .until(|message| match message {
+            NetworkMessage::NoWork { reason, .. } => Some(reason.clone()),
+            _ => None,
+        })
+        .await;
+    assert_eq!(reason.code, "being_timed", "nothing is held against it");
 }
 
 #[tokio::test]

@@ -173,7 +173,10 @@ impl Worker {
                 let idle = (0..self.devices).find(|device| !self.work.contains_key(device));
                 return idle.map(|device| WorkerMessage::WantWork { device });
             }
-            NetworkMessage::NoWork { .. } | NetworkMessage::WalletSet(_) | NetworkMessage::Balance(_) => {}
+            NetworkMessage::NoWork { .. }
+            | NetworkMessage::Timed { .. }
+            | NetworkMessage::WalletSet(_)
+            | NetworkMessage::Balance(_) => {}
         }
         None
     }

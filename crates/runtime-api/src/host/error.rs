@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use lull_types::{Coded, Fault};
 
-/// Something is wrong with a runtime process. After `Refused`, `BenchmarkFailed` and
+/// Something is wrong with a runtime process. After `Refused`, `BenchmarkFailed`, `ChallengeFailed` and
 /// `Busy` the process goes on; after any other it is gone.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum RuntimeError {
@@ -68,6 +68,9 @@ pub enum RuntimeError {
     /// The benchmark ended without a result; the code is `cancelled` when it was cancelled.
     #[error("the benchmark did not finish: {}", .0.sentence)]
     BenchmarkFailed(Fault),
+    /// A step of the challenge failed; the code is `cancelled` when it was cancelled.
+    #[error("the network's challenge was not finished: {}", .0.sentence)]
+    ChallengeFailed(Fault),
     /// It is doing something else; nothing was sent.
     #[error("the GPU runtime is busy with something else")]
     Busy,
@@ -89,6 +92,7 @@ impl Coded for RuntimeError {
             Self::Overdue { .. } => "runtime_overdue",
             Self::Refused(_) => "runtime_refused",
             Self::BenchmarkFailed(_) => "runtime_benchmark_failed",
+            Self::ChallengeFailed(_) => "runtime_challenge_failed",
             Self::Busy => "runtime_busy",
             Self::Killed => "runtime_killed",
         }

@@ -12,7 +12,9 @@ use tokio_util::sync::CancellationToken;
 use super::activity::End;
 use super::spawn::Spawned;
 use super::{EVENT_FRAMES, Exit, RuntimeCommand, RuntimeError};
-use crate::{FRAMES, PROTOCOL_VERSION, Request, RunOutcome, RuntimeEvent, RuntimeInfo};
+use crate::{
+    ChallengeAnswer, ChallengeStep, FRAMES, PROTOCOL_VERSION, Request, RunOutcome, RuntimeEvent, RuntimeInfo,
+};
 
 /// What the handles ask of the supervisor.
 pub(super) enum Command {
@@ -27,6 +29,8 @@ pub(super) enum Command {
     },
     /// Start a run.
     Run { request: Request, bound: Duration, progress: mpsc::Sender<RuntimeEvent>, end: End<RunOutcome> },
+    /// Take a step of the challenge.
+    Challenge { step: ChallengeStep, reply: End<ChallengeAnswer> },
     /// Stop what is being done.
     Cancel,
     /// End the process in an orderly way.
@@ -37,6 +41,7 @@ pub(super) enum Command {
 enum Doing {
     Nothing,
     Listing { reply: End<Vec<DeviceInfo>> },
+    Challenged { reply: End<ChallengeAnswer> },
     Benchmarking { progress: mpsc::Sender<RuntimeEvent>, end: End<BenchmarkReport> },
     Running { progress: mpsc::Sender<RuntimeEvent>, end: End<RunOutcome> },
 }
@@ -47,6 +52,7 @@ impl Doing {
         match self {
             Self::Nothing => std::future::pending().await,
             Self::Listing { reply } => reply.closed().await,
+            Self::Challenged { reply } => reply.closed().await,
             Self::Benchmarking { end, .. } => end.closed().await,
             Self::Running { end, .. } => end.closed().await,
         }
@@ -58,6 +64,7 @@ impl Doing {
         match self {
             Self::Nothing => {}
             Self::Listing { reply } => drop(reply.send(Err(error))),
+            Self::Challenged { reply } => drop(reply.send(Err(error))),
             Self::Benchmarking { end, .. } => drop(end.send(Err(error))),
             Self::Running { end, .. } => drop(end.send(Err(error))),
         }
@@ -293,6 +300,10 @@ impl Supervisor {
                 let patience = self.devices_timeout;
                 self.begin(Request::Enumerate, patience, None, Doing::Listing { reply });
             }
+            Command::Challenge { step, reply } => {
+                let patience = self.silence_max;
+                self.begin(Request::Challenge(step), patience, None, Doing::Challenged { reply });
+            }
             Command::Benchmark { request, bound, progress, end } => {
                 let patience = self.silence_max;
                 self.begin(request, patience, Some(bound), Doing::Benchmarking { progress, end });
@@ -339,6 +350,9 @@ impl Supervisor {
         // not fit is dropped.
         match (std::mem::replace(&mut self.doing, Doing::Nothing), event) {
             (Doing::Listing { reply }, RuntimeEvent::Devices(devices)) => drop(reply.send(Ok(devices))),
+            (Doing::Challenged { reply }, RuntimeEvent::ChallengeAnswered(result)) => {
+                drop(reply.send(result.map_err(RuntimeError::ChallengeFailed)));
+            }
             (
                 Doing::Benchmarking { progress, end },
                 event @ (RuntimeEvent::BenchmarkProgress { .. } | RuntimeEvent::Measured(_)),
@@ -377,6 +391,7 @@ fn misplaced(event: &RuntimeEvent) -> RuntimeError {
         RuntimeEvent::BenchmarkEnded(_) => "BenchmarkEnded",
         RuntimeEvent::RunProgress { .. } => "RunProgress",
         RuntimeEvent::RunEnded(_) => "RunEnded",
+        RuntimeEvent::ChallengeAnswered(_) => "ChallengeAnswered",
         RuntimeEvent::Refused(_) => "Refused",
     };
     RuntimeError::Garbled { reason: format!("a {name} that nobody asked for") }

@@ -14,7 +14,7 @@ use lull_types::{BenchmarkReport, Coded, Measure, UnixMillis};
 use crate::adapters::FoundAdapter;
 use crate::gpu::GpuError;
 use crate::work::Work;
-use bench::Bench;
+pub use bench::Bench;
 
 /// Why a benchmark did not get done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

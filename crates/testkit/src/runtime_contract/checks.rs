@@ -3,8 +3,11 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
-use lull_runtime_api::{Limits, PROTOCOL_VERSION, Request, RunOutcome, RuntimeEvent, TaskInput};
-use lull_types::{BlobHash, DeviceInfo, JOB_KIND_WGSL, Measure};
+use lull_checks::product::{Product, Reference};
+use lull_runtime_api::{
+    ChallengeAnswer, ChallengeStep, Limits, PROTOCOL_VERSION, Request, RunOutcome, RuntimeEvent, TaskInput,
+};
+use lull_types::{BlobHash, DeviceInfo, Fault, JOB_KIND_WGSL, Measure};
 
 use super::{Subject, tasks};
 use crate::raw_runtime::{PATIENCE, RawRuntime};
@@ -173,6 +176,58 @@ pub async fn cancels_a_benchmark(subject: &Subject) -> anyhow::Result<()> {
     match runtime.until(PATIENCE, ended).await? {
         Err(fault) if fault.code == "cancelled" => {}
         other => bail!("expected the code cancelled, got {other:?}"),
+    }
+    still_serves(&mut runtime, &device).await
+}
+
+async fn challenge_answered(
+    runtime: &mut RawRuntime,
+    step: ChallengeStep,
+) -> anyhow::Result<Result<ChallengeAnswer, Fault>> {
+    runtime.send(&Request::Challenge(step)).await?;
+    let answered = |event| match event {
+        RuntimeEvent::ChallengeAnswered(answer) => Some(answer),
+        _ => None,
+    };
+    runtime.until(PATIENCE, answered).await
+}
+
+/// What is committed to is the true product, and what is opened is what was committed to; twice in one process.
+pub async fn answers_the_challenge(subject: &Subject) -> anyhow::Result<()> {
+    let (mut runtime, device) = with_device(subject).await?;
+    let prepared = challenge_answered(&mut runtime, ChallengeStep::Prepare { device: device.index }).await?;
+    ensure!(prepared == Ok(ChallengeAnswer::Prepared), "{prepared:?}");
+    for (seed, panels) in [(1, 1), (2, 3)] {
+        let product = Product { seed: [seed; 32], side: 128, panels };
+        let reference = Reference::compute(product);
+        let committed = challenge_answered(&mut runtime, ChallengeStep::Commit(product)).await?;
+        ensure!(committed == Ok(ChallengeAnswer::Committed(reference.root())), "another root: {committed:?}");
+        let rows = vec![product.rows() - 1, 0, 64, 1];
+        let opened = challenge_answered(&mut runtime, ChallengeStep::Open(rows.clone())).await?;
+        let Ok(ChallengeAnswer::Opened(opened)) = opened else { bail!("not opened: {opened:?}") };
+        product.check(reference.root(), &rows, &opened, &[9; 32])?;
+    }
+    Ok(())
+}
+
+/// Steps need those before them, and nothing that is asked for ends the process.
+pub async fn takes_no_step_of_the_challenge_out_of_order(subject: &Subject) -> anyhow::Result<()> {
+    let (mut runtime, device) = with_device(subject).await?;
+    let unprepared = challenge_answered(&mut runtime, ChallengeStep::Open(vec![0])).await?;
+    ensure!(unprepared.is_err(), "{unprepared:?}");
+    let missing = challenge_answered(&mut runtime, ChallengeStep::Prepare { device: 1_000 }).await?;
+    ensure!(missing.is_err(), "{missing:?}");
+    challenge_answered(&mut runtime, ChallengeStep::Prepare { device: device.index }).await??;
+    for (side, panels) in [(0, 1), (129, 1), (8192, 1), (128, 0), (128, u32::MAX)] {
+        let product = Product { seed: [0; 32], side, panels };
+        let refused = challenge_answered(&mut runtime, ChallengeStep::Commit(product)).await?;
+        ensure!(refused.is_err(), "{product:?}: {refused:?}");
+    }
+    let product = Product { seed: [0; 32], side: 128, panels: 1 };
+    challenge_answered(&mut runtime, ChallengeStep::Commit(product)).await??;
+    for rows in [vec![128], vec![0; 100_000], vec![u64::MAX]] {
+        let refused = challenge_answered(&mut runtime, ChallengeStep::Open(rows)).await?;
+        ensure!(refused.is_err(), "{refused:?}");
     }
     still_serves(&mut runtime, &device).await
 }

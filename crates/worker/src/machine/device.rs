@@ -57,6 +57,10 @@ pub(super) struct Device {
     pub ask_after: UnixMillis,
     /// Failures of this machine in a row that were not the device's.
     pub local_failures: u32,
+    /// When it last answered a network's challenge.
+    pub timed_at: Option<UnixMillis>,
+    /// What the network found then.
+    pub timed_gigaflops: Option<f64>,
 }
 
 impl Device {
@@ -71,6 +75,8 @@ impl Device {
             hand_backs: 0,
             ask_after: UnixMillis(0),
             local_failures: 0,
+            timed_at: None,
+            timed_gigaflops: None,
         }
     }
 

@@ -63,7 +63,7 @@ impl Machine {
             .active()
             .filter(|held| match held.purpose {
                 Purpose::Benchmark => !self.clear || self.shutting_down,
-                Purpose::Run(_) => {
+                Purpose::Run(_) | Purpose::Challenge(_) => {
                     let lent = self.is_lent(held.lease.device);
                     !self.clear || !self.works() || waiting_benchmark || !lent
                 }

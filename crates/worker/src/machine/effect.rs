@@ -1,10 +1,10 @@
 //! What the machine wants done. The shell executes the effects of one call in order.
 
 use lull_network_api::{Assignment, NetworkTicket, WorkerMessage};
-use lull_types::{AssignmentId, BlobHash};
+use lull_types::{AssignmentId, BlobHash, Fault};
 use lull_worker_api::Notice;
 
-use super::id::{Lease, LeaseId, SessionId, TransferId};
+use super::id::{ChallengeId, Lease, LeaseId, SessionId, TransferId};
 use super::record::Record;
 
 /// Everything that the machine can want. None of them blocks the machine: what takes time is begun, and its
@@ -24,6 +24,21 @@ pub enum Effect {
     StartBenchmark {
         /// The right to do so.
         lease: Lease,
+    },
+    /// Answer the network's challenge with the lease's device. → [`super::Input::ChallengeEnded`],
+    /// [`super::Input::Freed`]
+    AnswerChallenge {
+        /// The right to do so.
+        lease: Lease,
+        /// Which.
+        challenge: ChallengeId,
+    },
+    /// Tell the network that a device cannot be timed now.
+    DeclineChallenge {
+        /// Which.
+        challenge: ChallengeId,
+        /// Why.
+        fault: Fault,
     },
     /// Run an assignment, whose blobs are here, on the lease's device. →
     /// [`super::Input::RunStarted`], [`super::Input::RunProgress`], [`super::Input::RunEnded`],

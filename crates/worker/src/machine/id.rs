@@ -13,6 +13,10 @@ pub struct SessionId(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TransferId(pub u64);
 
+/// A challenge that the network has begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChallengeId(pub u64);
+
 /// A lease with the device that it is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lease {

@@ -4,7 +4,7 @@ use lull_network_api::{NetworkMessage, NetworkTicket};
 use lull_types::{BenchmarkReport, BlobHash, Fault, HardwareReport, Measure, SandboxPart, WalletAddress};
 use lull_worker_api::{PauseFor, SettingsChange};
 
-use super::id::{LeaseId, SessionId, TransferId};
+use super::id::{ChallengeId, LeaseId, SessionId, TransferId};
 use super::record::Restored;
 
 /// Everything that can happen to a worker.
@@ -31,6 +31,21 @@ pub enum Input {
         lease: LeaseId,
         /// What was found; after a cancel, a fault of any code.
         outcome: Result<Box<BenchmarkReport>, Fault>,
+    },
+    /// The network wants to time a device. Answered with [`super::Effect::AnswerChallenge`] or
+    /// [`super::Effect::DeclineChallenge`].
+    ChallengeAsked {
+        /// The challenge.
+        challenge: ChallengeId,
+        /// Device index.
+        device: u32,
+    },
+    /// A challenge ended. [`Input::Freed`] follows when its process is gone.
+    ChallengeEnded {
+        /// Its lease.
+        lease: LeaseId,
+        /// How.
+        end: ChallengeEnd,
     },
     /// The runtime of a lease was started and given its task: Preparing has become Running.
     RunStarted {
@@ -152,6 +167,17 @@ pub struct FoundDevices {
     pub kinds: Vec<String>,
     /// How their processes are locked down on this machine.
     pub sandbox: Vec<SandboxPart>,
+}
+
+/// How a challenge ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChallengeEnd {
+    /// The product was computed and committed to.
+    Answered,
+    /// Either side broke it off before that.
+    BrokenOff,
+    /// The device is at fault.
+    DeviceFault(Fault),
 }
 
 /// How a run ended.

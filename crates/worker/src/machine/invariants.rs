@@ -34,6 +34,10 @@ impl Machine {
                 Hold::Active => {
                     let may = match held.purpose {
                         Purpose::Benchmark => matches!(state, StateView::Benchmarking(_)),
+                        // While one device is timed, another may work.
+                        Purpose::Challenge(_) => {
+                            matches!(state, StateView::Benchmarking(_) | StateView::Working { .. })
+                        }
                         Purpose::Run(_) => matches!(state, StateView::Working { .. }),
                     };
                     assert!(may, "only Benchmarking and Working hold a lease, not {state:?}");

@@ -7,6 +7,7 @@ use lull_worker_api::PauseFor;
 
 use super::Machine;
 use super::backoff::LOCAL;
+use super::challenge;
 use super::device::Hardware;
 use super::effect::Effect;
 use super::input::{Input, Order};
@@ -74,8 +75,12 @@ impl Machine {
                 self.leases.freed(lease);
                 self.benchmark.on_freed(lease);
             }
-            Input::BenchmarkEnded { lease, .. } | Input::RunEnded { lease, .. } => {
-                self.leases.ended(lease, now);
+            Input::BenchmarkEnded { lease, .. }
+            | Input::ChallengeEnded { lease, .. }
+            | Input::RunEnded { lease, .. } => self.leases.ended(lease, now),
+            Input::ChallengeAsked { challenge, .. } => {
+                let fault = challenge::not_now("its journal cannot be written");
+                out.urgent(Effect::DeclineChallenge { challenge, fault });
             }
             // A pause frees the GPU, which needs no record; it is only forgotten by a restart.
             Input::Order(Order::Pause(duration)) => self.pause_unrecorded(duration, now),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use lull_types::{AssignmentId, UnixMillis};
 
 use super::effect::Effect;
-use super::id::{Lease, LeaseId};
+use super::id::{ChallengeId, Lease, LeaseId};
 use super::out::Out;
 
 /// From the event that trips a guard until the GPU is free, its memory included. A quarter of a second passes
@@ -24,6 +24,7 @@ pub const END_GRACE: Duration = Duration::from_secs(3);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     Benchmark,
+    Challenge(ChallengeId),
     Run(AssignmentId),
 }
 

@@ -14,6 +14,7 @@
 mod answers;
 mod backoff;
 mod benchmark;
+mod challenge;
 mod device;
 mod drain;
 mod effect;
@@ -44,8 +45,8 @@ use lull_worker_api::{Intent, Notice, Settings, StateView};
 
 pub use drain::DRAIN_TIME;
 pub use effect::Effect;
-pub use id::{Lease, LeaseId, SessionId, TransferId};
-pub use input::{FoundDevices, Input, Order, RunEnd, TransferFailure};
+pub use id::{ChallengeId, Lease, LeaseId, SessionId, TransferId};
+pub use input::{ChallengeEnd, FoundDevices, Input, Order, RunEnd, TransferFailure};
 pub use lease::{CANCEL_GRACE, YIELD_DEADLINE};
 pub use notice::NOTICES_KEPT;
 pub use receipts::{COUNTERSIGNATURES_KEPT, QUARTER_MS, QUARTERS_KEPT};
@@ -223,6 +224,10 @@ impl Machine {
                 self.on_benchmark_progress(lease, measure, fraction, value_so_far);
             }
             Input::BenchmarkEnded { lease, outcome } => self.on_benchmark_ended(lease, outcome, now, out),
+            Input::ChallengeAsked { challenge, device } => {
+                self.on_challenge_asked(challenge, device, now, out);
+            }
+            Input::ChallengeEnded { lease, end } => self.on_challenge_ended(lease, end, now, out),
             Input::RunStarted { lease } => self.on_run_started(lease),
             Input::RunProgress { lease, fraction } => self.on_run_progress(lease, fraction, now, out),
             Input::RunEnded { lease, end } => self.on_run_ended(lease, end, now, out),

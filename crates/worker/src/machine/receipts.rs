@@ -165,6 +165,7 @@ impl Machine {
             NetworkMessage::NoWork { device, reason, retry_after_ms } => {
                 self.on_no_work(device, reason, retry_after_ms, now);
             }
+            NetworkMessage::Timed { device, gigaflops } => self.on_timed(device, gigaflops),
             NetworkMessage::WorkWaiting => self.on_work_waiting(),
             NetworkMessage::ReportReceived { assignment } => self.on_report_received(assignment, out),
             NetworkMessage::HandBackReceived { assignment } => {

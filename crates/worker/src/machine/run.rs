@@ -8,7 +8,7 @@ use lull_types::{AssignmentId, Fault, UnixMillis};
 use super::Machine;
 use super::backoff::{BackOff, LOCAL, SESSION};
 use super::id::{LeaseId, TransferId};
-use super::input::{RunEnd, TransferFailure};
+use super::input::{ChallengeEnd, RunEnd, TransferFailure};
 use super::lease::Purpose;
 use super::out::Out;
 use super::record::Stage;
@@ -120,6 +120,9 @@ impl Machine {
             let died = Fault::new("runtime_died", sentence);
             match held.purpose {
                 Purpose::Benchmark => self.on_benchmark_ended(lease, Err(died), now, out),
+                Purpose::Challenge(_) => {
+                    self.on_challenge_ended(lease, ChallengeEnd::DeviceFault(died), now, out);
+                }
                 Purpose::Run(_) => self.on_run_ended(lease, RunEnd::DeviceFault(died), now, out),
             }
         }

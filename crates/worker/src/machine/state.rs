@@ -4,7 +4,8 @@ use lull_guards::{Cause as GuardCause, PauseUntil};
 use lull_network_api::Balance;
 use lull_types::{Fault, UnixMillis};
 use lull_worker_api::{
-    AssignmentStage, AssignmentView, Cause, EarningsView, Intent, NetworkView, StateView, Steps,
+    AssignmentStage, AssignmentView, BenchmarkView, Cause, EarningsView, Intent, NetworkView, StateView,
+    Steps,
 };
 
 use super::Machine;
@@ -30,6 +31,7 @@ impl Machine {
             info: device.info.clone(),
             lent: self.is_lent(device.info.index),
             benchmark: self.benchmark_of(&device.info).cloned(),
+            timed_gigaflops: device.timed_gigaflops,
             fault: device.fault().cloned(),
         });
         View {
@@ -80,6 +82,15 @@ impl Machine {
         if runs || (self.link.up().is_some() && self.tasks.iter().any(|task| mine(&task))) {
             let assignments = self.tasks.iter().filter(mine).map(assignment_view).collect();
             return StateView::Working { assignments };
+        }
+        if let Some(timed) = self.leases.active().find(|held| matches!(held.purpose, Purpose::Challenge(_))) {
+            let device = timed.lease.device;
+            return StateView::Benchmarking(BenchmarkView {
+                device,
+                measure: None,
+                fraction: 0.0,
+                value_so_far: None,
+            });
         }
         self.state_without_work()
     }

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{Dialer, SessionError, reading_failed};
+use super::{ChallengeStream, Dialer, SessionError, reading_failed};
 
 /// Messages that wait to leave. A worker says a few a second at most; a network that lets a thousand wait does
 /// not read.
@@ -29,6 +29,8 @@ pub enum LinkEvent {
     Opened,
     /// The network said something.
     Said(Box<NetworkMessage>),
+    /// The network wants to time a device.
+    Challenged(ChallengeStream),
     /// It is over, or was never open; nothing follows.
     Lost(Fault),
 }
@@ -116,6 +118,7 @@ async fn run<F: Future<Output = ()> + Send>(
     let error = tokio::select! {
         error = read(receive, &tell) => error,
         error = write(send, queue, &close) => error,
+        error = accept_challenges(&connection, &tell) => error,
         () = not_reading.cancelled() => SessionError::NotReading,
     };
     connected.send_replace(None);
@@ -143,6 +146,18 @@ async fn read<F: Future<Output = ()> + Send>(
         match FRAMES.read::<NetworkMessage>(&mut receive).await {
             Ok(message) => tell(LinkEvent::Said(Box::new(message))).await,
             Err(error) => return reading_failed(error),
+        }
+    }
+}
+
+async fn accept_challenges<F: Future<Output = ()> + Send>(
+    connection: &Connection,
+    tell: &(impl Fn(LinkEvent) -> F + Send + Sync),
+) -> SessionError {
+    loop {
+        match ChallengeStream::accept(connection).await {
+            Ok(stream) => tell(LinkEvent::Challenged(stream)).await,
+            Err(error) => return error,
         }
     }
 }

@@ -112,6 +112,7 @@ async fn messages_go_both_ways_and_what_was_sent_arrives_before_closing() {
     assert_eq!(hearing.recv().await.unwrap(), Some(WorkerMessage::WantWork { device: 3 }));
     loop {
         match next(&mut inbox).await {
+            LinkEvent::Challenged(stream) => panic!("{stream:?}"),
             LinkEvent::Lost(_) => break,
             LinkEvent::Said(_) => {}
             LinkEvent::Opened => panic!("opened twice"),

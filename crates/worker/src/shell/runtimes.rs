@@ -7,18 +7,19 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use lull_network_api::Assignment;
+use lull_network_api::{Assignment, ChallengeReply, ChallengeRequest};
 use lull_runtime_api::host::{
     Benchmarking, RunRequest, Running, RuntimeCommand, RuntimeError, RuntimeProcess, find_runtime,
 };
-use lull_runtime_api::{RunOutcome, RuntimeEvent, TaskInput};
+use lull_runtime_api::{ChallengeAnswer, ChallengeStep, RunOutcome, RuntimeEvent, TaskInput};
 use lull_types::{BenchmarkReport, Coded, Fault, Measure};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::tasks::{self, TaskBlobs};
 use crate::blobs::BlobCache;
-use crate::machine::{FoundDevices, Input, Lease, LeaseId, RunEnd};
+use crate::machine::{ChallengeEnd, FoundDevices, Input, Lease, LeaseId, RunEnd};
+use crate::session::ChallengeStream;
 use crate::telemetry;
 
 /// The one runtime of the base install.
@@ -176,6 +177,12 @@ impl Runtimes {
         tokio::spawn(Holding { context: self.context.clone(), lease, cancel, kill }.benchmark());
     }
 
+    /// Answers a challenge under a lease; without a stream it is broken off already.
+    pub fn challenge(&mut self, lease: Lease, stream: Option<ChallengeStream>) {
+        let (cancel, kill) = self.hold(lease.id);
+        tokio::spawn(Holding { context: self.context.clone(), lease, cancel, kill }.challenge(stream));
+    }
+
     /// Begins a run under a lease.
     pub fn run(&mut self, lease: Lease, assignment: Box<Assignment>) {
         let (cancel, kill) = self.hold(lease.id);
@@ -250,6 +257,86 @@ impl Holding {
             .await
             .map_err(|Revoked| cancelled())?
             .map_err(|error| error.fault())
+    }
+
+    async fn challenge(self, stream: Option<ChallengeStream>) {
+        let lease = self.lease.id;
+        let (process, end) = match stream {
+            None => (None, ChallengeEnd::BrokenOff),
+            Some(stream) => match self.start().await {
+                Ok(process) => {
+                    let end = self.converse(&process, stream).await;
+                    (Some(process), end)
+                }
+                Err(None) => (None, ChallengeEnd::BrokenOff),
+                Err(Some(fault)) => {
+                    stream.decline(fault.clone()).await;
+                    (None, ChallengeEnd::DeviceFault(fault))
+                }
+            },
+        };
+        self.context.tell(Input::ChallengeEnded { lease, end }).await;
+        self.free(process).await;
+    }
+
+    /// Carries steps from the network to the runtime and answers back, until either has enough.
+    async fn converse(&self, process: &RuntimeProcess, mut stream: ChallengeStream) -> ChallengeEnd {
+        let conversation = async {
+            let mut end = ChallengeEnd::BrokenOff;
+            // The runtime answers for a device only after it has listed them.
+            let mut answer = match process.devices().await {
+                Ok(_) => process.challenge(ChallengeStep::Prepare { device: self.lease.device }).await,
+                Err(error) => Err(error),
+            };
+            loop {
+                let reply = match answer {
+                    Ok(ChallengeAnswer::Prepared) => ChallengeReply::Prepared,
+                    Ok(ChallengeAnswer::Committed(root)) => {
+                        end = ChallengeEnd::Answered;
+                        ChallengeReply::Committed(root)
+                    }
+                    Ok(ChallengeAnswer::Opened(rows)) => ChallengeReply::Opened(rows),
+                    Err(error) => {
+                        let fault = error.fault();
+                        stream.decline(fault.clone()).await;
+                        return match error {
+                            // What the network asked for was unusable; the device is well.
+                            RuntimeError::ChallengeFailed(fault) if fault.code.starts_with("challenge_") => {
+                                end
+                            }
+                            _ => ChallengeEnd::DeviceFault(fault),
+                        };
+                    }
+                };
+                if stream.reply(&reply).await.is_none() {
+                    return end;
+                }
+                let step = loop {
+                    match stream.next().await {
+                        Some(ChallengeRequest::Ping) => {
+                            if stream.reply(&ChallengeReply::Pong).await.is_none() {
+                                return end;
+                            }
+                        }
+                        Some(ChallengeRequest::Commit(product)) => break ChallengeStep::Commit(product),
+                        Some(ChallengeRequest::Open(rows)) => break ChallengeStep::Open(rows),
+                        // Another device is another stream.
+                        Some(ChallengeRequest::Prepare { .. }) | None => return end,
+                    }
+                };
+                answer = process.challenge(step).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.kill.cancelled() => {
+                process.kill().await;
+                ChallengeEnd::BrokenOff
+            }
+            // Its process is asked to stop when it is freed.
+            () = self.cancel.cancelled() => ChallengeEnd::BrokenOff,
+            end = conversation => end,
+        }
     }
 
     async fn run(self, assignment: Box<Assignment>) {
@@ -410,6 +497,7 @@ fn progress(lease: LeaseId, event: &RuntimeEvent) -> Option<Input> {
         | RuntimeEvent::Devices(_)
         | RuntimeEvent::BenchmarkEnded(_)
         | RuntimeEvent::RunEnded(_)
+        | RuntimeEvent::ChallengeAnswered(_)
         | RuntimeEvent::Refused(_) => None,
     }
 }
@@ -428,6 +516,7 @@ fn failed(error: RuntimeError) -> RunEnd {
         | RuntimeError::OtherProtocol { .. }
         | RuntimeError::Refused(_)
         | RuntimeError::BenchmarkFailed(_)
+        | RuntimeError::ChallengeFailed(_)
         | RuntimeError::Busy => RunEnd::LocalFault(error.fault()),
     }
 }

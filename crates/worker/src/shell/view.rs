@@ -88,6 +88,7 @@ impl Viewer {
                 info: device.info,
                 lent: device.lent,
                 benchmark: device.benchmark,
+                timed_gigaflops: device.timed_gigaflops,
             })
             .collect();
         Snapshot {

@@ -7,6 +7,7 @@ import { Button } from '../../components/button';
 import { FaultNote } from '../../components/notes';
 import { SwitchRow } from '../../components/switch-row';
 import { useNow } from '../../components/use-now';
+import { formatMeasure } from '../../format/measure';
 import { formatAgo } from '../../format/time';
 import { useBackend, useSnapshot } from '../../worker/context';
 import { configure, withDevice } from '../../worker/settings';
@@ -53,7 +54,16 @@ function DeviceSettings({ device }: { device: DeviceView }) {
       />
       {(device.benchmark || measuring) && <BenchmarkBars device={device} />}
       <div className="flex flex-wrap items-center justify-between gap-3">
-        <p className="text-sm text-faint">{measured}</p>
+        <div className="text-sm text-faint">
+          <p>{measured}</p>
+          {device.timed_gigaflops !== null && (
+            <p className="figures">
+              {t('settings.timed_by_network', {
+                value: Object.values(formatMeasure('gemm_fp32', device.timed_gigaflops, i18n.language)).join(' '),
+              })}
+            </p>
+          )}
+        </div>
         <Button
           size="small"
           onClick={() => void measure()}

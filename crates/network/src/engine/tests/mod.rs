@@ -6,4 +6,5 @@ mod money;
 mod refusals;
 pub(crate) mod rig;
 mod scheduling;
+mod timing;
 mod verification;

@@ -9,6 +9,7 @@ use lull_types::{
 };
 use rusqlite::Connection;
 
+use crate::engine::Claim;
 use crate::engine::*;
 use crate::ledger;
 use crate::store::{self, queries};
@@ -25,12 +26,17 @@ pub fn strict() -> Policy {
     Policy { newcomer_tasks: u32::MAX, ..Policy::default() }
 }
 
+/// How long timings count in [`Rig::timing`].
+pub const TIMING_VALID_MS: u64 = 30 * 24 * 3_600_000;
+
 pub struct Rig {
     pub connection: Connection,
     pub engine: Engine,
     pub now: UnixMillis,
     /// Checks that were asked for and not concluded.
     pub checks: Vec<CheckRequest>,
+    /// Timings that were asked for.
+    pub timings: Vec<(WorkerId, SessionId, Vec<Claim>)>,
     /// All that was sent, by worker, since it was last looked at.
     sent: BTreeMap<WorkerId, Vec<NetworkMessage>>,
     sessions: BTreeMap<WorkerId, SessionId>,
@@ -94,13 +100,26 @@ pub fn enrolment(devices: Vec<DeviceInfo>, kinds: &[&str]) -> Enrolment {
 }
 
 impl Rig {
+    /// A network that times no device.
     pub fn new(policy: Policy) -> Self {
+        Self::of(Policy { timing_valid_ms: None, ..policy })
+    }
+
+    /// One that does, with a trusted runtime for [`KIND`].
+    pub fn timing() -> Self {
+        let mut rig = Self::of(Policy { timing_valid_ms: Some(TIMING_VALID_MS), ..Policy::default() });
+        rig.trust(&[KIND]);
+        rig
+    }
+
+    fn of(policy: Policy) -> Self {
         let config = Config { policy, ..Config::default() };
         Self {
             connection: store::open_in_memory().unwrap(),
             engine: Engine::new(network_key(), config, [7; 32]),
             now: UnixMillis(1_000_000_000_000),
             checks: Vec::new(),
+            timings: Vec::new(),
             sent: BTreeMap::new(),
             sessions: BTreeMap::new(),
             next: 0,
@@ -139,6 +158,7 @@ impl Rig {
                         self.sessions.remove(&worker);
                     }
                 }
+                Effect::Time { worker, session, claims } => self.timings.push((worker, session, claims)),
                 Effect::JobChanged { .. } | Effect::Progress { .. } => {}
             }
         }

@@ -359,7 +359,7 @@ impl World {
                 (Answer::JobWithdrawn { .. }, Origin::Withdraw(n)) => self.orders[n].withdrawn = true,
                 (_, Origin::Nobody | Origin::Submit(_) | Origin::Withdraw(_)) => {}
             },
-            Effect::JobChanged { .. } | Effect::Progress { .. } => {}
+            Effect::JobChanged { .. } | Effect::Progress { .. } | Effect::Time { .. } => {}
         }
     }
 

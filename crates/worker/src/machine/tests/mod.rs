@@ -1,6 +1,7 @@
 //! Tests of the machine: tables of single states, and a seeded simulation of its whole life.
 
 mod bench;
+mod challenges;
 mod fixture;
 mod sim;
 mod states;

@@ -4,7 +4,7 @@ use lull_types::AssignmentId;
 
 use super::super::fixture::{fault, outputs, report};
 use super::world::{Event, World};
-use crate::machine::{Input, Lease, LeaseId, RunEnd, SessionId, TransferFailure, TransferId};
+use crate::machine::{ChallengeEnd, Input, Lease, LeaseId, RunEnd, SessionId, TransferFailure, TransferId};
 
 /// The process of a lease.
 #[derive(Debug)]
@@ -27,6 +27,26 @@ impl World {
             self.tell(took, Input::BenchmarkEnded { lease: id, outcome });
         }
         self.later(took + 40, Event::Worker { life: self.life, input: Input::Freed { lease: id } });
+    }
+
+    pub fn answer_challenge(&mut self, lease: Lease) {
+        let busy = self.processes.values().any(|process| process.lease.device == lease.device);
+        assert!(!busy, "a device does one thing");
+        let id = lease.id;
+        let deaf = self.happens(0.3);
+        self.processes.insert(id, Process { lease, deaf, ending: false });
+        let took = self.between(1000, 5000);
+        let end = if self.happens(0.1) {
+            ChallengeEnd::DeviceFault(fault("device_lost"))
+        } else if self.happens(0.2) {
+            ChallengeEnd::BrokenOff
+        } else {
+            ChallengeEnd::Answered
+        };
+        if !self.happens(0.05) {
+            self.tell(took, Input::ChallengeEnded { lease: id, end });
+        }
+        self.tell(took + 40, Input::Freed { lease: id });
     }
 
     pub fn run_task(&mut self, lease: Lease, assignment: AssignmentId, task: lull_types::TaskId) {
@@ -125,6 +145,7 @@ impl World {
             Input::RunStarted { lease }
             | Input::RunProgress { lease, .. }
             | Input::RunEnded { lease, .. }
+            | Input::ChallengeEnded { lease, .. }
             | Input::BenchmarkEnded { lease, .. } => !self.freed.contains(&(self.life, *lease)),
             _ => true,
         }

@@ -13,7 +13,7 @@ use super::hands::Process;
 use super::network::{Network, Reaction};
 use crate::journal::Journal;
 use crate::machine::backoff::Chance;
-use crate::machine::{Effect, Input, LeaseId, Machine, SessionId, Stage, YIELD_DEADLINE};
+use crate::machine::{ChallengeId, Effect, Input, LeaseId, Machine, SessionId, Stage, YIELD_DEADLINE};
 
 /// What is going to happen.
 #[derive(Debug)]
@@ -45,6 +45,8 @@ pub struct World {
     next_event: u64,
     events: BTreeMap<(u64, u64), Event>,
     pub chance: Chance,
+    /// Challenges that the network has begun.
+    challenges: u64,
     /// Whether things go wrong.
     pub faulty: bool,
     pub machine: Option<Machine>,
@@ -79,6 +81,7 @@ impl World {
             next_event: 0,
             events: BTreeMap::new(),
             chance,
+            challenges: 0,
             faulty: true,
             machine: None,
             life: 0,
@@ -278,6 +281,8 @@ impl World {
                 self.tell(delay, Input::DevicesFound(found));
             }
             Effect::StartBenchmark { lease } => self.run_benchmark(lease),
+            Effect::AnswerChallenge { lease, .. } => self.answer_challenge(lease),
+            Effect::DeclineChallenge { .. } => {}
             Effect::Run { lease, assignment } => {
                 let stage = self.book.stage(assignment.id);
                 assert_eq!(stage, Some(&Stage::Running), "a run is written down before it begins");
@@ -402,6 +407,14 @@ impl World {
             && self.happens(0.02)
         {
             self.network.lose(outputs);
+        }
+        if let WorkerMessage::WantWork { device } = message
+            && self.happens(0.05)
+        {
+            let delay = self.between(1, 500);
+            self.challenges += 1;
+            let challenge = ChallengeId(self.challenges);
+            self.tell(delay, Input::ChallengeAsked { challenge, device });
         }
         let reactions = self.network.hear(message, self.now, &mut self.chance);
         for reaction in reactions {
