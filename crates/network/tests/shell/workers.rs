@@ -147,13 +147,7 @@ async fn devices_are_timed_before_they_get_work() {
     let dialer = Dialer::new().await;
     let mut busy = dialer.open_with(&ticket, Device::Busy).await;
     busy.enrol().await;
-    busy.say(WorkerMessage::WantWork { device: 0 }).await;
-    let reason = busy
-        .until(|message| match message {
-            NetworkMessage::NoWork { reason, .. } => Some(reason.clone()),
-            _ => None,
-        })
-        .await;
+    let reason = busy.idle_for_another_reason("").await;
     assert_eq!(reason.code, "being_timed", "nothing is held against it");
 }
 

@@ -314,7 +314,7 @@ export class SimulatedWorker {
         lent: !this.settings.devices_not_lent.includes(info.index),
         telemetry: info.index === 0 ? this.telemetry.read() : unknownTelemetry,
         benchmark: this.benchmarks.get(info.index) ?? null,
-        timed_gigaflops: this.network?.enrolled && info.index === 0 ? 22_400 : null,
+        timed_gigaflops: this.network?.enrolled && info.index === 0 ? 17_900 : null,
       })),
       network: this.network,
       wallet: this.wallet,

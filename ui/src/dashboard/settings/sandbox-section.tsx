@@ -16,12 +16,11 @@ export function SandboxSection() {
           const Mark = part.holds ? ShieldCheck : ShieldAlert;
           return (
             <li key={part.words} className="flex items-start gap-3">
-              <Mark
-                role="img"
-                aria-label={t(part.holds ? 'settings.sandbox_holds' : 'settings.sandbox_missing')}
-                className={`mt-0.5 size-4 shrink-0 ${part.holds ? 'text-aurora' : 'text-ember'}`}
-              />
-              <span className="min-w-0 break-words">{part.words}</span>
+              <Mark aria-hidden className={`mt-0.5 size-4 shrink-0 ${part.holds ? 'text-aurora' : 'text-ember'}`} />
+              <span className="min-w-0 break-words">
+                {!part.holds && <span className="text-ember">{t('settings.sandbox_missing')} </span>}
+                {part.words}
+              </span>
             </li>
           );
         })}
