@@ -6,8 +6,7 @@ use std::fs::TryLockError;
 use std::future::Future;
 use std::io;
 #[cfg(unix)]
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
