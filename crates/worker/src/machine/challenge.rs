@@ -13,7 +13,7 @@ use super::lease::Purpose;
 use super::out::Out;
 
 /// How long a device is left alone after a challenge that it answered. A challenge takes some seconds, so that a
-/// network that wastes the device's time gets at most a hundredth of it.
+/// network that wastes the device's time gets at most a hundredth of it. Another network may ask at once.
 pub const CHALLENGE_PAUSE: Duration = Duration::from_secs(300);
 
 /// Why a challenge is declined.
@@ -49,13 +49,15 @@ impl Machine {
         if self.benchmark.is_wanted_or_running() || self.leases.occupies(number) {
             return Some("it is at work");
         }
+        let network = self.network_id();
         let Some(device) = self.device(number) else {
             return Some("it is not there");
         };
         if !device.is_fit(now, out) {
             return Some("it failed a moment ago");
         }
-        if device.timed_at.is_some_and(|at| now < at.after(CHALLENGE_PAUSE) && now >= at) {
+        let of_this_network = device.timed.filter(|(by, _)| Some(*by) == network);
+        if of_this_network.is_some_and(|(_, at)| now < at.after(CHALLENGE_PAUSE) && now >= at) {
             return Some("it was timed a moment ago");
         }
         None
@@ -63,10 +65,11 @@ impl Machine {
 
     /// What the network found.
     pub(super) fn on_timed(&mut self, number: u32, gigaflops: f64) {
+        let network = self.network_id();
         if let Some(device) = self.device(number)
             && gigaflops.is_finite()
         {
-            device.timed_gigaflops = Some(gigaflops);
+            device.timed_gigaflops = network.map(|network| (network, gigaflops));
         }
     }
 
@@ -85,9 +88,10 @@ impl Machine {
         let number = held.lease.device;
         match end {
             ChallengeEnd::Answered => {
+                let network = self.network_id();
                 if let Some(device) = self.device(number) {
                     device.worked();
-                    device.timed_at = Some(now);
+                    device.timed = network.map(|network| (network, now));
                 }
             }
             ChallengeEnd::BrokenOff => {}

@@ -1,6 +1,6 @@
 //! The devices: finding them, and what is done about one that fails.
 
-use lull_types::{DeviceInfo, Fault, HardwareReport, SandboxPart, UnixMillis};
+use lull_types::{DeviceInfo, Fault, HardwareReport, NetworkId, SandboxPart, UnixMillis};
 
 use super::Machine;
 use super::backoff::{ASK, Chance, DEVICE, LOCAL};
@@ -57,10 +57,10 @@ pub(super) struct Device {
     pub ask_after: UnixMillis,
     /// Failures of this machine in a row that were not the device's.
     pub local_failures: u32,
-    /// When it last answered a network's challenge.
-    pub timed_at: Option<UnixMillis>,
-    /// What the network found then.
-    pub timed_gigaflops: Option<f64>,
+    /// Whose challenge it last answered, and when.
+    pub timed: Option<(NetworkId, UnixMillis)>,
+    /// What a network found of it, and which.
+    pub timed_gigaflops: Option<(NetworkId, f64)>,
 }
 
 impl Device {
@@ -75,7 +75,7 @@ impl Device {
             hand_backs: 0,
             ask_after: UnixMillis(0),
             local_failures: 0,
-            timed_at: None,
+            timed: None,
             timed_gigaflops: None,
         }
     }

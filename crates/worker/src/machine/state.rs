@@ -31,7 +31,10 @@ impl Machine {
             info: device.info.clone(),
             lent: self.is_lent(device.info.index),
             benchmark: self.benchmark_of(&device.info).cloned(),
-            timed_gigaflops: device.timed_gigaflops,
+            timed_gigaflops: device
+                .timed_gigaflops
+                .filter(|(by, _)| Some(*by) == self.network_id())
+                .map(|(_, found)| found),
             fault: device.fault().cloned(),
         });
         View {

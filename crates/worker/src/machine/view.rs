@@ -40,7 +40,7 @@ pub struct DeviceFacts {
     pub lent: bool,
     /// Its last benchmark, if it is of this device and not of one that was here before.
     pub benchmark: Option<BenchmarkReport>,
-    /// GFLOP/s of matrix products that the network timed on this session or an earlier one of this process.
+    /// GFLOP/s of matrix products that the network joined has timed.
     pub timed_gigaflops: Option<f64>,
     /// Why it is not used now: it failed and waits, or it is set aside until the worker is started again.
     pub fault: Option<Fault>,

@@ -5,7 +5,7 @@ use lull_types::UnixMillis;
 use lull_worker_api::{PauseFor, StateView};
 
 use super::bench::Bench;
-use super::fixture::fault;
+use super::fixture::{fault, other_ticket};
 use crate::machine::challenge::CHALLENGE_PAUSE;
 use crate::machine::{ChallengeEnd, ChallengeId, Effect, Input, Lease, Order};
 
@@ -37,6 +37,18 @@ fn an_idle_device_is_timed_and_then_works() {
     // A network that asks again and again would get the device for nothing.
     assert!(declined(bench.give(ASKED)));
     bench.after(CHALLENGE_PAUSE.as_millis() as u64);
+    assert!(answered(bench.give(ASKED)).is_some());
+}
+
+#[test]
+fn another_network_need_not_wait() {
+    let mut bench = Bench::up(1);
+    let lease = answered(bench.give(ASKED)).unwrap();
+    bench.give(Input::ChallengeEnded { lease: lease.id, end: ChallengeEnd::Answered });
+    bench.said(NetworkMessage::Timed { device: 0, gigaflops: 42.0 });
+    bench.give(Input::Freed { lease: lease.id });
+    bench.order(Order::Join(None)).give(Input::PracticeStarted(Ok(other_ticket())));
+    assert_eq!(bench.machine.view(UnixMillis(bench.now), 0).devices[0].timed_gigaflops, None);
     assert!(answered(bench.give(ASKED)).is_some());
 }
 

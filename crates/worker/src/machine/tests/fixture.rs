@@ -24,6 +24,11 @@ pub fn ticket() -> NetworkTicket {
     NetworkTicket { id: network_key().network_id(), addresses: vec![address], relay: None }
 }
 
+/// Of another network.
+pub fn other_ticket() -> NetworkTicket {
+    NetworkTicket { id: SecretKey::from_bytes(&[33; 32]).network_id(), ..ticket() }
+}
+
 pub fn network_info() -> NetworkInfo {
     NetworkInfo {
         id: network_key().network_id(),
