@@ -115,7 +115,9 @@ fn misplaced() -> Fault {
 }
 
 async fn prepare(connection: &Connection, claim: Claim) -> Result<Ready, Fault> {
-    let (send, receive) = connection.open_bi().await.map_err(|_| gone())?;
+    // A worker that allows no streams would let this wait for ever.
+    let opened = timeout(ANSWER_TIMEOUT, connection.open_bi()).await.map_err(|_| gone())?;
+    let (send, receive) = opened.map_err(|_| gone())?;
     let mut stream = Stream { send, receive };
     let request = ChallengeRequest::Prepare { device: claim.device };
     if stream.ask(&request, PREPARE_TIMEOUT).await? != ChallengeReply::Prepared {

@@ -32,6 +32,10 @@ const END_GRACE: Duration = Duration::from_secs(3);
 /// case that it never says so.
 const END_AT_THE_LATEST: Duration = Duration::from_secs(60);
 
+/// A network that has not got what it wants of a device by then wastes the device's time: getting ready, the product
+/// and showing its rows take some seconds each, and on the slowest machine and line three minutes together.
+const CHALLENGE_AT_MOST: Duration = Duration::from_secs(180);
+
 /// Progress is shown to people; more than ten a second is lost on them.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -335,6 +339,8 @@ impl Holding {
             }
             // Its process is asked to stop when it is freed.
             () = self.cancel.cancelled() => ChallengeEnd::BrokenOff,
+            // As if it was answered: this network is not to ask again soon.
+            () = tokio::time::sleep(CHALLENGE_AT_MOST) => ChallengeEnd::Answered,
             end = conversation => end,
         }
     }
