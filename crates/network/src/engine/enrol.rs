@@ -75,6 +75,7 @@ impl Engine {
                     Json(benchmark)
                 ])?;
         }
+        self.sessions.forget_known_timing(worker);
         self.send(turn, worker, NetworkMessage::Enrolled);
         self.tell_timings(turn, worker)
     }

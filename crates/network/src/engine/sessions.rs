@@ -22,6 +22,8 @@ pub(super) enum Timing {
     UnderWay,
     /// It could not be done, and is tried again then.
     NotBefore(UnixMillis),
+    /// What is stored of every device counts until then, unless the worker enrols anew.
+    Known(UnixMillis),
 }
 
 #[derive(Debug, Default)]
@@ -60,12 +62,24 @@ impl Sessions {
         let is_due = match self.timing.get(&worker) {
             None => true,
             Some(Timing::UnderWay) => false,
-            Some(Timing::NotBefore(at)) => now >= *at,
+            Some(Timing::NotBefore(at) | Timing::Known(at)) => now >= *at,
         };
         if is_due {
             self.timing.insert(worker, Timing::UnderWay);
         }
         is_due
+    }
+
+    /// Whether every device of a worker is known to be timed, so that nothing need be read.
+    pub fn knows_timing(&self, worker: WorkerId, now: UnixMillis) -> bool {
+        matches!(self.timing.get(&worker), Some(Timing::Known(until)) if now < *until)
+    }
+
+    /// The worker's devices, or what it says of them, may have changed.
+    pub fn forget_known_timing(&mut self, worker: WorkerId) {
+        if matches!(self.timing.get(&worker), Some(Timing::Known(_))) {
+            self.timing.remove(&worker);
+        }
     }
 
     /// A timing ended.

@@ -89,6 +89,9 @@ impl Engine {
         session: SessionId,
     ) -> Result<Option<(Fault, u64)>, EngineError> {
         let Some(valid_ms) = self.config.policy.timing_valid_ms else { return Ok(None) };
+        if self.sessions.knows_timing(worker, turn.now) {
+            return Ok(None);
+        }
         let known = known(turn, worker, valid_ms)?;
         let refuted = known.iter().find_map(|device| match &device.timed {
             Some((Err(fault), at)) => Some((fault.clone(), at.0.saturating_add(REFUTED_PAUSE_MS))),
@@ -99,7 +102,14 @@ impl Engine {
         {
             return Ok(Some((fault, until - turn.now.0)));
         }
-        if known.iter().all(|device| matches!(device.timed, Some((Ok(_), _)))) {
+        let until = known.iter().map(|device| match device.timed {
+            Some((Ok(_), at)) => Some(UnixMillis(at.0.saturating_add(valid_ms))),
+            _ => None,
+        });
+        if let Some(until) = until.collect::<Option<Vec<_>>>() {
+            if let Some(first) = until.into_iter().min() {
+                self.sessions.end_timing(worker, Some(Timing::Known(first)));
+            }
             return Ok(None);
         }
         let claims = known.into_iter().map(|device| device.claim).collect();
