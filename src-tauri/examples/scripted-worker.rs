@@ -125,26 +125,14 @@ fn device() -> DeviceInfo {
 }
 
 fn measured() -> BenchmarkReport {
-    let measurement = |measure: Measure, value: f64| Measurement {
-        measure,
-        value,
-        unit: measure.unit(),
-        method: "A script's invention.".to_owned(),
-        samples: vec![value; 5],
-        spread: 0.01,
-        correct: true,
-    };
-    BenchmarkReport {
-        device: device(),
-        runtime_version: "0.1.0".to_owned(),
-        measured_at: now(),
-        duration_ms: 1000,
-        measurements: vec![
-            measurement(Measure::Fp32Peak, 150.0),
-            measurement(Measure::MemoryRead, 9.1),
-            measurement(Measure::GemmFp32, 90.0),
-        ],
-    }
+    let measurement =
+        |measure, value| Measurement::new(measure, vec![value; 5], "A script's invention.", true);
+    let measurements = vec![
+        measurement(Measure::Fp32Peak, 150.0),
+        measurement(Measure::MemoryRead, 9.1),
+        measurement(Measure::GemmFp32, 90.0),
+    ];
+    BenchmarkReport::new(device(), "0.1.0", now(), Duration::from_secs(1), measurements)
 }
 
 impl Handler for Scripted {
@@ -257,6 +245,7 @@ fn newcomer() -> Snapshot {
         hardware: None,
         sandbox: Vec::new(),
         devices: vec![DeviceView {
+            scores: measured().scores(),
             info: device(),
             lent: true,
             telemetry: DeviceTelemetry::default(),

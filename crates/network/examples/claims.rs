@@ -241,23 +241,10 @@ fn enrolment() -> Enrolment {
         storage_buffer_bytes_max: 1 << 27,
         features: Vec::new(),
     };
-    let measurement = Measurement {
-        measure: Measure::Fp32Peak,
-        value: 1_000.0,
-        unit: Measure::Fp32Peak.unit(),
-        method: "simulated".to_owned(),
-        samples: vec![1_000.0],
-        spread: 0.0,
-        correct: true,
-    };
+    let measurement = Measurement::new(Measure::Fp32Peak, vec![1_000.0], "simulated", true);
+    let took = Duration::from_millis(1);
     Enrolment {
-        benchmarks: vec![BenchmarkReport {
-            device: device.clone(),
-            runtime_version: "1".to_owned(),
-            measured_at: UnixMillis(0),
-            duration_ms: 1,
-            measurements: vec![measurement],
-        }],
+        benchmarks: vec![BenchmarkReport::new(device.clone(), "1", UnixMillis(0), took, vec![measurement])],
         hardware: HardwareReport {
             os: "Debian 12".to_owned(),
             cpu: "cpu".to_owned(),

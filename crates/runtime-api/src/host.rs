@@ -173,21 +173,23 @@ impl RuntimeProcess {
         self.answered(answer).await
     }
 
-    /// Measures one device. The benchmark goes on until it ends, is cancelled, or the returned handle is
+    /// Measures one device, and then `sustained` long what it keeps up. The benchmark goes on until it ends, is cancelled, or the returned handle is
     /// dropped.
     pub async fn benchmark(
         &self,
         device: u32,
         measures: Vec<Measure>,
         budget: Duration,
+        sustained: Duration,
     ) -> Result<Benchmarking, RuntimeError> {
-        let budget_ms = u64::try_from(budget.as_millis()).unwrap_or(u64::MAX);
+        let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let (budget_ms, sustained_ms) = (millis(budget), millis(sustained));
         let (end, ended) = oneshot::channel();
         let (progress, events) = mpsc::channel(activity::PROGRESS_KEPT_MAX);
         self.send(Command::Benchmark {
-            request: Request::Benchmark { device, measures, budget_ms },
+            request: Request::Benchmark { device, measures, budget_ms, sustained_ms },
             // Compiling the kernels and checking their results is outside the budget of the measures.
-            bound: budget + Duration::from_secs(60),
+            bound: budget + sustained + Duration::from_secs(60),
             progress,
             end,
         })?;

@@ -21,8 +21,10 @@ pub enum Request {
         device: u32,
         /// What to measure, in this order.
         measures: Vec<Measure>,
-        /// Bound on the whole: measures are shortened to fit.
+        /// Bound on the whole, without the sustained measure: measures are shortened to fit.
         budget_ms: u64,
+        /// How long [`Measure::Sustained`] is then taken; 0 for not at all.
+        sustained_ms: u64,
     },
     /// Run one task.
     Run {

@@ -95,7 +95,7 @@ enum Inbound {
 
 enum Job {
     Enumerate,
-    Benchmark { device: u32, measures: Vec<Measure>, budget_ms: u64 },
+    Benchmark { device: u32, measures: Vec<Measure>, budget_ms: u64, sustained_ms: u64 },
     Run { device: u32, kind: String, payload: Vec<u8>, inputs: Vec<TaskInput>, limits: Limits },
     Challenge(ChallengeStep),
 }
@@ -185,8 +185,8 @@ impl Server<'_> {
                 Inbound::Request(Request::Cancel) => self.cancelled.store(true, Ordering::Relaxed),
                 Inbound::Request(Request::Enumerate) => self.start(Job::Enumerate)?,
                 Inbound::Request(Request::Challenge(step)) => self.start(Job::Challenge(step))?,
-                Inbound::Request(Request::Benchmark { device, measures, budget_ms }) => {
-                    self.start(Job::Benchmark { device, measures, budget_ms })?;
+                Inbound::Request(Request::Benchmark { device, measures, budget_ms, sustained_ms }) => {
+                    self.start(Job::Benchmark { device, measures, budget_ms, sustained_ms })?;
                 }
                 Inbound::Request(Request::Run { device, kind, payload, inputs, limits }) => {
                     self.start(Job::Run { device, kind, payload, inputs, limits })?;
@@ -274,16 +274,17 @@ fn do_jobs(queue: &Receiver<Job>, work: &Work, inbound: &Sender<Inbound>) {
                 let ends_process = matches!(&result, Err(ChallengeError::Gpu(error)) if error.ends_process());
                 (RuntimeEvent::ChallengeAnswered(result.map_err(|error| error.fault())), ends_process)
             }
-            Job::Benchmark { device, measures, budget_ms } => {
+            Job::Benchmark { device, measures, budget_ms, sustained_ms } => {
                 challenged = Challenged::default();
                 // What it holds would be missing from the device that is measured.
                 session = None;
                 let budget = Duration::from_millis(budget_ms);
+                let sustained = Duration::from_millis(sustained_ms);
                 let result = adapters
                     .get(device)
                     .inspect(|adapter| work.is_for(adapter.info.kind))
                     .map_err(BenchmarkError::from)
-                    .and_then(|adapter| benchmark::run(adapter, &measures, budget, work));
+                    .and_then(|adapter| benchmark::run(adapter, &measures, budget, sustained, work));
                 let ends_process = matches!(&result, Err(BenchmarkError::Gpu(error)) if error.ends_process());
                 (RuntimeEvent::BenchmarkEnded(result.map_err(|error| error.fault())), ends_process)
             }

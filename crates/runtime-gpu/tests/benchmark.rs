@@ -66,7 +66,12 @@ fn every_measure_is_positive_correct_and_explained() {
 #[test]
 fn a_benchmark_is_cancelled_soon() {
     let Some((mut runtime, _)) = Runtime::with_device(&[]) else { return };
-    runtime.send(&Request::Benchmark { device: 0, measures: vec![Measure::MemoryRead], budget_ms: 60_000 });
+    runtime.send(&Request::Benchmark {
+        device: 0,
+        measures: vec![Measure::MemoryRead],
+        budget_ms: 60_000,
+        sustained_ms: 0,
+    });
     // Progress with a value: samples are being taken.
     while !matches!(runtime.event(), RuntimeEvent::BenchmarkProgress { value_so_far: Some(_), .. }) {}
     let asked = Instant::now();
@@ -83,7 +88,12 @@ fn a_benchmark_is_cancelled_soon() {
 #[test]
 fn an_unknown_device_is_told() {
     let mut runtime = Runtime::greeted(&[]);
-    runtime.send(&Request::Benchmark { device: 999, measures: Measure::ALL.to_vec(), budget_ms: 1000 });
+    runtime.send(&Request::Benchmark {
+        device: 999,
+        measures: Measure::ORDINARY.to_vec(),
+        budget_ms: 1000,
+        sustained_ms: 0,
+    });
     let (result, _) = finish(&mut runtime);
     assert_eq!(result.unwrap_err().code, "device_unknown");
 }

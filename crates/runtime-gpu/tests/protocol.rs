@@ -74,7 +74,12 @@ fn one_thing_at_a_time_and_a_cancel_is_followed_soon() {
     runtime.start_payload(payload.clone(), Vec::new(), Limits::default());
     assert!(matches!(runtime.event(), RuntimeEvent::RunProgress { .. }), "slices complete");
     runtime.start_payload(payload, Vec::new(), Limits::default());
-    runtime.send(&Request::Benchmark { device: 0, measures: Measure::ALL.to_vec(), budget_ms: 1000 });
+    runtime.send(&Request::Benchmark {
+        device: 0,
+        measures: Measure::ORDINARY.to_vec(),
+        budget_ms: 1000,
+        sustained_ms: 0,
+    });
     let mut refused = 0;
     while refused < 2 {
         match runtime.event() {

@@ -192,26 +192,19 @@ impl<W: Write> Fake<'_, W> {
                     Some(Interruption::Over) => return Ok(ControlFlow::Break(())),
                 }
             }
-            let measurement = Measurement {
-                measure,
-                value,
-                unit: measure.unit(),
-                method: "fake: a constant, nothing was measured".to_owned(),
-                samples: vec![value; 3],
-                spread: 0.0,
-                correct: true,
-            };
+            let measurement =
+                Measurement::new(measure, vec![value; 3], "fake: a constant, nothing was measured", true);
             self.say(&RuntimeEvent::Measured(measurement.clone()))?;
             measurements.push(measurement);
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.say(&RuntimeEvent::BenchmarkEnded(Ok(BenchmarkReport {
+        self.say(&RuntimeEvent::BenchmarkEnded(Ok(BenchmarkReport::new(
             device,
-            runtime_version: env!("CARGO_PKG_VERSION").to_owned(),
-            measured_at: UnixMillis::default().after(now),
-            duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            env!("CARGO_PKG_VERSION"),
+            UnixMillis::default().after(now),
+            started.elapsed(),
             measurements,
-        })))?;
+        ))))?;
         Ok(ControlFlow::Continue(()))
     }
 

@@ -72,6 +72,9 @@ pub struct DeviceTelemetry {
     pub power_watts: Option<f32>,
     /// Fan speed, 0 to 100.
     pub fan_percent: Option<f32>,
+    /// Clock of the cores.
+    #[serde(default)]
+    pub clock_mhz: Option<f32>,
 }
 
 /// What a worker says of its machine when it enrols.

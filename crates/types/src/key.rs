@@ -15,6 +15,8 @@ pub enum Domain {
     Receipt,
     /// The worker's countersignature on a receipt.
     ReceiptCountersign,
+    /// A worker's signature on a benchmark of its own.
+    Benchmark,
 }
 
 impl Domain {
@@ -22,6 +24,7 @@ impl Domain {
         match self {
             Self::Receipt => b"lull/receipt/1\0",
             Self::ReceiptCountersign => b"lull/receipt-countersign/1\0",
+            Self::Benchmark => b"lull/benchmark/1\0",
         }
     }
 }

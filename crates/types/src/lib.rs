@@ -10,11 +10,13 @@ mod money;
 mod picture;
 mod receipt;
 mod sandbox;
+mod score;
+mod statistics;
 mod time;
 mod wallet;
 pub mod wgsl;
 
-pub use benchmark::{BenchmarkReport, Measure, Measurement, Unit};
+pub use benchmark::{Axis, BenchmarkReport, CurvePoint, Measure, Measurement, Skipped, TelemetryPoint, Unit};
 pub use device::{DeviceClass, DeviceInfo, DeviceKind, DeviceTelemetry, HardwareReport};
 pub use fault::{Coded, Fault};
 pub use hash::BlobHash;
@@ -24,6 +26,7 @@ pub use money::{BaseUnits, MoneyError};
 pub use picture::PictureTile;
 pub use receipt::{CountersignedReceipt, Receipt, ReceiptLeaf, SignedReceipt};
 pub use sandbox::SandboxPart;
+pub use score::{Score, WorkClass};
 pub use time::UnixMillis;
 pub use wallet::{WalletAddress, WalletAddressError};
 

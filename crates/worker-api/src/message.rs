@@ -29,6 +29,13 @@ pub enum Command {
     Benchmark {
         /// Device index.
         device: u32,
+        /// How long [`lull_types::Measure::Sustained`] is then taken, up to 600 s; 0 for not at all.
+        sustained_seconds: u32,
+    },
+    /// Writes a device's last benchmark to a file, signed by this worker, that anyone can check. → [`Reply::Exported`]
+    ExportBenchmark {
+        /// Device index.
+        device: u32,
     },
     /// Stops a benchmark. → [`Reply::Done`]
     CancelBenchmark,

@@ -2,7 +2,7 @@
 
 use lull_types::{
     AssignmentId, BaseUnits, BenchmarkReport, DeviceInfo, DeviceTelemetry, Fault, HardwareReport, JobId,
-    Measure, PictureTile, SandboxPart, UnixMillis, WalletAddress, WorkerId,
+    Measure, PictureTile, SandboxPart, Score, UnixMillis, WalletAddress, WorkerId,
 };
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -200,6 +200,8 @@ pub struct DeviceView {
     pub telemetry: DeviceTelemetry,
     /// Its last benchmark.
     pub benchmark: Option<BenchmarkReport>,
+    /// What that means for each kind of work.
+    pub scores: Vec<Score>,
     /// GFLOP/s of matrix products that the network itself has timed on it.
     pub timed_gigaflops: Option<f64>,
 }

@@ -110,35 +110,25 @@ fn base_units(value: f64) -> BaseUnits {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
+
     use lull_types::{DeviceInfo, Measurement, UnixMillis};
 
     fn report(gigaflops: f64) -> BenchmarkReport {
-        BenchmarkReport {
-            device: DeviceInfo {
-                index: 0,
-                name: String::new(),
-                vendor: String::new(),
-                kind: DeviceKind::Discrete,
-                backend: String::new(),
-                driver: String::new(),
-                pci_bus_id: None,
-                vram_bytes: None,
-                storage_buffer_bytes_max: 0,
-                features: Vec::new(),
-            },
-            runtime_version: String::new(),
-            measured_at: UnixMillis(0),
-            duration_ms: 0,
-            measurements: vec![Measurement {
-                measure: Measure::Fp32Peak,
-                value: gigaflops,
-                unit: Measure::Fp32Peak.unit(),
-                method: String::new(),
-                samples: Vec::new(),
-                spread: 0.0,
-                correct: true,
-            }],
-        }
+        let device = DeviceInfo {
+            index: 0,
+            name: String::new(),
+            vendor: String::new(),
+            kind: DeviceKind::Discrete,
+            backend: String::new(),
+            driver: String::new(),
+            pci_bus_id: None,
+            vram_bytes: None,
+            storage_buffer_bytes_max: 0,
+            features: Vec::new(),
+        };
+        let measured = Measurement::new(Measure::Fp32Peak, vec![gigaflops], "", true);
+        BenchmarkReport::new(device, "", UnixMillis(0), Duration::ZERO, vec![measured])
     }
 
     #[test]

@@ -15,4 +15,5 @@ pub mod paths;
 pub mod picture;
 pub mod session;
 pub mod shell;
+pub mod signed_benchmark;
 pub mod telemetry;

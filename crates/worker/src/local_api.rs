@@ -1,10 +1,11 @@
 //! Answers the app's and the command line's commands.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use lull_checks::receipts;
 use lull_network_api::NetworkTicket;
-use lull_types::{BaseUnits, Coded, CountersignedReceipt, Fault, JobId, NetworkId, WorkerId};
+use lull_types::{BaseUnits, Coded, CountersignedReceipt, Fault, JobId, NetworkId, SecretKey, WorkerId};
 use lull_worker_api::transport::Handler;
 use lull_worker_api::{Command, ReceiptsCheck, Reply};
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,7 @@ use crate::machine::Order;
 use crate::paths::Paths;
 use crate::picture::Picture;
 use crate::shell::{Handle, network_of};
+use crate::signed_benchmark::SignedBenchmark;
 
 /// Rows in one answer.
 const ROWS_MAX: u32 = 200;
@@ -31,13 +33,13 @@ const TILES_MAX: usize = 4096;
 pub struct LocalApi {
     worker: Handle,
     paths: Paths,
-    id: WorkerId,
+    key: SecretKey,
 }
 
 impl LocalApi {
-    /// Commands for `worker`, whose id is `id` and whose folder is `paths`.
-    pub fn new(worker: Handle, paths: Paths, id: WorkerId) -> Self {
-        Self { worker, paths, id }
+    /// Commands for `worker`, whose device key is `key` and whose folder is `paths`.
+    pub fn new(worker: Handle, paths: Paths, key: SecretKey) -> Self {
+        Self { worker, paths, key }
     }
 
     async fn answer(&self, command: Command) -> Result<Reply, Fault> {
@@ -71,13 +73,17 @@ impl LocalApi {
                 let bundle = self.bundle().await?;
                 return Ok(Reply::ReceiptsChecked(blocking(move || verify(bundle)).await?));
             }
+            Command::ExportBenchmark { device } => return self.export_benchmark(device).await,
             Command::ExportReceipts => return self.export_receipts().await,
             Command::ExportLogs => return self.export_logs().await,
             Command::Start => Order::Start,
             Command::Stop => Order::Stop,
             Command::Pause { duration } => Order::Pause(duration),
             Command::Resume => Order::Resume,
-            Command::Benchmark { device } => Order::Benchmark { device },
+            Command::Benchmark { device, sustained_seconds } => {
+                let sustained = Duration::from_secs(sustained_seconds.into());
+                Order::Benchmark { device, sustained }
+            }
             Command::CancelBenchmark => Order::CancelBenchmark,
             Command::Enrol { ticket: None } => Order::Join(None),
             Command::Enrol { ticket: Some(text) } => {
@@ -126,14 +132,35 @@ impl LocalApi {
 
     async fn bundle(&self) -> Result<ReceiptBundle, Fault> {
         let networks = self.worker.store().receipts_of_all_networks().await?;
-        Ok(ReceiptBundle::new(self.id, networks))
+        Ok(ReceiptBundle::new(self.key.worker_id(), networks))
     }
 
     async fn export_receipts(&self) -> Result<Reply, Fault> {
         let bundle = self.bundle().await?;
-        let path = self.export_path("lull-receipts", "json");
+        self.export_json("lull-receipts", bundle).await
+    }
+
+    async fn export_benchmark(&self, device: u32) -> Result<Reply, Fault> {
+        let devices = self.worker.snapshot().await?.devices;
+        let report = devices.into_iter().find(|d| d.info.index == device).and_then(|d| d.benchmark);
+        let Some(report) = report else {
+            return Err(Fault::new(
+                "not_measured",
+                "this device was not measured yet, so there is no report",
+            ));
+        };
+        let signed = SignedBenchmark::sign(&report, &self.key).map_err(|error| error.fault())?;
+        self.export_json("lull-benchmark", signed).await
+    }
+
+    async fn export_json(
+        &self,
+        name: &str,
+        content: impl Serialize + Send + 'static,
+    ) -> Result<Reply, Fault> {
+        let path = self.export_path(name, "json");
         let exported = blocking(move || -> Result<PathBuf, Fault> {
-            let text = serde_json::to_vec_pretty(&bundle).map_err(io_fault)?;
+            let text = serde_json::to_vec_pretty(&content).map_err(io_fault)?;
             crate::paths::create_private(path.parent().unwrap_or(&path)).map_err(io_fault)?;
             atomic::write(&path, &text, IfThere::Replace).map_err(io_fault)?;
             Ok(path)

@@ -7,6 +7,7 @@ mod challenges;
 mod handle;
 mod practice;
 mod publisher;
+mod recorder;
 mod runtimes;
 mod sampler;
 mod store;
@@ -15,8 +16,8 @@ mod view;
 
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lull_types::{Fault, NetworkId, SecretKey, UnixMillis};
@@ -39,6 +40,7 @@ pub use practice::NETWORK_BIN_ENV;
 use practice::Practice;
 pub use publisher::PUBLISH_INTERVAL;
 use publisher::Publisher;
+use recorder::SharedSource;
 use runtimes::{Context, Runtimes};
 pub use runtimes::{RuntimeSource, measure_once};
 pub use store::Store;
@@ -92,7 +94,8 @@ pub async fn start(options: Options) -> Result<(Handle, JoinHandle<()>), Fault> 
     let (requests, asked) = mpsc::channel(REQUESTS_MAX);
     let (samples, sampled) = mpsc::channel(1);
     let (plans, plan) = watch::channel(sampler::Plan::default());
-    tokio::spawn(sampler::run(telemetry, plan, samples));
+    let telemetry: SharedSource = Arc::new(Mutex::new(telemetry));
+    tokio::spawn(sampler::run(Arc::clone(&telemetry), plan, samples));
 
     let mut seed = [0; 8];
     getrandom::fill(&mut seed).map_err(|error| Fault::new("no_randomness", error.to_string()))?;
@@ -114,8 +117,13 @@ pub async fn start(options: Options) -> Result<(Handle, JoinHandle<()>), Fault> 
         store: store.clone(),
         blobs: blobs.clone(),
     };
-    let context =
-        Context { source: runtime, scratch: paths.scratch(), blobs: blobs.clone(), inputs: inputs.clone() };
+    let context = Context {
+        source: runtime,
+        scratch: paths.scratch(),
+        blobs: blobs.clone(),
+        telemetry,
+        inputs: inputs.clone(),
+    };
     let shell = Shell {
         machine,
         store,
@@ -313,7 +321,7 @@ impl Shell {
                     let _ = context.inputs.send(Input::DevicesFound(found)).await;
                 });
             }
-            Effect::StartBenchmark { lease } => self.runtimes.benchmark(lease),
+            Effect::StartBenchmark { lease, sustained } => self.runtimes.benchmark(lease, sustained),
             Effect::AnswerChallenge { lease, challenge } => {
                 self.runtimes.challenge(lease, self.challenges.take(challenge));
             }

@@ -10,7 +10,7 @@ mod sysfs;
 
 use lull_types::{DeviceInfo, DeviceKind, DeviceTelemetry, HardwareReport};
 use nvml_wrapper::Nvml;
-use nvml_wrapper::enum_wrappers::device::TemperatureSensor;
+use nvml_wrapper::enum_wrappers::device::{Clock, TemperatureSensor};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
 pub use energy::EnergyMeter;
@@ -103,6 +103,7 @@ impl SystemSource {
             temperature_celsius: device.temperature(TemperatureSensor::Gpu).ok().map(|t| t as f32),
             power_watts: device.power_usage().ok().map(|milliwatts| milliwatts as f32 / 1000.0),
             fan_percent: device.fan_speed(0).ok().map(|fan| fan as f32),
+            clock_mhz: device.clock_info(Clock::SM).ok().map(|mhz| mhz as f32),
         })
     }
 }

@@ -16,6 +16,14 @@ duration: PauseFor, } | { "command": "resume" } | { "command": "benchmark",
 /**
  * Device index.
  */
+device: number, 
+/**
+ * How long [`lull_types::Measure::Sustained`] is then taken, up to 600 s; 0 for not at all.
+ */
+sustained_seconds: number, } | { "command": "export_benchmark", 
+/**
+ * Device index.
+ */
 device: number, } | { "command": "cancel_benchmark" } | { "command": "enrol", 
 /**
  * The network's ticket.

@@ -23,4 +23,8 @@ power_watts: number | null,
 /**
  * Fan speed, 0 to 100.
  */
-fan_percent: number | null, };
+fan_percent: number | null, 
+/**
+ * Clock of the cores.
+ */
+clock_mhz: number | null, };

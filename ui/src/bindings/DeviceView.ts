@@ -2,6 +2,7 @@
 import type { BenchmarkReport } from "./BenchmarkReport";
 import type { DeviceInfo } from "./DeviceInfo";
 import type { DeviceTelemetry } from "./DeviceTelemetry";
+import type { Score } from "./Score";
 
 /**
  * One device.
@@ -23,6 +24,10 @@ telemetry: DeviceTelemetry,
  * Its last benchmark.
  */
 benchmark: BenchmarkReport | null, 
+/**
+ * What that means for each kind of work.
+ */
+scores: Array<Score>, 
 /**
  * GFLOP/s of matrix products that the network itself has timed on it.
  */

@@ -3,4 +3,4 @@
 /**
  * A unit of measurement; powers of ten.
  */
-export type Unit = "gigaflops_per_second" | "gigabytes_per_second";
+export type Unit = "gigaflops_per_second" | "gigaops_per_second" | "gigabytes_per_second" | "nanoseconds" | "microseconds" | "gigabytes";

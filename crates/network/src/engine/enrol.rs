@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lull_network_api::{Enrolment, NetworkMessage};
 use lull_types::{
-    BenchmarkReport, DeviceInfo, DeviceKind, Measure, Measurement, UnixMillis, WalletAddress, WorkerId,
+    BenchmarkReport, DeviceInfo, DeviceKind, Measure, Measurement, Unit, UnixMillis, WalletAddress, WorkerId,
 };
 use rusqlite::params;
 
@@ -33,6 +33,18 @@ const GEMM_OVER_PEAK_MAX: f64 = 1.3;
 const MEMORY_GIGABYTES_MAX: f64 = 12_000.0;
 /// Memory that is shared with a processor: 800 in the widest desktop chips.
 const SHARED_MEMORY_GIGABYTES_MAX: f64 = 1_200.0;
+/// 16-bit floats are twice as fast on most GPUs, and four times on some.
+const HALF_OVER_SINGLE_MAX: f64 = 4.0;
+/// Matrix units reach sixteen times the plain peak in 16 bits, and twice that in 8.
+const MATRIX_UNITS_OVER_SINGLE_MAX: f64 = 32.0;
+/// PCI Express 6.0 with 16 lanes carries 128; half as much again for the next.
+const BUS_GIGABYTES_MAX: f64 = 200.0;
+/// The largest device of 2026 has 288; twice that for the next.
+const ALLOCATABLE_GIGABYTES_MAX: f64 = 600.0;
+/// Measures of one device, taken or not: twice those that there are.
+const MEASURES_MAX: usize = 32;
+/// Points of one curve that are worth keeping: ten minutes, a point a second.
+const CURVE_MAX: usize = 600;
 
 /// Why an enrolment is not believed: code and sentence.
 type Doubt = (&'static str, String);
@@ -137,6 +149,15 @@ fn plausible(enrolment: &Enrolment, now: UnixMillis) -> Result<(), Doubt> {
         if benchmark.measured_at > now.after(CLOCK_AHEAD_MAX) {
             return malformed("its benchmark lies in the future; set this computer's clock");
         }
+        let parts = benchmark.measurements.len() + benchmark.skipped.len();
+        let texts =
+            benchmark.skipped.iter().flat_map(|skipped| [&skipped.fault.code, &skipped.fault.sentence]);
+        if parts > MEASURES_MAX
+            || benchmark.sustained_telemetry.len() > CURVE_MAX
+            || texts.into_iter().any(|text| text.len() > TEXT_BYTES_MAX)
+        {
+            return malformed("its benchmark is longer than any benchmark");
+        }
         believable(benchmark)?;
     }
     Ok(())
@@ -168,19 +189,39 @@ fn believable(benchmark: &BenchmarkReport) -> Result<(), Doubt> {
 /// Whether a measurement agrees with itself.
 fn sound(device: &DeviceInfo, measurement: &Measurement) -> Result<(), Doubt> {
     let samples = &measurement.samples;
-    let finite = samples.iter().chain([&measurement.value, &measurement.spread]).all(|v| v.is_finite());
+    let curve = measurement.curve.iter().flat_map(|point| [&point.at, &point.value]);
+    let numbers = samples.iter().chain([&measurement.value, &measurement.spread]).chain(curve);
+    let finite = numbers.copied().all(f64::is_finite);
     let within =
         samples.iter().any(|s| *s <= measurement.value) && samples.iter().any(|s| *s >= measurement.value);
     let positive = measurement.value > 0.0 && samples.iter().all(|s| *s > 0.0);
     let well_formed = measurement.unit == measurement.measure.unit()
         && measurement.method.len() <= TEXT_BYTES_MAX
-        && samples.len() <= SAMPLES_MAX;
+        && samples.len() <= SAMPLES_MAX
+        && measurement.curve.len() <= CURVE_MAX;
     if !(finite && within && positive && well_formed) {
         let sentence =
             format!("a measurement of {} contradicts its own samples; run the benchmark again", device.name);
         return Err(("benchmark_unsound", sentence));
     }
-    if !measurement.correct {
+    // What no job can ask for yet, or asks for by itself, does no harm to the others.
+    let is_relied_on = match measurement.measure {
+        Measure::Fp32Peak | Measure::Int32Peak | Measure::MemoryRead | Measure::GemmFp32 => true,
+        Measure::Fp16Peak
+        | Measure::Fp64Peak
+        | Measure::Int8DotPeak
+        | Measure::MemoryWrite
+        | Measure::MemoryCopy
+        | Measure::MemoryLatency
+        | Measure::Upload
+        | Measure::Download
+        | Measure::GemmFp16
+        | Measure::GemmMatrixUnits
+        | Measure::LaunchLatency
+        | Measure::MemoryAllocatable
+        | Measure::Sustained => false,
+    };
+    if is_relied_on && !measurement.correct {
         let sentence = format!(
             "{} computed a wrong result in its benchmark, so its work could not be accepted; update the graphics driver and undo any overclocking, then try again",
             device.name
@@ -190,25 +231,53 @@ fn sound(device: &DeviceInfo, measurement: &Measurement) -> Result<(), Doubt> {
     Ok(())
 }
 
+/// What no device exceeds.
 fn bound(device: &DeviceInfo, measure: Measure) -> f64 {
-    match (measure, device.kind) {
-        (Measure::Fp32Peak | Measure::GemmFp32, _) => FP32_GIGAFLOPS_MAX,
-        (Measure::MemoryRead, DeviceKind::Integrated | DeviceKind::Software) => SHARED_MEMORY_GIGABYTES_MAX,
-        (Measure::MemoryRead, DeviceKind::Discrete | DeviceKind::Virtual | DeviceKind::Other) => {
-            MEMORY_GIGABYTES_MAX
+    let shares_memory = match device.kind {
+        DeviceKind::Integrated | DeviceKind::Software => true,
+        DeviceKind::Discrete | DeviceKind::Virtual | DeviceKind::Other => false,
+    };
+    match measure {
+        Measure::Fp32Peak
+        | Measure::Fp64Peak
+        | Measure::Int32Peak
+        | Measure::GemmFp32
+        | Measure::Sustained => FP32_GIGAFLOPS_MAX,
+        Measure::Fp16Peak | Measure::GemmFp16 => FP32_GIGAFLOPS_MAX * HALF_OVER_SINGLE_MAX,
+        Measure::Int8DotPeak | Measure::GemmMatrixUnits => FP32_GIGAFLOPS_MAX * MATRIX_UNITS_OVER_SINGLE_MAX,
+        Measure::MemoryRead | Measure::MemoryWrite | Measure::MemoryCopy if shares_memory => {
+            SHARED_MEMORY_GIGABYTES_MAX
         }
+        Measure::Upload | Measure::Download if !shares_memory => BUS_GIGABYTES_MAX,
+        Measure::MemoryRead
+        | Measure::MemoryWrite
+        | Measure::MemoryCopy
+        | Measure::Upload
+        | Measure::Download => MEMORY_GIGABYTES_MAX,
+        Measure::MemoryAllocatable => ALLOCATABLE_GIGABYTES_MAX,
+        // A late answer is no boast.
+        Measure::MemoryLatency | Measure::LaunchLatency => f64::INFINITY,
     }
 }
 
 fn impossible(device: &DeviceInfo, measurement: &Measurement, why: &str) -> Doubt {
     let what = match measurement.measure {
-        Measure::Fp32Peak => "an arithmetic peak",
-        Measure::MemoryRead => "a memory bandwidth",
-        Measure::GemmFp32 => "a matrix product",
+        Measure::Fp32Peak | Measure::Fp16Peak | Measure::Fp64Peak => "an arithmetic peak",
+        Measure::Int32Peak | Measure::Int8DotPeak => "an integer peak",
+        Measure::MemoryRead | Measure::MemoryWrite | Measure::MemoryCopy => "a memory bandwidth",
+        Measure::Upload | Measure::Download => "a transfer rate",
+        Measure::GemmFp32 | Measure::GemmFp16 | Measure::GemmMatrixUnits | Measure::Sustained => {
+            "a matrix product"
+        }
+        Measure::MemoryAllocatable => "a memory",
+        Measure::MemoryLatency | Measure::LaunchLatency => "a latency",
     };
-    let unit = match measurement.measure {
-        Measure::Fp32Peak | Measure::GemmFp32 => "billion operations a second",
-        Measure::MemoryRead => "gigabytes a second",
+    let unit = match measurement.measure.unit() {
+        Unit::GigaflopsPerSecond | Unit::GigaopsPerSecond => "billion operations a second",
+        Unit::GigabytesPerSecond => "gigabytes a second",
+        Unit::Gigabytes => "gigabytes",
+        Unit::Nanoseconds => "nanoseconds",
+        Unit::Microseconds => "microseconds",
     };
     let sentence = format!(
         "{} reports {what} of {:.1} {unit}, but {why}; run the benchmark again with nothing else running",

@@ -245,28 +245,16 @@ fn enrolment() -> Enrolment {
         storage_buffer_bytes_max: 2 << 30,
         features: Vec::new(),
     };
-    let measurement = |measure: Measure, value| Measurement {
-        measure,
-        value,
-        unit: measure.unit(),
-        method: "made up for a test".to_owned(),
-        samples: vec![value],
-        spread: 0.0,
-        correct: true,
-    };
+    let measurement = |measure, value| Measurement::new(measure, vec![value], "made up for a test", true);
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    let report = BenchmarkReport {
-        device: device.clone(),
-        runtime_version: "test".to_owned(),
-        measured_at: UnixMillis(since.as_millis() as u64),
-        duration_ms: Duration::from_secs(10).as_millis() as u64,
-        measurements: vec![
-            measurement(Measure::Fp32Peak, 10_000.0),
-            measurement(Measure::MemoryRead, 300.0),
-            // So little that a processor can show it.
-            measurement(Measure::GemmFp32, 0.02),
-        ],
-    };
+    let measurements = vec![
+        measurement(Measure::Fp32Peak, 10_000.0),
+        measurement(Measure::MemoryRead, 300.0),
+        // So little that a processor can show it.
+        measurement(Measure::GemmFp32, 0.02),
+    ];
+    let now = UnixMillis(since.as_millis() as u64);
+    let report = BenchmarkReport::new(device.clone(), "test", now, Duration::from_secs(10), measurements);
     Enrolment {
         hardware: HardwareReport {
             os: "Test".to_owned(),

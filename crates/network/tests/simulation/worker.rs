@@ -1,5 +1,7 @@
 //! A simulated worker: what it keeps over a crash, what it forgets, and what it says next.
 
+use std::time::Duration;
+
 use std::collections::BTreeMap;
 
 use lull_checks::receipts::{self, Lane, ReceiptError};
@@ -224,20 +226,10 @@ impl Worker {
             storage_buffer_bytes_max: 1 << 27,
             features: Vec::new(),
         };
-        let benchmark = |device: &DeviceInfo| BenchmarkReport {
-            device: device.clone(),
-            runtime_version: "1".to_owned(),
-            measured_at: UnixMillis(0),
-            duration_ms: 1,
-            measurements: vec![Measurement {
-                measure: Measure::Fp32Peak,
-                value: 1_000.0,
-                unit: Measure::Fp32Peak.unit(),
-                method: "simulated".to_owned(),
-                samples: vec![1_000.0],
-                spread: 0.0,
-                correct: true,
-            }],
+        let benchmark = |device: &DeviceInfo| {
+            let measurement = Measurement::new(Measure::Fp32Peak, vec![1_000.0], "simulated", true);
+            let took = Duration::from_millis(1);
+            BenchmarkReport::new(device.clone(), "1", UnixMillis(0), took, vec![measurement])
         };
         let devices: Vec<DeviceInfo> = (0..self.devices).map(device).collect();
         Enrolment {

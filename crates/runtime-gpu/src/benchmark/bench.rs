@@ -6,7 +6,6 @@ use lull_runtime_api::RuntimeEvent;
 use lull_types::{DeviceKind, Measure, Measurement};
 
 use super::BenchmarkError;
-use super::statistics::median_and_spread;
 use crate::adapters::FoundAdapter;
 use crate::gpu::{Gpu, GpuError};
 use crate::work::{Step, Work};
@@ -16,7 +15,7 @@ const DISPATCH_AIM: Duration = Duration::from_millis(25);
 /// A calibration that got this near to the aim is good enough.
 const DISPATCH_ENOUGH: Duration = Duration::from_millis(15);
 /// Samples of one measure: quartiles do not get better after that.
-const SAMPLES_MAX: usize = 200;
+const SAMPLES_MAX: usize = 100;
 /// Samples that a measure takes even when its time is over.
 const SAMPLES_MIN: usize = 5;
 /// Share of a measure's time in which clocks and caches settle and samples are thrown away.
@@ -283,9 +282,7 @@ impl<'a> Bench<'a> {
 
     /// The measurement that samples make.
     pub fn measurement(&self, samples: Vec<f64>, method: String, correct: bool) -> Measurement {
-        let measure = self.progress.measure;
-        let (value, spread) = median_and_spread(&samples);
-        Measurement { measure, value, unit: measure.unit(), method, samples, spread, correct }
+        Measurement::new(self.progress.measure, samples, method, correct)
     }
 
     fn go_on(&self) -> Result<(), BenchmarkError> {

@@ -4,12 +4,11 @@ mod bench;
 mod fp32;
 mod gemm;
 mod memory;
-mod statistics;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use lull_runtime_api::RuntimeEvent;
-use lull_types::{BenchmarkReport, Coded, Measure, UnixMillis};
+use lull_types::{BenchmarkReport, Coded, Fault, Measure, Measurement, Skipped, UnixMillis};
 
 use crate::adapters::FoundAdapter;
 use crate::gpu::GpuError;
@@ -36,18 +35,27 @@ impl Coded for BenchmarkError {
     }
 }
 
-/// Takes the measures in order within `budget`, and tells each as it is done.
+/// What became of a measure.
+enum Taken {
+    Measured(Measurement),
+    /// The device cannot do it, or not here.
+    Skipped(Fault),
+}
+
+/// Takes the measures in order within `budget`, then `sustained` long what the device keeps up; tells each as it is
+/// done.
 pub fn run(
     adapter: &FoundAdapter,
     measures: &[Measure],
     budget: Duration,
+    sustained: Duration,
     work: &Work,
 ) -> Result<BenchmarkReport, BenchmarkError> {
     let started = Instant::now();
     let mut bench = Bench::open(adapter, work)?;
-    let result = take(&mut bench, measures, started, budget);
-    let measurements = match result {
-        Ok(measurements) => measurements,
+    let result = take(&mut bench, measures, started, budget, sustained);
+    let (measurements, skipped) = match result {
+        Ok(taken) => taken,
         Err(error) => {
             if matches!(&error, BenchmarkError::Gpu(error) if error.ends_process()) {
                 bench.abandon();
@@ -56,13 +64,10 @@ pub fn run(
         }
     };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Ok(BenchmarkReport {
-        device: adapter.info.clone(),
-        runtime_version: env!("CARGO_PKG_VERSION").to_owned(),
-        measured_at: UnixMillis::default().after(now),
-        duration_ms: started.elapsed().as_millis().try_into().unwrap_or(u64::MAX),
-        measurements,
-    })
+    let (device, measured_at) = (adapter.info.clone(), UnixMillis::default().after(now));
+    let version = env!("CARGO_PKG_VERSION");
+    let report = BenchmarkReport::new(device, version, measured_at, started.elapsed(), measurements);
+    Ok(BenchmarkReport { skipped, ..report })
 }
 
 fn take(
@@ -70,20 +75,29 @@ fn take(
     measures: &[Measure],
     started: Instant,
     budget: Duration,
-) -> Result<Vec<lull_types::Measurement>, BenchmarkError> {
+    sustained: Duration,
+) -> Result<(Vec<Measurement>, Vec<Skipped>), BenchmarkError> {
     let mut measurements = Vec::with_capacity(measures.len());
+    let mut skipped = Vec::new();
     for (position, &measure) in measures.iter().enumerate() {
         // What earlier measures left unused, or used too much, is shared by the rest.
         let left = (measures.len() - position) as u32;
         let share = budget.saturating_sub(started.elapsed()) / left;
         bench.begin(measure, position, measures.len(), share);
-        let measurement = match measure {
-            Measure::Fp32Peak => fp32::measure(bench)?,
-            Measure::MemoryRead => memory::measure(bench)?,
-            Measure::GemmFp32 => gemm::measure(bench)?,
+        let taken = match measure {
+            Measure::Fp32Peak => Taken::Measured(fp32::measure(bench)?),
+            Measure::MemoryRead => Taken::Measured(memory::measure(bench)?),
+            Measure::GemmFp32 => Taken::Measured(gemm::measure(bench)?),
+            _ => Taken::Skipped(Fault::new("measure_unsupported", "This cannot be measured yet.")),
         };
-        bench.work.emit(RuntimeEvent::Measured(measurement.clone()));
-        measurements.push(measurement);
+        match taken {
+            Taken::Measured(measurement) => {
+                bench.work.emit(RuntimeEvent::Measured(measurement.clone()));
+                measurements.push(measurement);
+            }
+            Taken::Skipped(fault) => skipped.push(Skipped { measure, fault }),
+        }
     }
-    Ok(measurements)
+    let _ = sustained;
+    Ok((measurements, skipped))
 }

@@ -130,8 +130,13 @@ pub async fn lists_its_devices(subject: &Subject) -> anyhow::Result<()> {
 /// A benchmark's progress never falls, and its report holds what was told.
 pub async fn measures_what_is_asked(subject: &Subject) -> anyhow::Result<()> {
     let (mut runtime, device) = with_device(subject).await?;
-    let measures = Measure::ALL.to_vec();
-    let request = Request::Benchmark { device: device.index, measures: measures.clone(), budget_ms: 3_000 };
+    let measures = Measure::ORDINARY.to_vec();
+    let request = Request::Benchmark {
+        device: device.index,
+        measures: measures.clone(),
+        budget_ms: 3_000,
+        sustained_ms: 0,
+    };
     runtime.send(&request).await?;
     let (mut last, mut told, mut progress) = (0.0, Vec::new(), 0);
     let report = loop {
@@ -162,8 +167,10 @@ pub async fn measures_what_is_asked(subject: &Subject) -> anyhow::Result<()> {
 /// A cancelled benchmark ends as such, and the process goes on.
 pub async fn cancels_a_benchmark(subject: &Subject) -> anyhow::Result<()> {
     let (mut runtime, device) = with_device(subject).await?;
-    let measures = Measure::ALL.repeat(20);
-    runtime.send(&Request::Benchmark { device: device.index, measures, budget_ms: 600_000 }).await?;
+    let measures = Measure::ORDINARY.repeat(20);
+    runtime
+        .send(&Request::Benchmark { device: device.index, measures, budget_ms: 600_000, sustained_ms: 0 })
+        .await?;
     runtime
         .until(PATIENCE, |event| matches!(event, RuntimeEvent::BenchmarkProgress { .. }).then_some(()))
         .await?;
@@ -319,8 +326,12 @@ pub async fn refuses_a_second_run_while_busy(subject: &Subject) -> anyhow::Resul
     let (mut runtime, device) = with_device(subject).await?;
     runtime.send(&endless(&device, Limits::default())?).await?;
     started(&mut runtime).await?;
-    let benchmark =
-        Request::Benchmark { device: device.index, measures: Measure::ALL.to_vec(), budget_ms: 1_000 };
+    let benchmark = Request::Benchmark {
+        device: device.index,
+        measures: Measure::ORDINARY.to_vec(),
+        budget_ms: 1_000,
+        sustained_ms: 0,
+    };
     for request in [squares(&device)?, benchmark] {
         runtime.send(&request).await?;
         let refusal = |event| match event {

@@ -52,7 +52,7 @@ async fn with_worker(client: &Client, device: u32) -> Result<BenchmarkReport, Fa
     };
     let before = report_of(&remote::snapshot(client).await?).map(|report| report.measured_at);
     let mut snapshots = client.subscribe().await.map_err(|error| error.fault())?;
-    remote::command(client, Command::Benchmark { device }).await?;
+    remote::command(client, Command::Benchmark { device, sustained_seconds: 0 }).await?;
     let mut begun = false;
     loop {
         let snapshot = snapshots.next().await.map_err(|error| error.fault())?;
@@ -81,7 +81,7 @@ async fn with_worker(client: &Client, device: u32) -> Result<BenchmarkReport, Fa
 async fn alone(device: u32) -> Result<BenchmarkReport, Fault> {
     let scratch = paths()?.scratch();
     let source = RuntimeSource::default();
-    let measured = measure_once(&source, &scratch, device, |event| {
+    let measured = measure_once(&source, &scratch, device, std::time::Duration::ZERO, |event| {
         if let RuntimeEvent::BenchmarkProgress { measure, fraction, value_so_far } = event {
             let value = value_so_far.map_or(String::new(), |v| format!(", {}", text::measured(*measure, v)));
             show(&format!("{} {:.0} %{value}", text::measure_name(*measure), fraction * 100.0));

@@ -41,7 +41,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Fault> {
     let listener = Listener::bind(&paths.endpoint()).await.map_err(|error| error.fault())?;
     let (worker, running) = shell::start(Options {
         paths: paths.clone(),
-        key,
+        key: key.clone(),
         runtime: RuntimeSource::default(),
         network_program: None,
         telemetry: Box::<SystemSource>::default(),
@@ -49,7 +49,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Fault> {
     .await?;
     tracing::info!(worker = %id.short(), version = env!("CARGO_PKG_VERSION"), "the worker runs");
 
-    let api = Arc::new(LocalApi::new(worker.clone(), paths, id));
+    let api = Arc::new(LocalApi::new(worker.clone(), paths, key));
     let over = CancellationToken::new();
     let served = tokio::spawn(transport::serve(
         listener,

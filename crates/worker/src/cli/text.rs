@@ -1,6 +1,6 @@
 //! What a worker does, in words.
 
-use lull_types::{BenchmarkReport, Measure, UnixMillis};
+use lull_types::{BenchmarkReport, Measure, Unit, UnixMillis};
 use lull_worker_api::{AssignmentStage, Cause, Snapshot, StateView};
 
 /// What the worker is doing, in one line.
@@ -130,15 +130,33 @@ pub(super) fn benchmark(report: &BenchmarkReport) -> String {
 pub(super) fn measure_name(measure: Measure) -> &'static str {
     match measure {
         Measure::Fp32Peak => "FP32 peak",
+        Measure::Fp16Peak => "FP16 peak",
+        Measure::Fp64Peak => "FP64 peak",
+        Measure::Int32Peak => "int32 peak",
+        Measure::Int8DotPeak => "int8 dot product peak",
         Measure::MemoryRead => "memory read",
-        Measure::GemmFp32 => "matrix product",
+        Measure::MemoryWrite => "memory write",
+        Measure::MemoryCopy => "memory copy",
+        Measure::MemoryLatency => "memory latency",
+        Measure::Upload => "upload to device",
+        Measure::Download => "download from it",
+        Measure::GemmFp32 => "matrix product FP32",
+        Measure::GemmFp16 => "matrix product FP16",
+        Measure::GemmMatrixUnits => "matrix units FP16",
+        Measure::LaunchLatency => "launch latency",
+        Measure::MemoryAllocatable => "allocatable memory",
+        Measure::Sustained => "sustained FP32",
     }
 }
 
 pub(super) fn measured(measure: Measure, value: f64) -> String {
     let unit = match measure.unit() {
-        lull_types::Unit::GigaflopsPerSecond => "GFLOP/s",
-        lull_types::Unit::GigabytesPerSecond => "GB/s",
+        Unit::GigaflopsPerSecond => "GFLOP/s",
+        Unit::GigaopsPerSecond => "GOP/s",
+        Unit::GigabytesPerSecond => "GB/s",
+        Unit::Nanoseconds => "ns",
+        Unit::Microseconds => "µs",
+        Unit::Gigabytes => "GB",
     };
     format!("{value:.1} {unit}")
 }

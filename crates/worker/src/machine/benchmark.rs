@@ -1,6 +1,8 @@
 //! Measuring a device: by hand, or because a network wants to know. All other work waits for it, since a GPU
 //! that does two things measures neither.
 
+use std::time::Duration;
+
 use lull_types::{BenchmarkReport, DeviceInfo, Fault, Measure, UnixMillis};
 use lull_worker_api::BenchmarkView;
 
@@ -11,14 +13,24 @@ use super::lease::Purpose;
 use super::out::Out;
 use super::record::Record;
 
+/// The longest sustained measure: a card's heat settles within a few minutes.
+pub const SUSTAINED_MAX: Duration = Duration::from_secs(600);
+
 /// What is measured, and what is to be.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Benchmark {
     /// Asked for by hand and not begun.
-    pub wanted: Option<u32>,
+    pub wanted: Option<Wanted>,
     pub running: Option<RunningBenchmark>,
     /// A device that a network wants measured; looked up anew with every drive.
     pub needed: Option<u32>,
+}
+
+/// A measurement asked for by hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wanted {
+    pub device: u32,
+    pub sustained: Duration,
 }
 
 #[derive(Clone, Debug)]
@@ -54,7 +66,9 @@ impl Machine {
 
     pub(super) fn drive_benchmark(&mut self, now: UnixMillis, out: &mut Out) {
         self.benchmark.needed = self.device_to_measure(now, out);
-        let Some(device) = self.benchmark.wanted.or(self.benchmark.needed) else { return };
+        // What a network wants to know needs no minutes.
+        let needed = self.benchmark.needed.map(|device| Wanted { device, sustained: Duration::ZERO });
+        let Some(Wanted { device, sustained }) = self.benchmark.wanted.or(needed) else { return };
         if self.benchmark.running.is_some() || !self.clear || !self.leases.is_empty() {
             return;
         }
@@ -63,7 +77,7 @@ impl Machine {
         let lease = self.leases.grant(id, device, Purpose::Benchmark);
         let view = BenchmarkView { device, measure: None, fraction: 0.0, value_so_far: None };
         self.benchmark.running = Some(RunningBenchmark { lease: id, by_hand, view });
-        out.effect(Effect::StartBenchmark { lease });
+        out.effect(Effect::StartBenchmark { lease, sustained });
     }
 
     /// The first device that is offered to a network without a report.

@@ -1,5 +1,7 @@
 //! What the machine wants done. The shell executes the effects of one call in order.
 
+use std::time::Duration;
+
 use lull_network_api::{Assignment, NetworkTicket, WorkerMessage};
 use lull_types::{AssignmentId, BlobHash, Fault};
 use lull_worker_api::Notice;
@@ -24,6 +26,8 @@ pub enum Effect {
     StartBenchmark {
         /// The right to do so.
         lease: Lease,
+        /// How long the sustained measure is then taken; zero for not at all.
+        sustained: Duration,
     },
     /// Answer the network's challenge with the lease's device. → [`super::Input::ChallengeEnded`],
     /// [`super::Input::Freed`]

@@ -1,5 +1,7 @@
 //! What the machine is told. The shell turns everything that happens into one of these.
 
+use std::time::Duration;
+
 use lull_network_api::{NetworkMessage, NetworkTicket};
 use lull_types::{BenchmarkReport, BlobHash, Fault, HardwareReport, Measure, SandboxPart, WalletAddress};
 use lull_worker_api::{PauseFor, SettingsChange};
@@ -144,6 +146,8 @@ pub enum Order {
     Benchmark {
         /// Device index.
         device: u32,
+        /// How long the sustained measure is then taken; zero for not at all.
+        sustained: Duration,
     },
     /// Stops a benchmark.
     CancelBenchmark,

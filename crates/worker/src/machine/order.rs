@@ -8,7 +8,7 @@ use lull_types::{Coded, Fault, UnixMillis, WalletAddress};
 use lull_worker_api::{Intent, PauseFor, SettingsChange};
 
 use super::Machine;
-use super::benchmark::Benchmark;
+use super::benchmark::{Benchmark, SUSTAINED_MAX, Wanted};
 use super::device::Ask;
 use super::effect::Effect;
 use super::input::Order;
@@ -74,7 +74,7 @@ impl Machine {
         match order {
             Order::Benchmark { .. } if self.drain.is_some() => Some(Refusal::Draining),
             Order::Benchmark { .. } if self.devices.is_empty() => Some(Refusal::DevicesUnknown),
-            Order::Benchmark { device } if !knows(*device) => Some(Refusal::NoSuchDevice(*device)),
+            Order::Benchmark { device, .. } if !knows(*device) => Some(Refusal::NoSuchDevice(*device)),
             Order::Benchmark { .. }
                 if self.benchmark.wanted.is_some() || self.benchmark.running.is_some() =>
             {
@@ -128,7 +128,9 @@ impl Machine {
                 // A person who resumes wants to see work, not the rest of a back-off.
                 self.hurry(now);
             }
-            Order::Benchmark { device } => self.benchmark.wanted = Some(device),
+            Order::Benchmark { device, sustained } => {
+                self.benchmark.wanted = Some(Wanted { device, sustained: sustained.min(SUSTAINED_MAX) });
+            }
             Order::CancelBenchmark => self.cancel_benchmark(now, out),
             Order::Join(ticket) => self.join(ticket, now, out),
             Order::SetWallet(wallet) => self.set_wallet(wallet, out),

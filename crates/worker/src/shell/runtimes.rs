@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use lull_network_api::{Assignment, ChallengeReply, ChallengeRequest};
@@ -16,11 +17,12 @@ use lull_types::{BenchmarkReport, Coded, Fault, Measure};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::recorder::{Recorder, SharedSource};
 use super::tasks::{self, TaskBlobs};
 use crate::blobs::BlobCache;
 use crate::machine::{ChallengeEnd, FoundDevices, Input, Lease, LeaseId, RunEnd};
 use crate::session::ChallengeStream;
-use crate::telemetry;
+use crate::telemetry::{self, SystemSource};
 
 /// The one runtime of the base install.
 const RUNTIME_GPU: &str = "lull-runtime-gpu";
@@ -46,7 +48,7 @@ pub struct RuntimeSource {
     pub program: Option<PathBuf>,
     /// Environment variables besides the usual.
     pub env: Vec<(String, String)>,
-    /// Bound on a benchmark's measures.
+    /// Bound on a benchmark's measures, without the sustained one.
     pub benchmark_budget: Duration,
 }
 
@@ -55,9 +57,9 @@ impl Default for RuntimeSource {
         Self {
             program: None,
             env: Vec::new(),
-            // Three measures of about seven seconds: a second or two to warm up, and the rest to measure
-            // until the spread settles.
-            benchmark_budget: Duration::from_secs(20),
+            // Sixteen measures of about two seconds, and as much again for compiling and checking where that is
+            // slow: the whole ends within a minute.
+            benchmark_budget: Duration::from_secs(35),
         }
     }
 }
@@ -77,11 +79,12 @@ impl RuntimeSource {
 }
 
 /// Everything that a lease's task needs; cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Context {
     pub source: RuntimeSource,
     pub scratch: PathBuf,
     pub blobs: BlobCache,
+    pub telemetry: SharedSource,
     pub inputs: mpsc::Sender<Input>,
 }
 
@@ -131,21 +134,29 @@ pub async fn measure_once(
     source: &RuntimeSource,
     scratch: &Path,
     device: u32,
+    sustained: Duration,
     mut progress: impl FnMut(&RuntimeEvent),
 ) -> Result<BenchmarkReport, Fault> {
     const FOLDER: &str = "benchmark";
     let measured = async {
         let process = RuntimeProcess::start(source.command(scratch, FOLDER)?).await?;
         // The runtime answers for a device only after it has listed them.
-        process.devices().await?;
+        let info = process.devices().await?.into_iter().find(|info| info.index == device);
+        let telemetry: SharedSource = Arc::new(Mutex::new(Box::<SystemSource>::default()));
+        let mut recorder = info.map(|info| Recorder::new(telemetry, info));
         let mut benchmarking =
-            process.benchmark(device, Measure::ALL.to_vec(), source.benchmark_budget).await?;
+            process.benchmark(device, Measure::ORDINARY.to_vec(), source.benchmark_budget, sustained).await?;
         while let Some(event) = benchmarking.progress().await {
             progress(&event);
+            if let Some(recorder) = &mut recorder {
+                recorder.saw(&event).await;
+            }
         }
         let report = benchmarking.outcome().await;
         process.stop(END_GRACE).await;
-        report
+        let mut report = report?;
+        report.sustained_telemetry = recorder.map(Recorder::points).unwrap_or_default();
+        Ok(report)
     };
     let measured = measured.await;
     // What cannot be removed now is removed by the next start of the worker.
@@ -160,7 +171,6 @@ struct Holder {
 }
 
 /// The processes of all leases.
-#[derive(Debug)]
 pub(super) struct Runtimes {
     context: Context,
     holders: HashMap<LeaseId, Holder>,
@@ -176,9 +186,9 @@ impl Runtimes {
     }
 
     /// Begins a benchmark under a lease.
-    pub fn benchmark(&mut self, lease: Lease) {
+    pub fn benchmark(&mut self, lease: Lease, sustained: Duration) {
         let (cancel, kill) = self.hold(lease.id);
-        tokio::spawn(Holding { context: self.context.clone(), lease, cancel, kill }.benchmark());
+        tokio::spawn(Holding { context: self.context.clone(), lease, cancel, kill }.benchmark(sustained));
     }
 
     /// Answers a challenge under a lease; without a stream it is broken off already.
@@ -236,12 +246,12 @@ impl Holding {
         format!("lease-{}", self.lease.id.0)
     }
 
-    async fn benchmark(self) {
+    async fn benchmark(self, sustained: Duration) {
         let lease = self.lease.id;
         let started = self.start().await;
         let (process, outcome) = match started {
             Ok(process) => {
-                let outcome = self.measure(&process).await;
+                let outcome = self.measure(&process, sustained).await;
                 (Some(process), outcome)
             }
             Err(outcome) => (None, Err(outcome.unwrap_or_else(cancelled))),
@@ -250,17 +260,27 @@ impl Holding {
         self.free(process).await;
     }
 
-    async fn measure(&self, process: &RuntimeProcess) -> Result<BenchmarkReport, Fault> {
+    async fn measure(&self, process: &RuntimeProcess, sustained: Duration) -> Result<BenchmarkReport, Fault> {
         let budget = self.context.source.benchmark_budget;
+        let device = self.lease.device;
+        let devices = self.unless_killed(process, process.devices()).await.map_err(|Revoked| cancelled())?;
+        let devices = devices.map_err(|error| error.fault())?;
+        let info = devices.into_iter().find(|info| info.index == device);
         let mut benchmarking = process
-            .benchmark(self.lease.device, Measure::ALL.to_vec(), budget)
+            .benchmark(device, Measure::ORDINARY.to_vec(), budget, sustained)
             .await
             .map_err(|error| error.fault())?;
-        self.watch(process, &mut benchmarking).await.map_err(|Revoked| cancelled())?;
-        self.unless_killed(process, benchmarking.outcome())
+        let recorder = info.map(|info| Recorder::new(Arc::clone(&self.context.telemetry), info));
+        let mut recorded = Recorded { benchmarking: &mut benchmarking, recorder };
+        self.watch(process, &mut recorded).await.map_err(|Revoked| cancelled())?;
+        let points = recorded.recorder.map(Recorder::points).unwrap_or_default();
+        let mut report = self
+            .unless_killed(process, benchmarking.outcome())
             .await
             .map_err(|Revoked| cancelled())?
-            .map_err(|error| error.fault())
+            .map_err(|error| error.fault())?;
+        report.sustained_telemetry = points;
+        Ok(report)
     }
 
     async fn challenge(self, stream: Option<ChallengeStream>) {
@@ -470,14 +490,24 @@ impl Holding {
     }
 }
 
-/// What [`Benchmarking`] and [`Running`] have in common.
+/// A benchmark whose telemetry is written down.
+struct Recorded<'a> {
+    benchmarking: &'a mut Benchmarking,
+    recorder: Option<Recorder>,
+}
+
+/// What [`Recorded`] and [`Running`] have in common.
 trait Activity {
     async fn progress(&mut self) -> Option<RuntimeEvent>;
 }
 
-impl Activity for Benchmarking {
+impl Activity for Recorded<'_> {
     async fn progress(&mut self) -> Option<RuntimeEvent> {
-        Benchmarking::progress(self).await
+        let event = self.benchmarking.progress().await?;
+        if let Some(recorder) = &mut self.recorder {
+            recorder.saw(&event).await;
+        }
+        Some(event)
     }
 }
 

@@ -1,13 +1,13 @@
 //! Samples what the devices are doing, while somebody wants to know.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use lull_types::{DeviceInfo, DeviceTelemetry};
 use tokio::sync::{mpsc, watch};
 
-use crate::telemetry::Source;
+use super::recorder::SharedSource;
 
 /// While an assignment runs: its energy is the sum over these.
 const INTERVAL_WORKING: Duration = Duration::from_secs(1);
@@ -39,11 +39,10 @@ pub(super) type Samples = BTreeMap<u32, DeviceTelemetry>;
 
 /// Samples by the latest plan until the shell is gone. Without a reason to, it sleeps and takes no time at all.
 pub(super) async fn run(
-    source: Box<dyn Source>,
+    source: SharedSource,
     mut plans: watch::Receiver<Plan>,
     samples: mpsc::Sender<Samples>,
 ) {
-    let source = Arc::new(Mutex::new(source));
     loop {
         let plan = plans.borrow_and_update().clone();
         let Some(interval) = plan.interval() else {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use lull_network_api::Verdict;
-use lull_types::{AssignmentId, NetworkId, WorkerId};
+use lull_types::{AssignmentId, BenchmarkReport, NetworkId, WorkerId};
 use lull_worker_api::{DeviceView, PROTOCOL_VERSION, Snapshot};
 use tokio::time::Instant;
 
@@ -87,6 +87,7 @@ impl Viewer {
                 telemetry: self.telemetry.get(&device.info.index).cloned().unwrap_or_default(),
                 info: device.info,
                 lent: device.lent,
+                scores: device.benchmark.as_ref().map(BenchmarkReport::scores).unwrap_or_default(),
                 benchmark: device.benchmark,
                 timed_gigaflops: device.timed_gigaflops,
             })

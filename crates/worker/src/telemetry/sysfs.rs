@@ -31,6 +31,8 @@ pub(super) fn sample(root: &Path, bus: &str) -> DeviceTelemetry {
             (Some(now), Some(most)) => Some((now * 100.0 / most).clamp(0.0, 100.0)),
             _ => None,
         },
+        // In Hz.
+        clock_mhz: sensor("freq1_input").map(|hertz| hertz / 1e6),
     }
 }
 
@@ -55,6 +57,7 @@ mod tests {
             ("temp1_input", "61000"),
             ("power1_average", "95500000"),
             ("fan1_input", "900"),
+            ("freq1_input", "2450000000"),
             ("fan1_max", "3000"),
         ] {
             fs::write(sensors.join(name), text).unwrap();
@@ -67,6 +70,7 @@ mod tests {
                 temperature_celsius: Some(61.0),
                 power_watts: Some(95.5),
                 fan_percent: Some(30.0),
+                clock_mhz: Some(2450.0),
             }
         );
         assert_eq!(sample(root.path(), "0000:04:00.0"), DeviceTelemetry::default());

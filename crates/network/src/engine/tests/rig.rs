@@ -67,24 +67,13 @@ pub fn device(index: u32, vendor: &str) -> DeviceInfo {
 }
 
 pub fn measurement(measure: Measure, value: f64) -> Measurement {
-    Measurement {
-        measure,
-        value,
-        unit: measure.unit(),
-        method: "measured".to_owned(),
-        samples: vec![value * 0.99, value, value * 1.01],
-        spread: 0.01,
-        correct: true,
-    }
+    Measurement::new(measure, vec![value * 0.99, value, value * 1.01], "measured", true)
 }
 
 pub fn enrolment(devices: Vec<DeviceInfo>, kinds: &[&str]) -> Enrolment {
-    let benchmark = |device: &DeviceInfo| BenchmarkReport {
-        device: device.clone(),
-        runtime_version: "1".to_owned(),
-        measured_at: UnixMillis(0),
-        duration_ms: 1,
-        measurements: vec![measurement(Measure::Fp32Peak, 20_000.0)],
+    let benchmark = |device: &DeviceInfo| {
+        let measurements = vec![measurement(Measure::Fp32Peak, 20_000.0)];
+        BenchmarkReport::new(device.clone(), "1", UnixMillis(0), Duration::from_millis(1), measurements)
     };
     Enrolment {
         benchmarks: devices.iter().map(benchmark).collect(),

@@ -123,7 +123,7 @@ impl Bench {
 
     pub fn lease(&self) -> Lease {
         let found = self.last.iter().find_map(|effect| match effect {
-            Effect::Run { lease, .. } | Effect::StartBenchmark { lease } => Some(*lease),
+            Effect::Run { lease, .. } | Effect::StartBenchmark { lease, .. } => Some(*lease),
             _ => None,
         });
         found.expect("a lease is given")

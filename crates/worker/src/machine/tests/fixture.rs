@@ -68,13 +68,7 @@ pub fn found(devices: u32) -> FoundDevices {
 }
 
 pub fn report(index: u32) -> BenchmarkReport {
-    BenchmarkReport {
-        device: device(index),
-        runtime_version: "0.1.0".into(),
-        measured_at: UnixMillis(0),
-        duration_ms: 1000,
-        measurements: Vec::new(),
-    }
+    BenchmarkReport::new(device(index), "0.1.0", UnixMillis(0), Duration::from_secs(1), Vec::new())
 }
 
 pub fn assignment(number: u128, device: u32, deadline: u64) -> Assignment {

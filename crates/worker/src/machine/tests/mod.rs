@@ -2,7 +2,7 @@
 
 mod bench;
 mod challenges;
-mod fixture;
+pub(crate) mod fixture;
 mod sim;
 mod states;
 mod troubles;

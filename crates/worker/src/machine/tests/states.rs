@@ -139,8 +139,8 @@ fn orders_that_cannot_be_followed_are_refused_and_change_nothing() {
         Order::Configure(SettingsChange { devices_not_lent, ..SettingsChange::default() })
     };
     let cases = [
-        (Order::Benchmark { device: 9 }, Some("no_such_device")),
-        (Order::Benchmark { device: 0 }, None),
+        (Order::Benchmark { device: 9, sustained: Duration::ZERO }, Some("no_such_device")),
+        (Order::Benchmark { device: 0, sustained: Duration::ZERO }, None),
         (Order::Pause(PauseFor::Minutes(0)), Some("pause_length")),
         (Order::Pause(PauseFor::Minutes(60)), None),
         (unlend(9), Some("no_such_device")),
@@ -155,7 +155,7 @@ fn orders_that_cannot_be_followed_are_refused_and_change_nothing() {
 #[test]
 fn a_benchmark_by_hand_has_the_machine_to_itself() {
     let (mut bench, lease) = Bench::running();
-    bench.order(Order::Benchmark { device: 0 });
+    bench.order(Order::Benchmark { device: 0, sustained: Duration::ZERO });
     assert_eq!(bench.last[0], Effect::Cancel { lease: lease.id });
     bench.give(Input::Freed { lease: lease.id });
     assert_eq!(bench.state_name(), "benchmarking");

@@ -18,7 +18,7 @@ impl World {
             3..=5 => Order::Resume,
             6 => Order::Stop,
             7 | 8 => Order::Start,
-            9 => Order::Benchmark { device: 0 },
+            9 => Order::Benchmark { device: 0, sustained: Duration::ZERO },
             10 => Order::CancelBenchmark,
             11 => self.settings(),
             12 => self.join(),

@@ -280,7 +280,7 @@ impl World {
                 let delay = self.between(50, 500);
                 self.tell(delay, Input::DevicesFound(found));
             }
-            Effect::StartBenchmark { lease } => self.run_benchmark(lease),
+            Effect::StartBenchmark { lease, .. } => self.run_benchmark(lease),
             Effect::AnswerChallenge { lease, .. } => self.answer_challenge(lease),
             Effect::DeclineChallenge { .. } => {}
             Effect::Run { lease, assignment } => {

@@ -10,7 +10,7 @@ fn quantile(sorted: &[f64], share: f64) -> f64 {
 }
 
 /// The median, and the interquartile range over it; zeroes for no samples.
-pub fn median_and_spread(samples: &[f64]) -> (f64, f64) {
+pub(crate) fn median_and_spread(samples: &[f64]) -> (f64, f64) {
     let mut sorted = samples.to_vec();
     sorted.sort_by(f64::total_cmp);
     let median = quantile(&sorted, 0.5);
