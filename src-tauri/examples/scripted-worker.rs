@@ -158,7 +158,7 @@ impl Handler for Scripted {
                 snapshot.state = StateView::Yielding { causes: vec![Cause::Paused { until }], since: now() };
             }),
             Command::Resume => self.change(|snapshot| snapshot.state = StateView::Ready { reason: None }),
-            Command::Benchmark { device } => self.change(|snapshot| {
+            Command::Benchmark { device, .. } => self.change(|snapshot| {
                 let measure = Some(Measure::Fp32Peak);
                 let benchmark = BenchmarkView { device, measure, fraction: 0.0, value_so_far: None };
                 snapshot.state = StateView::Benchmarking(benchmark);

@@ -8,8 +8,9 @@ import type { PauseFor } from '../../bindings/PauseFor';
 import type { Settings } from '../../bindings/Settings';
 import type { Snapshot } from '../../bindings/Snapshot';
 import type { StateView } from '../../bindings/StateView';
+import { benchmarkAt, benchmarkReport, scoresOf } from './benchmark';
 import { effortShare, simulatedEstimate } from './estimate';
-import { benchmarkAt, benchmarkReport, simulatedHardware, simulatedSandbox } from './hardware';
+import { simulatedHardware, simulatedSandbox } from './hardware';
 import { SimulatedJobs, TASK_RUN_MS } from './jobs';
 import { SimulatedLedger } from './ledger';
 import { hexDigits, seededRandom, type Random } from './random';
@@ -50,6 +51,7 @@ export class SimulatedWorker {
   private readonly id: string;
   private readonly telemetry: SimulatedTelemetry;
   private readonly benchmarks = new Map<number, DeviceView['benchmark']>();
+  private sustainedSeconds = 0;
   private readonly verdictsDue: { assignment: string; at: number }[] = [];
   private readonly notices: Notice[] = [];
 
@@ -65,7 +67,7 @@ export class SimulatedWorker {
 
   private becomeVeteran(): void {
     const device = simulatedHardware.devices[0];
-    if (device) this.benchmarks.set(0, benchmarkReport(device, this.now - 86_400_000, this.random));
+    if (device) this.benchmarks.set(0, benchmarkReport(device, this.now - 86_400_000, 120, this.random));
     this.network = {
       id: hexDigits(this.random, 64),
       name: 'Practice network',
@@ -103,12 +105,17 @@ export class SimulatedWorker {
     if (this.state.name === 'yielding') this.rest();
   }
 
-  benchmark(device: number): Fault | null {
+  benchmark(device: number, sustainedSeconds: number): Fault | null {
     if (!simulatedHardware.devices[device])
       return { code: 'device_unknown', sentence: 'There is no such device in this machine.' };
+    this.sustainedSeconds = sustainedSeconds;
     this.handBack();
     this.enter({ name: 'benchmarking', device, measure: null, fraction: 0, value_so_far: null });
     return null;
+  }
+
+  hasBenchmark(device: number): boolean {
+    return this.benchmarks.has(device);
   }
 
   cancelBenchmark(): void {
@@ -190,12 +197,12 @@ export class SimulatedWorker {
       this.rest();
       return;
     }
-    const view = benchmarkAt(info, inPhase);
+    const view = benchmarkAt(info, inPhase, this.sustainedSeconds);
     if (view) {
       this.state = { name: 'benchmarking', ...view };
       return;
     }
-    this.benchmarks.set(device, benchmarkReport(info, this.now, this.random));
+    this.benchmarks.set(device, benchmarkReport(info, this.now, this.sustainedSeconds, this.random));
     this.rest();
   }
 
@@ -314,6 +321,7 @@ export class SimulatedWorker {
         lent: !this.settings.devices_not_lent.includes(info.index),
         telemetry: info.index === 0 ? this.telemetry.read() : unknownTelemetry,
         benchmark: this.benchmarks.get(info.index) ?? null,
+        scores: scoresOf(this.benchmarks.get(info.index) ?? null),
         timed_gigaflops: this.network?.enrolled && info.index === 0 ? 17_900 : null,
       })),
       network: this.network,
