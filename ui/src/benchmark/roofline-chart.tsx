@@ -9,7 +9,7 @@ import { placedUnder, ridge, roofOf, type PlacedWork } from './roofline';
 /** From work that reads far more than it computes to work that hardly reads. */
 const INTENSITY: [number, number] = [0.25, 16_384];
 
-const colours = { memory: '--kind-2', arithmetic: '--kind-1' } as const;
+const colours = { memory: '--tide', fp32: '--aurora', matrix: '--dusk' } as const;
 
 /** How fast work can be, by how much it computes with each byte that it reads. */
 export function RooflineChart({ report }: { report: BenchmarkReport }) {
@@ -29,16 +29,16 @@ export function RooflineChart({ report }: { report: BenchmarkReport }) {
   const lines: Line[] = [
     {
       name: t('benchmark.roofline.memory'),
-      colour: '--kind-2',
+      colour: colours.memory,
       points: [
         { x: low, y: low * roof.memory },
         { x: slopeEnd, y: slopeEnd * roof.memory },
       ],
     },
-    { name: t('measure.fp32_peak'), colour: '--kind-1', points: level(roof.fp32) },
+    { name: t('measure.fp32_peak'), colour: colours.fp32, points: level(roof.fp32) },
     ...(roof.matrix === null
       ? []
-      : [{ name: t('benchmark.roofline.matrix'), colour: '--kind-3', dashed: true, points: level(roof.matrix) }]),
+      : [{ name: t('benchmark.roofline.matrix'), colour: colours.matrix, dashed: true, points: level(roof.matrix) }]),
   ];
   const figures = [writeMeasure('memory_read', roof.memory, language), rate(roof.fp32), roof.matrix === null ? '' : rate(roof.matrix)];
   const marks: Mark[] = works.map((work, n) => ({
@@ -94,7 +94,6 @@ export function RooflineChart({ report }: { report: BenchmarkReport }) {
 
 function WorkRow({ work, number, rate }: { work: PlacedWork; number: number; rate: string }) {
   const { t, i18n } = useTranslation();
-  const bound = work.boundBy === 'memory' ? t('benchmark.roofline.by_memory') : t('benchmark.roofline.by_arithmetic');
   return (
     <li className="grid grid-cols-[1.25rem_minmax(0,1fr)_auto] items-baseline gap-x-3">
       <span
@@ -107,11 +106,14 @@ function WorkRow({ work, number, rate }: { work: PlacedWork; number: number; rat
       <span className="min-w-0">
         {t(`benchmark.work.${work.name}`)}{' '}
         <span className="text-muted">
-          {t('benchmark.roofline.intensity', { value: formatNumber(work.intensity, i18n.language), bound })}
+          {t('benchmark.roofline.intensity', {
+            value: formatNumber(work.intensity, i18n.language),
+            bound: t(`benchmark.roofline.by_${work.boundBy}`),
+          })}
         </span>
       </span>
       <span className="figures text-right">
-        {work.measured ? rate : t('benchmark.roofline.at_most', { rate })}
+        {work.measured ? t('benchmark.roofline.measured', { rate }) : t('benchmark.roofline.at_most', { rate })}
       </span>
     </li>
   );

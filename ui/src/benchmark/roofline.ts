@@ -54,7 +54,7 @@ export interface PlacedWork {
   /** GFLOP/s: what the roof allows, or what was measured. */
   rate: number;
   measured: boolean;
-  boundBy: 'memory' | 'arithmetic';
+  boundBy: 'memory' | 'fp32' | 'matrix';
 }
 
 /** Where each kind of work is under the roof. */
@@ -67,7 +67,7 @@ export function placedUnder(roof: Roof, report: BenchmarkReport): PlacedWork[] {
       intensity,
       rate: measured ?? Math.min(intensity * roof.memory, top),
       measured: measured !== null,
-      boundBy: intensity * roof.memory < top ? 'memory' : 'arithmetic',
+      boundBy: intensity * roof.memory < top ? 'memory' : roof.matrix === null ? 'fp32' : ceiling,
     };
   });
 }

@@ -28,6 +28,10 @@ interface Scale {
   log?: boolean;
 }
 
+/** uPlot numbers its distributions in an enum that exists for the type checker alone. */
+const LINEAR = 1 as uPlot.Scale.Distr;
+const LOGARITHMIC = 3 as uPlot.Scale.Distr;
+
 interface LinePlotProps {
   lines: readonly Line[];
   marks?: readonly Mark[];
@@ -64,8 +68,8 @@ export function LinePlot({ lines, marks = [], x, y, height, tip }: LinePlotProps
             points: { size: 7, fill: (_, n) => read(lines[n - 1]?.colour ?? '--ink') },
           },
           scales: {
-            x: { time: false, distr: x.log ? 3 : 1, range: () => x.range },
-            y: { distr: y.log ? 3 : 1, range: () => y.range },
+            x: { time: false, distr: x.log ? LOGARITHMIC : LINEAR, range: () => x.range },
+            y: { distr: y.log ? LOGARITHMIC : LINEAR, range: () => y.range },
           },
           axes: [
             {

@@ -107,7 +107,7 @@ export class FakeBackend implements Backend {
       case 'benchmark':
         return refusedOrDone(worker.benchmark(command.device, command.sustained_seconds));
       case 'export_benchmark':
-        return worker.hasBenchmark(command.device)
+        return worker.benchmarks.has(command.device)
           ? { reply: 'exported', value: { path: '/home/you/Downloads/lull-benchmark.json' } }
           : { reply: 'refused', value: { code: 'not_measured', sentence: 'This device was never measured.' } };
       case 'cancel_benchmark':
