@@ -189,7 +189,7 @@ impl Handler for Scripted {
                     fault: None,
                 });
             }
-            Command::ExportReceipts | Command::ExportLogs => {
+            Command::ExportReceipts | Command::ExportBenchmark { .. } | Command::ExportLogs => {
                 return Reply::Exported { path: "/dev/null".to_owned() };
             }
             Command::Shutdown => self.end.notify_one(),

@@ -129,6 +129,18 @@ impl<'a> Bench<'a> {
         self.progress.share.saturating_sub(self.progress.started.elapsed())
     }
 
+    /// Keeps a share of the measure's time for what comes after its samples; [`Self::release`] gives it back.
+    pub fn reserve(&mut self, share: f64) -> Duration {
+        let reserved = self.progress.share.mul_f64(share);
+        self.progress.share -= reserved;
+        reserved
+    }
+
+    /// Gives back what was kept.
+    pub fn release(&mut self, reserved: Duration) {
+        self.progress.share += reserved;
+    }
+
     /// Whether more than this share of the measure's time is used.
     pub fn is_past(&self, share: f64) -> bool {
         self.progress.started.elapsed() > self.progress.share.mul_f64(share)

@@ -83,9 +83,16 @@ pub fn measure(bench: &mut Bench<'_>) -> Result<Measurement, BenchmarkError> {
     let chain = Chain::new(bench, bytes)?;
     let nanoseconds = |rounds: u32, took: Duration| took.as_secs_f64() * 1e9 / f64::from(rounds * LOADS);
 
+    let kept = bench.reserve(CURVE_SHARE);
+    chain.lay(bench, bytes)?;
+    let mut is_correct = chain.is_right(bench, bytes)?;
+    let rounds = bench.calibrate(ROUNDS_MAX, |bench, rounds| chain.follow(bench, rounds))?;
+    let samples = bench.sample(|bench| Ok(nanoseconds(rounds, chain.follow(bench, rounds)?)))?;
+    bench.release(kept);
+    let loads = rounds * LOADS;
+
     let sets: Vec<u64> = working_sets(bytes).collect();
-    let each = bench.left().mul_f64(CURVE_SHARE) / sets.len().max(1) as u32;
-    let mut is_correct = true;
+    let each = bench.left() / sets.len().max(1) as u32;
     let mut curve = Vec::with_capacity(sets.len() + 1);
     for set in sets {
         let began = Instant::now();
@@ -99,15 +106,10 @@ pub fn measure(bench: &mut Bench<'_>) -> Result<Measurement, BenchmarkError> {
         }
         curve.push(CurvePoint { at: set as f64, value: best });
     }
-    chain.lay(bench, bytes)?;
-    is_correct &= chain.is_right(bench, bytes)?;
-    let rounds = bench.calibrate(ROUNDS_MAX, |bench, rounds| chain.follow(bench, rounds))?;
-    let samples = bench.sample(|bench| Ok(nanoseconds(rounds, chain.follow(bench, rounds)?)))?;
     let method = format!(
         "one invocation follows a chain in no order that can be foretold through {} MiB, {STRIDE_BYTES} bytes a \
-         place, {} loads a dispatch; {}",
+         place, {loads} loads a dispatch; {}",
         bytes >> 20,
-        rounds * LOADS,
         bench.clock()
     );
     let mut measurement = bench.measurement(samples, method, is_correct);

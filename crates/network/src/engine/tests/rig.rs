@@ -1,5 +1,7 @@
 //! A network in memory with workers and customers that do as they are told.
 
+use std::time::Duration;
+
 use std::collections::BTreeMap;
 
 use lull_network_api::{Assignment, Enrolment, NetworkMessage, Verdict, WorkerMessage};
