@@ -37,6 +37,7 @@ mod error;
 mod input;
 mod jobs;
 pub mod policy;
+mod prices;
 mod receipts;
 mod report;
 mod rows;
@@ -58,6 +59,7 @@ pub use input::{Answer, BlobOwner, CheckId, CheckOutcome, Input, JobSpec, Sessio
 pub use policy::Policy;
 pub use timing::{Claim, Evidence, Finding, TimingOutcome};
 
+use prices::Prices;
 use sessions::Sessions;
 use turn::Turn;
 
@@ -89,6 +91,7 @@ pub struct Engine {
     sessions: Sessions,
     /// Kinds that the trusted runtime checks now.
     trusted: Vec<String>,
+    prices: Prices,
     /// The latest instant seen: a clock that is set back does not go back here.
     latest: UnixMillis,
     /// The last tick.
@@ -105,6 +108,7 @@ impl Engine {
             dice: ChaCha20Rng::from_seed(seed),
             sessions: Sessions::default(),
             trusted: Vec::new(),
+            prices: Prices::default(),
             latest: UnixMillis(0),
             ticked: UnixMillis(0),
         }

@@ -3,6 +3,7 @@
 mod enrolment;
 mod jobs;
 mod money;
+mod prices;
 mod refusals;
 pub(crate) mod rig;
 mod scheduling;
