@@ -20,7 +20,7 @@ export function BenchmarkProgress({ view }: { view: BenchmarkView }) {
       <div className="flex flex-wrap items-center gap-x-4 gap-y-3">
         <div className="grid min-w-40 flex-1 gap-2">
           <p className="flex flex-wrap items-baseline justify-between gap-x-4 text-sm">
-            <span aria-live="polite">{measure === null ? t('benchmark.preparing') : t(`measure.${measure}`)}</span>
+            <span>{measure === null ? t('benchmark.preparing') : t(`measure.${measure}`)}</span>
             <span className="figures text-muted">
               {measure !== null && value !== null && `${writeMeasure(measure, value, i18n.language)} · `}
               {formatPercent(fraction, i18n.language)}

@@ -63,9 +63,9 @@ function Bars({ measure, device, report }: { measure: StatedMeasure; device: Dev
   return (
     <div className="grid min-w-0 content-start gap-2.5">
       <h3 className="eyebrow font-sans">{t(`measure.${measure}`)}</h3>
-      <ul className="grid gap-2" data-testid={`known-${measure}`}>
+      <ul className="grid gap-1.5" data-testid={`known-${measure}`}>
         {rows.map((row) => (
-          <li key={`${row.name} ${row.own ? 'own' : ''}`} className="grid gap-1 text-[0.8125rem]">
+          <li key={`${row.name} ${row.own ? 'own' : ''}`} className="grid gap-0.5 text-[0.8125rem]">
             <div className="flex items-baseline justify-between gap-3">
               <span className={clsx('min-w-0', row.own ? 'font-semibold' : 'text-muted')}>
                 {row.name}
@@ -75,7 +75,7 @@ function Bars({ measure, device, report }: { measure: StatedMeasure; device: Dev
                 {writeMeasure(measure, row.value, i18n.language)}
               </span>
             </div>
-            <div aria-hidden className={clsx('overflow-hidden rounded-full bg-sunken', row.own ? 'h-2.5' : 'h-1.5')}>
+            <div aria-hidden className={clsx('overflow-hidden rounded-full bg-sunken', row.own ? 'h-2.5' : 'h-1')}>
               <div
                 className={clsx(
                   'h-full rounded-full',

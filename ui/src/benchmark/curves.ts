@@ -39,11 +39,11 @@ export interface Throttling {
 /** Fewer points tell noise from heat badly. */
 const POINTS_MIN = 8;
 
-/** The first tenth of a sustained curve against its last quarter; `null` while there are too few points. */
+/** The beginning of a sustained curve against its last quarter; `null` while there are too few points. */
 export function throttling(curve: readonly CurvePoint[]): Throttling | null {
   if (curve.length < POINTS_MIN) return null;
   const values = curve.map((point) => point.value);
-  const cold = median(values.slice(0, Math.max(3, Math.round(values.length / 10))));
+  const cold = median(values.slice(0, Math.max(3, Math.round(values.length / 20))));
   const hot = median(values.slice(-Math.round(values.length / 4)));
   return cold > 0 ? { cold, hot, kept: Math.min(1, hot / cold) } : null;
 }

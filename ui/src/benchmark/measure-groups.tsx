@@ -25,7 +25,8 @@ export function MeasureGroups({ report }: { report: BenchmarkReport }) {
 }
 
 function Group({ name, report }: { name: GroupName; report: BenchmarkReport }) {
-  const best = Math.max(...groups[name].filter(isRate).map((measure) => measurementOf(report, measure)?.value ?? 0));
+  // Never 0, which nothing can be a share of.
+  const best = Math.max(Number.MIN_VALUE, ...groups[name].filter(isRate).map((measure) => measurementOf(report, measure)?.value ?? 0));
   return (
     <ul>
       {groups[name].map((measure) => {
@@ -57,7 +58,7 @@ function Found({ measurement, share }: { measurement: Measurement; share: number
   return (
     <li>
       <details className="group rounded-xl open:bg-raised" data-testid={`measure-${measure}`}>
-        <summary className="grid cursor-pointer list-none grid-cols-[minmax(0,1fr)_auto_1rem] items-center gap-x-4 rounded-xl px-3 py-2 transition-colors hover:bg-raised [&::-webkit-details-marker]:hidden">
+        <summary className="grid cursor-pointer list-none grid-cols-[minmax(0,1fr)_auto_1rem] items-center gap-x-4 rounded-xl px-3 py-2.5 transition-colors hover:bg-raised [&::-webkit-details-marker]:hidden">
           <Name measure={measure} />
           <span className="grid justify-items-end gap-1.5">
             <span className="figures whitespace-nowrap">
@@ -100,7 +101,7 @@ function NotTaken({ skipped }: { skipped: Skipped }) {
   return (
     <li
       data-testid={`skipped-${skipped.measure}`}
-      className="grid grid-cols-[minmax(0,1fr)_auto] items-start gap-x-4 px-3 py-2"
+      className="grid grid-cols-[minmax(0,1fr)_auto] items-start gap-x-4 px-3 py-2.5"
     >
       <span className="grid min-w-0">
         <span className="font-medium text-muted">{t(`measure.${skipped.measure}`)}</span>

@@ -16,7 +16,11 @@ const colours: Record<CurveMeasure, string> = { memory_read: '--tide', memory_la
 export function MemoryCurves({ report }: { report: BenchmarkReport }) {
   const { t, i18n } = useTranslation();
   const curves = (['memory_read', 'memory_latency'] as const)
-    .map((measure) => ({ measure, curve: measurementOf(report, measure)?.curve ?? [] }))
+    .map((measure) => ({
+      measure,
+      // A logarithmic axis has no zero.
+      curve: (measurementOf(report, measure)?.curve ?? []).filter((point) => point.at > 0),
+    }))
     .filter(({ curve }) => curve.length > 1);
   if (curves.length === 0) return null;
   const read = curves.find(({ measure }) => measure === 'memory_read')?.curve ?? [];
@@ -69,7 +73,7 @@ function Curve({ measure, curve }: { measure: CurveMeasure; curve: readonly Curv
           },
         ]}
         x={{ range: [first, last], ticks: powers(4, first, last), write: (at) => formatBytes(at, i18n.language), log: true }}
-        y={{ range: [0, most], ticks: roundTicks(most, 5), write }}
+        y={{ range: [0, most], ticks: roundTicks(most, 5), write: (value) => (value === 0 ? '0' : write(value)) }}
         tip={(at, [value]) => (
           <p className="figures">
             <span className="text-muted">{formatBytes(at, i18n.language)}</span>{' '}
@@ -88,7 +92,7 @@ function FigureTable({ curves }: { curves: { measure: CurveMeasure; curve: reado
   return (
     <details className="text-sm">
       <summary className="w-fit cursor-pointer rounded text-muted">{t('benchmark.as_table')}</summary>
-      <div className="overflow-x-auto pt-3" role="region" tabIndex={0} aria-label={t('benchmark.curve.title')}>
+      <div className="pt-3">
         <table className="figures w-full max-w-xl text-right">
           <thead className="text-muted">
             <tr>

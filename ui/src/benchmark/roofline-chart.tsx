@@ -7,7 +7,7 @@ import { formatNumber, formatUnit, writeMeasure } from '../format/measure';
 import { placedUnder, ridge, roofOf, type PlacedWork } from './roofline';
 
 /** From work that reads far more than it computes to work that hardly reads. */
-const INTENSITY: [number, number] = [0.25, 16_384];
+const INTENSITY: [number, number] = [0.25, 20_000];
 
 const colours = { memory: '--tide', fp32: '--aurora', matrix: '--dusk' } as const;
 
@@ -18,6 +18,7 @@ export function RooflineChart({ report }: { report: BenchmarkReport }) {
   if (!roof) return null;
   const { language } = i18n;
   const rate = (value: number) => Object.values(formatUnit('gigaflops_per_second', value, language)).join(' ');
+  const whole = (value: number) => new Intl.NumberFormat(language).format(value);
   const works = placedUnder(roof, report);
   const top = Math.max(roof.fp32, roof.matrix ?? 0);
   const [low, high] = INTENSITY;
@@ -64,7 +65,7 @@ export function RooflineChart({ report }: { report: BenchmarkReport }) {
           height={300}
           lines={lines}
           marks={marks}
-          x={{ range: INTENSITY, ticks: powers(4, low, high), write: (value) => formatNumber(value, language), log: true }}
+          x={{ range: INTENSITY, ticks: powers(10, low, high), write: whole, log: true }}
           y={{ range, ticks: powers(10, range[0], range[1]), write: rate, log: true }}
         />
         <p className="-mt-3 text-right text-xs text-faint">{t('benchmark.roofline.axis')}</p>
@@ -95,24 +96,24 @@ export function RooflineChart({ report }: { report: BenchmarkReport }) {
 function WorkRow({ work, number, rate }: { work: PlacedWork; number: number; rate: string }) {
   const { t, i18n } = useTranslation();
   return (
-    <li className="grid grid-cols-[1.25rem_minmax(0,1fr)_auto] items-baseline gap-x-3">
+    <li className="grid grid-cols-[1.25rem_minmax(0,1fr)] items-baseline gap-x-3 sm:grid-cols-[1.25rem_minmax(0,1fr)_auto]">
       <span
         aria-hidden
-        className="figures grid size-5 place-items-center self-center rounded-full text-xs font-semibold text-surface"
+        className="figures row-span-2 grid size-5 place-items-center self-center rounded-full sm:row-span-1 text-xs font-semibold text-surface"
         style={{ background: `var(${colours[work.boundBy]})` }}
       >
         {number}
       </span>
       <span className="min-w-0">
-        {t(`benchmark.work.${work.name}`)}{' '}
-        <span className="text-muted">
+        {t(`benchmark.work.${work.name}`)}
+        <span className="block text-muted">
           {t('benchmark.roofline.intensity', {
             value: formatNumber(work.intensity, i18n.language),
             bound: t(`benchmark.roofline.by_${work.boundBy}`),
           })}
         </span>
       </span>
-      <span className="figures text-right">
+      <span className="figures sm:text-right">
         {work.measured ? t('benchmark.roofline.measured', { rate }) : t('benchmark.roofline.at_most', { rate })}
       </span>
     </li>

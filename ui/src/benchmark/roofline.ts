@@ -42,8 +42,8 @@ export const kindsOfWork = [
   // 2n³ operations on three matrices of n² values of 4 bytes, two read and one written: n / 6 at n = 4,096.
   { name: 'product', intensity: 4096 / 6, ceiling: 'fp32' },
   { name: 'reading', intensity: perToken(512), ceiling: 'matrix' },
-  // A path traced through formulas writes one pixel for tens of thousands of operations: at the right edge or beyond.
-  { name: 'picture', intensity: 8192, ceiling: 'fp32' },
+  // A path traced through formulas writes one pixel for tens of thousands of operations: at the right edge, or beyond.
+  { name: 'picture', intensity: 8000, ceiling: 'fp32' },
 ] as const;
 export type WorkName = (typeof kindsOfWork)[number]['name'];
 

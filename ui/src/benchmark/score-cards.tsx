@@ -3,7 +3,7 @@ import { useTranslation } from 'react-i18next';
 
 import type { Score } from '../bindings/Score';
 import type { WorkClass } from '../bindings/WorkClass';
-import { formatNumber } from '../format/measure';
+import { formatNumber, formatRoughly } from '../format/measure';
 
 const marks: Record<WorkClass, typeof PenLine> = { decode: PenLine, prefill: BookOpenText, render: Sparkles };
 const colours: Record<WorkClass, string> = { decode: '--tide', prefill: '--dusk', render: '--aurora' };
@@ -18,12 +18,13 @@ const WORDS_PER_PAGE = 300;
 export function ScoreCards({ scores }: { scores: readonly Score[] }) {
   const { t, i18n } = useTranslation();
   const write = (value: number) => formatNumber(value, i18n.language);
+  const roughly = (value: number) => formatRoughly(value, i18n.language);
   const sentence = ({ work, value }: Score) => {
     switch (work) {
       case 'decode':
-        return t('benchmark.score.decode_why', { words: write(value * WORDS_PER_TOKEN) });
+        return t('benchmark.score.decode_why', { words: roughly(value * WORDS_PER_TOKEN) });
       case 'prefill':
-        return t('benchmark.score.prefill_why', { pages: write((value * WORDS_PER_TOKEN) / WORDS_PER_PAGE) });
+        return t('benchmark.score.prefill_why', { pages: roughly((value * WORDS_PER_TOKEN) / WORDS_PER_PAGE) });
       case 'render':
         return t('benchmark.score.render_why');
     }

@@ -55,7 +55,7 @@ export function SustainedChart({ report }: { report: BenchmarkReport }) {
               },
             ]}
             x={{ range: [0, seconds], ticks: roundTicks(seconds, 6), write: (at) => formatCountdown(at * 1000) }}
-            y={{ range: [0, most], ticks: roundTicks(most, 5), write }}
+            y={{ range: [0, most], ticks: roundTicks(most, 5), write: (value) => (value === 0 ? '0' : write(value)) }}
             tip={(at, [value]) => (
               <p className="figures">
                 <span className="text-muted">{formatCountdown(at * 1000)}</span>{' '}

@@ -29,8 +29,8 @@ interface Scale {
 }
 
 /** uPlot numbers its distributions in an enum that exists for the type checker alone. */
-const LINEAR = 1 as uPlot.Scale.Distr;
-const LOGARITHMIC = 3 as uPlot.Scale.Distr;
+const LINEAR = 1 as unknown as uPlot.Scale.Distr;
+const LOGARITHMIC = 3 as unknown as uPlot.Scale.Distr;
 
 interface LinePlotProps {
   lines: readonly Line[];
@@ -157,6 +157,8 @@ function drawMark(plot: uPlot, mark: Mark, read: (variable: string) => string): 
   const x = plot.valToPos(mark.x, 'x', true);
   const y = plot.valToPos(mark.y, 'y', true);
   ctx.save();
+  // The line drawn last may have been dashed.
+  ctx.setLineDash([]);
   ctx.beginPath();
   ctx.arc(x, y, 9 * scale, 0, 2 * Math.PI);
   ctx.fillStyle = read(mark.colour);

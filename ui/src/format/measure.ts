@@ -8,8 +8,8 @@ export interface Figure {
   unit: string;
 }
 
-/** Rates are told in the larger unit from 0.1 of it on; a small software device would read 0.0 there. */
-const LARGER_FROM = 100;
+/** Rates are told in the larger unit from one of it on: 455 GFLOPS are easier to read than 0.455 TFLOPS. */
+const LARGER_FROM = 1000;
 
 const rates = {
   gigaflops_per_second: { small: 'GFLOPS', large: 'TFLOPS' },
@@ -22,6 +22,11 @@ const plain = {
   microseconds: 'µs',
   gigabytes: 'GB',
 } as const;
+
+/** Two significant digits, for what is said with “about”. */
+export function formatRoughly(value: number, language: string): string {
+  return new Intl.NumberFormat(language, { maximumSignificantDigits: 2 }).format(value);
+}
 
 /** Three significant digits: a benchmark spreads by about a percent, so that more would pretend. */
 export function formatNumber(value: number, language: string): string {

@@ -112,12 +112,16 @@ function Findings({ device, report }: { device: DeviceView; report: BenchmarkRep
   return (
     <>
       <section aria-label={t('benchmark.score.title')} className="card grid gap-5 p-6">
-        <header className="grid gap-1">
-          <h2 className="text-lg font-semibold">{t('benchmark.score.title')}</h2>
-          <p className="max-w-[75ch] text-sm text-pretty text-muted">{t('benchmark.score.text')}</p>
-        </header>
-        <ScoreCards scores={device.scores} />
-        <div className="border-t border-line pt-4 text-sm text-faint">
+        {device.scores.length > 0 && (
+          <>
+            <header className="grid gap-1">
+              <h2 className="text-lg font-semibold">{t('benchmark.score.title')}</h2>
+              <p className="max-w-[75ch] text-sm text-pretty text-muted">{t('benchmark.score.text')}</p>
+            </header>
+            <ScoreCards scores={device.scores} />
+          </>
+        )}
+        <div className="border-line text-sm text-faint not-first:border-t not-first:pt-4">
           <p className="figures">
             {t('benchmark.measured', {
               when: formatAgo(report.measured_at, now, i18n.language),

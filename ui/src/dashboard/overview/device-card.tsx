@@ -1,4 +1,5 @@
 import clsx from 'clsx';
+import { ChevronRight } from 'lucide-react';
 import { useTranslation } from 'react-i18next';
 
 import type { DeviceTelemetry } from '../../bindings/DeviceTelemetry';
@@ -80,6 +81,7 @@ export function DeviceCard({ device, onMeasured }: { device: DeviceView; onMeasu
           data-testid={`open-benchmark-${info.index}`}
         >
           {t('benchmark.open')}
+          <ChevronRight aria-hidden className="-ml-1 size-4" />
         </Button>
       </footer>
     </section>

@@ -66,14 +66,16 @@ function DeviceSettings({ device, onMeasured }: { device: DeviceView; onMeasured
               {t('settings.benchmark')}
             </Button>
           )}
-          <Button
-            size="small"
-            onClick={() => onMeasured(index)}
-            aria-label={t('benchmark.open_of', { device: name })}
-            data-testid={`settings-benchmark-${index}`}
-          >
-            {t('benchmark.open_all')}
-          </Button>
+          {device.benchmark && (
+            <Button
+              size="small"
+              onClick={() => onMeasured(index)}
+              aria-label={t('benchmark.open_of', { device: name })}
+              data-testid={`settings-benchmark-${index}`}
+            >
+              {t('benchmark.open_all')}
+            </Button>
+          )}
         </div>
       </div>
       {deed.fault && <FaultNote fault={deed.fault} />}
