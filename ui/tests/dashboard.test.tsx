@@ -126,6 +126,21 @@ describe('the dashboard', () => {
     expect(await screen.findByRole('heading', { level: 1, name: '设置' })).toBeVisible();
   });
 
+  it('measures a device from the settings', async () => {
+    const { user, pass } = await renderDashboard();
+    await user.click(screen.getByTestId('nav-settings'));
+    expect(screen.getByText('The network itself timed 17.9 TFLOPS in matrix products.')).toBeVisible();
+    const [measure] = screen.getAllByRole('button', { name: 'Run benchmark' });
+    if (measure) await user.click(measure);
+    await pass(4);
+    const progress = screen.getByRole('progressbar', { name: 'Benchmark progress' });
+    expect(progress).toHaveAttribute('aria-valuenow', '10');
+    // The other device waits.
+    expect(screen.getByRole('button', { name: 'Run benchmark' })).toBeDisabled();
+    await pass(38);
+    expect(screen.getByText(/Measured now/)).toBeVisible();
+  });
+
   it('quits only when asked twice', async () => {
     const { user, backend } = await renderDashboard();
     await user.click(screen.getByTestId('nav-settings'));

@@ -70,6 +70,23 @@ describe('the wizard', () => {
     expect(screen.getByTestId('wizard-next')).toBeEnabled();
   });
 
+  it('collects the other measures quietly, and says what they mean', async () => {
+    const app = await renderApp();
+    await walkToBenchmark(app);
+    expect(screen.queryByTestId('benchmark-others')).toBeNull();
+    await app.user.click(screen.getByTestId('benchmark-start'));
+    await app.pass(14);
+    expect(screen.getByTestId('benchmark-value-gemm_fp16')).toHaveTextContent('24.9 TFLOPS');
+    expect(screen.getByTestId('benchmark-value-memory_allocatable')).toHaveTextContent('waits');
+    expect(screen.queryByTestId('score-decode')).toBeNull();
+    await app.pass(28);
+    expect(screen.getByTestId('benchmark-value-memory_allocatable')).toHaveTextContent('11.4 GB');
+    expect(screen.getByTestId('score-decode')).toHaveTextContent('106 tokens/s');
+    // Minutes of load are for those who ask for them.
+    const { benchmark } = app.backend.worker.snapshot().devices[0] ?? {};
+    expect(benchmark?.measurements.some((m) => m.measure === 'sustained')).toBe(false);
+  });
+
   it('says what is wrong with an address by its code, and lets it be skipped', async () => {
     const app = await renderApp();
     await walkToWallet(app);
