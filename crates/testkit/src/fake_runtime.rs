@@ -99,7 +99,12 @@ impl<W: Write> Fake<'_, W> {
                 let answer = self.challenge(step);
                 self.say(&RuntimeEvent::ChallengeAnswered(answer))?;
             }
-            Request::Benchmark { device, measures, .. } => return self.benchmark(device, &measures),
+            Request::Benchmark { device, mut measures, sustained_ms, .. } => {
+                if sustained_ms > 0 {
+                    measures.push(Measure::Sustained);
+                }
+                return self.benchmark(device, &measures);
+            }
             Request::Run { device, kind, payload, inputs, limits } => {
                 self.runs += 1;
                 if self.device(device).is_none() {

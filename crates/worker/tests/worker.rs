@@ -6,8 +6,8 @@ mod support;
 
 use std::time::Duration;
 
-use lull_testkit::fake_runtime::{Behaviour, FakeFault};
-use lull_types::BaseUnits;
+use lull_testkit::fake_runtime::{Behaviour, FakeFault, fake_device};
+use lull_types::{BaseUnits, BenchmarkReport, Measure};
 use lull_worker_api::{Command, PauseFor, Reply, StateView, TaskState};
 use support::network::{Network, PRICE};
 use support::{Worker, done, until};
@@ -219,16 +219,65 @@ async fn a_benchmark_runs_with_a_worker_and_without_one() {
     let mut worker = Worker::new(&quick());
     let (code, text) = worker.call(&["benchmark", "--json"]).await;
     assert_eq!(code, 0, "{text}");
-    let report: lull_types::BenchmarkReport = serde_json::from_str(&text).unwrap();
-    assert_eq!(report.measurements.len(), 3);
+    let report: BenchmarkReport = serde_json::from_str(&text).unwrap();
+    assert_eq!(report.measurements.len(), Measure::ORDINARY.len() + 1, "and the sustained one");
+    let (_, text) = worker.call(&["benchmark", "--json", "--sustained", "0"]).await;
+    let report: BenchmarkReport = serde_json::from_str(&text).unwrap();
+    assert_eq!(report.measurements.len(), Measure::ORDINARY.len());
 
     let client = worker.start().await;
     done(&client, Command::Start).await;
     until(&client, "devices", |s| s.steps.devices_found).await;
     let (code, text) = worker.call(&["benchmark"]).await;
     assert_eq!(code, 0, "{text}");
-    assert!(text.contains("Fake device 0"), "{text}");
+    assert!(text.contains("Fake device 0") && text.contains("sustained FP32"), "{text}");
+    let refused = worker.call(&["benchmark", "--all"]).await.1;
+    assert!(refused.contains("worker_running"), "{refused}");
     worker.shut_down(&client).await;
+}
+
+#[tokio::test]
+async fn a_report_is_signed_checked_and_compared() {
+    let mut worker = Worker::new(&quick());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("report.json");
+    let file = file.to_str().unwrap();
+    let (code, text) = worker.call(&["benchmark", "--sustained", "0", "--export", file]).await;
+    assert_eq!(code, 0, "{text}");
+    let (code, text) = worker.call(&["benchmark", "--check", file]).await;
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("Fake device 0") && text.contains("signed by worker"), "{text}");
+
+    let client = worker.start().await;
+    done(&client, Command::Start).await;
+    until(&client, "devices", |s| s.steps.devices_found).await;
+    let (code, text) = worker.call(&["benchmark", "--sustained", "0", "--compare", file]).await;
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("FP32 peak") && text.contains("within noise"), "{text}");
+    let Ok(Reply::Exported { path }) = client.command(Command::ExportBenchmark { device: 0 }).await else {
+        panic!("no report was exported");
+    };
+    let (code, text) = worker.call(&["benchmark", "--check", &path]).await;
+    assert_eq!(code, 0, "{text}");
+    worker.shut_down(&client).await;
+
+    // The text of the report is a JSON string within JSON.
+    let changed = std::fs::read_to_string(file).unwrap().replace("Fake device 0", "Fast device 0");
+    std::fs::write(file, changed).unwrap();
+    let (code, text) = worker.call(&["benchmark", "--check", file]).await;
+    assert!(code != 0 && text.contains("benchmark_signature_wrong"), "{text}");
+    let (code, text) = worker.call(&["benchmark", "--compare", "/nowhere/at/all"]).await;
+    assert!(code != 0 && text.contains("file_unusable"), "{text}");
+}
+
+#[tokio::test]
+async fn devices_are_measured_alone_and_together() {
+    let two = Behaviour { devices: vec![fake_device(0), fake_device(1)], ..quick() };
+    let mut worker = Worker::new(&two);
+    let (code, text) = worker.call(&["benchmark", "--all", "--sustained", "0"]).await;
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("Fake device 1 (device 1) with all devices at work"), "{text}");
+    assert!(text.contains("100 % of what it does alone"), "{text}");
 }
 
 #[tokio::test]
