@@ -72,7 +72,7 @@ function Found({ measurement, share }: { measurement: Measurement; share: number
                 />
               </span>
             )}
-            {isBetterLower(measure) && <span className="text-xs text-faint">{t('benchmark.lower_better')}</span>}
+            {isBetterLower(measure) && <span className="max-w-24 text-right text-xs text-faint sm:max-w-none">{t('benchmark.lower_better')}</span>}
           </span>
           <ChevronDown aria-hidden className="size-4 text-faint transition-transform group-open:rotate-180" />
         </summary>
