@@ -23,7 +23,7 @@ const MIB: u64 = 1024 * 1024;
 const WORKING_SET_MIN: u64 = 16 * 1024;
 /// From one working set to the next.
 const WORKING_SET_GROWTH: u64 = 4;
-/// Runs of another way when the fastest is looked for; the first is thrown away with them if it is slow.
+/// Runs of each way when the fastest is looked for.
 const TRIES: u32 = 3;
 /// Share of the measure's time for working sets that fit into caches.
 const CURVE_SHARE: f64 = 0.4;
@@ -92,6 +92,8 @@ struct Buffers {
     workgroups: u32,
     /// A power of two.
     elements: u32,
+    /// Elements from one step of an invocation to the next: found by trying.
+    step: Cell<u32>,
     /// Where the next dispatch goes on.
     first: Cell<u32>,
 }
@@ -117,6 +119,7 @@ impl Buffers {
             target,
             workgroups,
             elements,
+            step: Cell::new(workgroups * LANES),
             first: Cell::new(0),
         })
     }
@@ -150,7 +153,7 @@ impl Buffers {
         rounds: u32,
         mask: u32,
     ) -> Result<Duration, BenchmarkError> {
-        let words = [first, rounds, self.lanes(), mask];
+        let words = [first, rounds, self.step.get(), mask];
         bench.time(&bound.kernel, &bound.group, (&self.parameters, words), (self.workgroups, 1))
     }
 
@@ -187,6 +190,40 @@ impl Buffers {
             Ok(())
         })?;
         Ok(sum == expected_sum(u64::from(self.elements) * u64::from(ELEMENT_BYTES / 4)))
+    }
+
+    /// The fastest way: a kernel with the better step, or the driver's own command.
+    fn fastest(&self, bench: &mut Bench<'_>, stream: Stream, kernel: Way) -> Result<Way, BenchmarkError> {
+        let mut fastest = (0.0, self.step.get());
+        for step in [self.lanes(), LANES] {
+            self.step.set(step);
+            let rate = self.try_way(bench, stream, &kernel)?;
+            if rate > fastest.0 {
+                fastest = (rate, step);
+            }
+        }
+        self.step.set(fastest.1);
+        let has_command = stream != Stream::Read;
+        if has_command && self.try_way(bench, stream, &Way::Command)? > fastest.0 {
+            return Ok(Way::Command);
+        }
+        Ok(kernel)
+    }
+
+    /// The best of some runs.
+    fn try_way(&self, bench: &mut Bench<'_>, stream: Stream, way: &Way) -> Result<f64, BenchmarkError> {
+        let rounds = match way {
+            Way::Kernel(bound) => {
+                bench.calibrate(ROUNDS_MAX, |bench, rounds| self.go_on(bench, bound, rounds))?
+            }
+            Way::Command => 1,
+        };
+        let mut best = 0.0f64;
+        for _ in 0..TRIES {
+            best = best.max(self.rate(bench, way, rounds, stream)?);
+            bench.note(best);
+        }
+        Ok(best)
     }
 
     /// GB/s of one submission.
@@ -237,28 +274,26 @@ pub fn measure(bench: &mut Bench<'_>, stream: Stream) -> Result<Measurement, Ben
     let is_correct = buffers.holds_pattern(bench, filled)?;
 
     let kept = if stream == Stream::Read { bench.reserve(CURVE_SHARE) } else { Duration::ZERO };
-    let whole = u64::from(buffers.elements) * u64::from(ELEMENT_BYTES);
-    let rounds = bench.calibrate(ROUNDS_MAX, |bench, rounds| buffers.go_on(bench, &bound, rounds))?;
-    let mut best = (buffers.rate(bench, &Way::Kernel(bound), rounds, stream)?, None);
-    bench.note(best.0);
-    if stream != Stream::Read {
-        for _ in 0..TRIES {
-            let rate = buffers.rate(bench, &Way::Command, rounds, stream)?;
-            bench.note(rate);
-            if rate > best.0 {
-                best = (rate, Some(Way::Command));
-            }
+    let way = buffers.fastest(bench, stream, Way::Kernel(bound))?;
+    let rounds = match &way {
+        Way::Kernel(bound) => {
+            bench.calibrate(ROUNDS_MAX, |bench, rounds| buffers.go_on(bench, bound, rounds))?
         }
-    }
-    let bound = buffers.bind(bench, stream, &buffers.data)?;
-    let way = best.1.unwrap_or(Way::Kernel(bound));
+        Way::Command => 1,
+    };
     let samples = bench.sample(|bench| buffers.rate(bench, &way, rounds, stream))?;
     bench.release(kept);
+    let whole = u64::from(buffers.elements) * u64::from(ELEMENT_BYTES);
     let method = match &way {
         Way::Kernel(_) => format!(
-            "{} by {} invocations, {} MiB a dispatch, around a buffer of {} MiB; {}",
+            "{} by {} invocations, {}, {} MiB a dispatch, around a buffer of {} MiB; {}",
             stream.words(),
             buffers.lanes(),
+            if buffers.step.get() == LANES {
+                "each workgroup in a stretch of its own"
+            } else {
+                "all side by side"
+            },
             buffers.bytes(rounds, stream) as u64 / MIB,
             whole / MIB,
             bench.clock()

@@ -1,15 +1,23 @@
 // Streams through a buffer with 16 bytes an invocation and step, neighbours side by side. Parameters: first element,
-// rounds of eight steps, elements from step to step, mask that wraps around.
+// rounds of eight steps, elements from step to step, mask that wraps around. A step of one workgroup's length gives each
+// workgroup a stretch of its own; a longer one takes all workgroups through the buffer together.
 
 @group(0) @binding(0) var<uniform> parameters: vec4<u32>;
 @group(0) @binding(1) var<storage, read> data: array<vec4<u32>>;
 @group(0) @binding(2) var<storage, read_write> sums: array<u32>;
 @group(0) @binding(3) var<storage, read_write> filled: array<vec4<u32>>;
 
+const LANES: u32 = 256u;
+
+fn begin(workgroup: u32, lane: u32) -> u32 {
+    let stretch = select(LANES, parameters.y * 8u * LANES, parameters.z == LANES);
+    return parameters.x + workgroup * stretch + lane;
+}
+
 // Adds everything up, so that every word is needed.
-@compute @workgroup_size(256)
-fn add_up(@builtin(global_invocation_id) id: vec3<u32>) {
-    var at = parameters.x + id.x;
+@compute @workgroup_size(LANES)
+fn add_up(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    var at = begin(workgroup.x, lane);
     let step = parameters.z;
     let mask = parameters.w;
     var a = vec4(0u);
@@ -28,13 +36,13 @@ fn add_up(@builtin(global_invocation_id) id: vec3<u32>) {
         at += 8u * step;
     }
     let sum = (a + b) + (c + d);
-    sums[id.x] = (sum.x + sum.y) + (sum.z + sum.w);
+    sums[workgroup.x * LANES + lane] = (sum.x + sum.y) + (sum.z + sum.w);
 }
 
 // Word i becomes i * 2654435761, a number near the golden ratio of 2^32, so that no two neighbours look alike.
-@compute @workgroup_size(256)
-fn write(@builtin(global_invocation_id) id: vec3<u32>) {
-    var at = parameters.x + id.x;
+@compute @workgroup_size(LANES)
+fn write(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    var at = begin(workgroup.x, lane);
     let step = parameters.z;
     let mask = parameters.w;
     for (var i = 0u; i < parameters.y; i++) {
@@ -47,9 +55,9 @@ fn write(@builtin(global_invocation_id) id: vec3<u32>) {
 }
 
 // Four loads are on their way before the first is stored.
-@compute @workgroup_size(256)
-fn copy(@builtin(global_invocation_id) id: vec3<u32>) {
-    var at = parameters.x + id.x;
+@compute @workgroup_size(LANES)
+fn copy(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    var at = begin(workgroup.x, lane);
     let step = parameters.z;
     let mask = parameters.w;
     for (var i = 0u; i < parameters.y; i++) {
