@@ -49,14 +49,17 @@ pub enum Measure {
 }
 
 impl Measure {
-    /// What an ordinary benchmark takes, in this order; [`Self::Sustained`] is asked for on its own.
+    /// What a benchmark is worth nothing without.
+    pub const ESSENTIAL: [Self; 3] = [Self::Fp32Peak, Self::MemoryRead, Self::GemmFp32];
+
+    /// What an ordinary benchmark takes, in this order: what is essential first, and what drivers have the most
+    /// trouble with last. [`Self::Sustained`] is asked for on its own.
     pub const ORDINARY: [Self; 16] = [
         Self::Fp32Peak,
         Self::MemoryRead,
         Self::GemmFp32,
         Self::Fp16Peak,
         Self::GemmFp16,
-        Self::GemmMatrixUnits,
         Self::Int8DotPeak,
         Self::Int32Peak,
         Self::Fp64Peak,
@@ -67,6 +70,7 @@ impl Measure {
         Self::Download,
         Self::LaunchLatency,
         Self::MemoryAllocatable,
+        Self::GemmMatrixUnits,
     ];
 
     /// The unit of this measure's values.

@@ -79,8 +79,14 @@ impl<'a> Bench<'a> {
             max_storage_buffer_binding_size: able.max_storage_buffer_binding_size,
             ..wgpu::Limits::default()
         };
-        let features = adapter.adapter.features() & FEATURES;
-        let gpu = Gpu::open(adapter, features, limits.clone())?;
+        let mut features = adapter.adapter.features() & FEATURES;
+        let mut opened = Gpu::open(adapter, features, limits.clone());
+        let experimental = features & wgpu::Features::all_experimental_mask();
+        if opened.is_err() && !experimental.is_empty() {
+            features = features.difference(experimental);
+            opened = Gpu::open(adapter, features, limits.clone());
+        }
+        let gpu = opened?;
         let has_timestamps = features.contains(wgpu::Features::TIMESTAMP_QUERY);
         let timestamps = if has_timestamps { Some(Timestamps::new(&gpu)?) } else { None };
         let now = Instant::now();

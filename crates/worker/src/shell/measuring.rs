@@ -62,7 +62,9 @@ pub async fn measure_once(
         // The runtime answers for a device only after it has listed them.
         let info = process.devices().await?.into_iter().find(|info| info.index == device);
         let telemetry: SharedSource = Arc::new(Mutex::new(Box::<SystemSource>::default()));
-        let mut recorder = info.map(|info| Recorder::new(telemetry, info));
+        let mut recorder = info.map(|info| {
+            Recorder::new(telemetry, info, process.info().version.clone(), plan.measures.clone())
+        });
         let mut benchmarking =
             process.benchmark(device, plan.measures.clone(), plan.budget, plan.sustained).await?;
         while let Some(event) = benchmarking.progress().await {
@@ -71,11 +73,12 @@ pub async fn measure_once(
                 recorder.saw(&event).await;
             }
         }
-        let report = benchmarking.outcome().await;
+        let outcome = benchmarking.outcome().await;
         process.stop(END_GRACE).await;
-        let mut report = report?;
-        report.sustained_telemetry = recorder.map(Recorder::points).unwrap_or_default();
-        Ok(report)
+        match recorder {
+            Some(recorder) => recorder.report(outcome),
+            None => outcome,
+        }
     };
     let measured = measured.await;
     remove(scratch, &folder).await;

@@ -232,17 +232,20 @@ impl Holding {
             .benchmark(device, Measure::ORDINARY.to_vec(), budget, sustained)
             .await
             .map_err(|error| error.fault())?;
-        let recorder = info.map(|info| Recorder::new(Arc::clone(&self.context.telemetry), info));
+        let recorder = info.map(|info| {
+            let version = process.info().version.clone();
+            Recorder::new(Arc::clone(&self.context.telemetry), info, version, Measure::ORDINARY.to_vec())
+        });
         let mut recorded = Recorded { benchmarking: &mut benchmarking, recorder };
         self.watch(process, &mut recorded).await.map_err(|Revoked| cancelled())?;
-        let points = recorded.recorder.map(Recorder::points).unwrap_or_default();
-        let mut report = self
-            .unless_killed(process, benchmarking.outcome())
-            .await
-            .map_err(|Revoked| cancelled())?
-            .map_err(|error| error.fault())?;
-        report.sustained_telemetry = points;
-        Ok(report)
+        let recorder = recorded.recorder;
+        let outcome =
+            self.unless_killed(process, benchmarking.outcome()).await.map_err(|Revoked| cancelled())?;
+        let outcome = match recorder {
+            Some(recorder) => recorder.report(outcome),
+            None => outcome,
+        };
+        outcome.map_err(|error| error.fault())
     }
 
     async fn challenge(self, stream: Option<ChallengeStream>) {
