@@ -273,7 +273,7 @@ async fn a_report_is_signed_checked_and_compared() {
 #[tokio::test]
 async fn devices_are_measured_alone_and_together() {
     let two = Behaviour { devices: vec![fake_device(0), fake_device(1)], ..quick() };
-    let mut worker = Worker::new(&two);
+    let worker = Worker::new(&two);
     let (code, text) = worker.call(&["benchmark", "--all", "--sustained", "0"]).await;
     assert_eq!(code, 0, "{text}");
     assert!(text.contains("Fake device 1 (device 1) with all devices at work"), "{text}");

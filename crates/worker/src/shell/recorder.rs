@@ -78,7 +78,11 @@ impl Recorder {
         let report = match outcome {
             Ok(report) => report,
             Err(error) if has_essential && is_trouble(&error) => {
-                let fault = error.fault();
+                let fault = match error {
+                    // The runtime's own words say more.
+                    RuntimeError::BenchmarkFailed(fault) => fault,
+                    error => error.fault(),
+                };
                 tracing::warn!(code = fault.code, "a benchmark ended early");
                 let is_missing = |measure: &&Measure| !self.measured.iter().any(|m| m.measure == **measure);
                 let missing = self.asked.iter().filter(is_missing);
