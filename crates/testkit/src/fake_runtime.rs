@@ -12,12 +12,13 @@ use std::ops::ControlFlow;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use lull_checks::product::{ProductFault, Reference};
+use lull_checks::memory::{FilledReference, Memory, MemoryTranscript};
+use lull_checks::product::Reference;
 use lull_runtime_api::{
     ChallengeAnswer, ChallengeStep, FRAMES, FrameError, PROTOCOL_VERSION, Request, RunOutcome, RuntimeEvent,
     RuntimeInfo,
 };
-use lull_types::{BenchmarkReport, Fault, JOB_KIND_WGSL, Measure, Measurement, UnixMillis};
+use lull_types::{BenchmarkReport, BlobHash, Fault, JOB_KIND_WGSL, Measure, Measurement, UnixMillis};
 
 pub use behaviour::{Behaviour, FakeFault, Greeting, fake_device};
 
@@ -25,6 +26,8 @@ pub use behaviour::{Behaviour, FakeFault, Greeting, fake_device};
 pub const NAME: &str = "lull-runtime-fake";
 /// Often enough that a run of a tenth of a second shows progress.
 const STEP: Duration = Duration::from_millis(20);
+/// Memory that it really has; filling more would take a processor too long.
+const MEMORY_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// A hang ends by itself after this, so that a test that fails leaves no process behind for ever.
 const HANG_MAX: Duration = Duration::from_secs(600);
 
@@ -44,7 +47,7 @@ pub fn serve(
             }
         }
     });
-    let mut fake = Fake { behaviour, output, requests, greeted: false, runs: 0, computed: None };
+    let mut fake = Fake { behaviour, output, requests, greeted: false, runs: 0, computed: None, held: None };
     loop {
         match fake.requests.recv() {
             Err(_) | Ok(Err(FrameError::Closed)) => return Ok(()),
@@ -66,6 +69,14 @@ struct Fake<'a, W> {
     runs: u32,
     /// The product of the challenge.
     computed: Option<Reference>,
+    /// The memory of the challenge.
+    held: Option<Held>,
+}
+
+/// Memory that is filled, and what was found in it.
+struct Held {
+    filled: FilledReference,
+    found: MemoryTranscript,
 }
 
 /// What interrupts work.
@@ -119,23 +130,51 @@ impl<W: Write> Fake<'_, W> {
 
     /// Answers as a device would, at the pace of a processor.
     fn challenge(&mut self, step: ChallengeStep) -> Result<ChallengeAnswer, Fault> {
-        let unusable = |fault: ProductFault| Fault::new("challenge_unusable", fault.to_string());
+        let unusable = |fault: String| Fault::new("challenge_unusable", fault);
+        let out_of_order = || Fault::new("challenge_out_of_order", "the challenge came out of order");
         match step {
             ChallengeStep::Prepare { device } => {
                 self.device(device).ok_or_else(|| Fault::new("no_such_device", "there is no such device"))?;
                 Ok(ChallengeAnswer::Prepared)
             }
             ChallengeStep::Commit(product) => {
-                product.check_shape().map_err(unusable)?;
+                product.check_shape().map_err(|fault| unusable(fault.to_string()))?;
                 let computed = self.computed.insert(Reference::compute(product));
                 Ok(ChallengeAnswer::Committed(computed.root()))
             }
             ChallengeStep::Open(rows) => {
-                let out_of_order = || Fault::new("challenge_out_of_order", "the challenge came out of order");
                 let computed = self.computed.as_ref().ok_or_else(out_of_order)?;
-                computed.open(&rows).map(ChallengeAnswer::Opened).map_err(unusable)
+                let opened = computed.open(&rows).map_err(|fault| unusable(fault.to_string()))?;
+                Ok(ChallengeAnswer::Opened(opened))
+            }
+            ChallengeStep::Fill(memory) => {
+                self.held = Some(self.fill(memory)?);
+                Ok(ChallengeAnswer::Filled)
+            }
+            ChallengeStep::Sweep(sweeps) => {
+                let held = self.held.as_mut().ok_or_else(out_of_order)?;
+                held.found.sweeps = held.filled.sweep(&sweeps).map_err(|fault| unusable(fault.to_string()))?;
+                Ok(ChallengeAnswer::Swept(BlobHash::of(&held.found.sweeps)))
+            }
+            ChallengeStep::LookUp(seed) => {
+                let held = self.held.as_mut().ok_or_else(out_of_order)?;
+                held.found.look_ups = held.filled.look_up(&seed);
+                Ok(ChallengeAnswer::LookedUp(BlobHash::of(&held.found.look_ups)))
+            }
+            ChallengeStep::Show => {
+                let held = self.held.take().ok_or_else(out_of_order)?;
+                Ok(ChallengeAnswer::Shown(held.found))
             }
         }
+    }
+
+    fn fill(&mut self, memory: Memory) -> Result<Held, Fault> {
+        self.held = None;
+        memory.check_shape().map_err(|fault| Fault::new("challenge_unusable", fault.to_string()))?;
+        if memory.bytes() > MEMORY_BYTES_MAX {
+            return Err(Fault::new("out_of_device_memory", "the device has not enough free memory for this"));
+        }
+        Ok(Held { filled: FilledReference::compute(memory), found: MemoryTranscript::default() })
     }
 
     fn greet(&mut self, protocol: u16) -> anyhow::Result<()> {

@@ -285,7 +285,35 @@ impl<'a> Bench<'a> {
         Measurement::new(self.progress.measure, samples, method, correct)
     }
 
-    fn go_on(&self) -> Result<(), BenchmarkError> {
+    /// An encoder for one submission.
+    pub fn commands(&self) -> wgpu::CommandEncoder {
+        self.gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default())
+    }
+
+    /// Binds buffers to these bindings of group 0.
+    pub fn bind_to(
+        &self,
+        kernel: &wgpu::ComputePipeline,
+        buffers: &[(u32, &wgpu::Buffer)],
+    ) -> Result<wgpu::BindGroup, GpuError> {
+        let entries: Vec<_> = buffers
+            .iter()
+            .map(|(binding, buffer)| wgpu::BindGroupEntry {
+                binding: *binding,
+                resource: buffer.as_entire_binding(),
+            })
+            .collect();
+        let group = self.gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: None,
+            layout: &kernel.get_bind_group_layout(0),
+            entries: &entries,
+        });
+        self.gpu.check()?;
+        Ok(group)
+    }
+
+    /// Whether nobody asked to stop.
+    pub fn go_on(&self) -> Result<(), BenchmarkError> {
         if self.work.is_cancelled() { Err(BenchmarkError::Cancelled) } else { Ok(()) }
     }
 }
