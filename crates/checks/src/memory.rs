@@ -143,6 +143,12 @@ impl Memory {
         if is_usable { Ok(()) } else { Err(MemoryFault::Unusable { lanes, region_lanes, sweeps }) }
     }
 
+    /// Lanes of a region on a device that can bind so many bytes as one buffer.
+    pub fn region_lanes(buffer_bytes_max: u64) -> u32 {
+        let lanes = (buffer_bytes_max / LANE_BYTES).clamp(REGION_LANES_MIN.into(), REGION_LANES_MAX.into());
+        1 << lanes.ilog2()
+    }
+
     /// Bytes that are filled.
     pub fn bytes(&self) -> u64 {
         u64::from(self.lanes) * LANE_BYTES

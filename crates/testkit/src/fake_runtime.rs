@@ -47,7 +47,7 @@ pub fn serve(
             }
         }
     });
-    let mut fake = Fake { behaviour, output, requests, greeted: false, runs: 0, computed: None, held: None };
+    let mut fake = Fake { behaviour, output, requests, greeted: false, runs: 0, prepared: false, computed: None, held: None };
     loop {
         match fake.requests.recv() {
             Err(_) | Ok(Err(FrameError::Closed)) => return Ok(()),
@@ -67,6 +67,8 @@ struct Fake<'a, W> {
     requests: Receiver<Result<Request, FrameError>>,
     greeted: bool,
     runs: u32,
+    /// Whether a challenge was begun.
+    prepared: bool,
     /// The product of the challenge.
     computed: Option<Reference>,
     /// The memory of the challenge.
@@ -135,8 +137,10 @@ impl<W: Write> Fake<'_, W> {
         match step {
             ChallengeStep::Prepare { device } => {
                 self.device(device).ok_or_else(|| Fault::new("no_such_device", "there is no such device"))?;
+                self.prepared = true;
                 Ok(ChallengeAnswer::Prepared)
             }
+            _ if !self.prepared => Err(out_of_order()),
             ChallengeStep::Commit(product) => {
                 product.check_shape().map_err(|fault| unusable(fault.to_string()))?;
                 let computed = self.computed.insert(Reference::compute(product));

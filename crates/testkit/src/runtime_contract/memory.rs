@@ -64,14 +64,15 @@ pub async fn says_when_memory_is_not_enough(subject: &Subject) -> anyhow::Result
         let refused = challenge_answered(&mut runtime, ChallengeStep::Fill(unusable)).await?;
         ensure!(refused.is_err_and(|fault| fault.code == "challenge_unusable"), "{unusable:?}");
     }
-    // 256 GiB.
-    let all = Memory { seed: [0; 32], lanes: LANES_MAX, region_lanes: 64 };
+    // 128 GiB at least, which no device has besides what is on it already.
+    let region_lanes = Memory::region_lanes(device.storage_buffer_bytes_max);
+    let all = Memory { seed: [0; 32], lanes: LANES_MAX.min(1024 * region_lanes), region_lanes };
     let refused = challenge_answered(&mut runtime, ChallengeStep::Fill(all)).await?;
     ensure!(refused.clone().is_err_and(|fault| fault.code == "out_of_device_memory"), "{refused:?}");
     let filled = challenge_answered(&mut runtime, ChallengeStep::Fill(little)).await?;
     ensure!(filled == Ok(ChallengeAnswer::Filled), "{filled:?}");
-    let refused =
-        challenge_answered(&mut runtime, ChallengeStep::Sweep(Sweeps { seed: [0; 32], sweeps: 0 })).await?;
+    let none = Sweeps { seed: [0; 32], sweeps: 0 };
+    let refused = challenge_answered(&mut runtime, ChallengeStep::Sweep(none)).await?;
     ensure!(refused.is_err(), "{refused:?}");
     // Comes too late or stops it; either is an answer, and the process goes on.
     runtime.send(&Request::Challenge(ChallengeStep::Fill(Memory { lanes: 24, ..little }))).await?;
