@@ -56,7 +56,9 @@ pub use effect::{Against, CheckRequest, Effect};
 pub use error::EngineError;
 pub use input::{Answer, BlobOwner, CheckId, CheckOutcome, Input, JobSpec, SessionId, TaskSpec};
 pub use policy::Policy;
-pub use timing::{Claim, Evidence, Finding, TimingOutcome};
+pub use timing::{
+    Asked, Claim, Evidence, Finding, FoundOf, MemoryEvidence, MemoryFinding, Round, TimingOutcome,
+};
 
 use sessions::Sessions;
 use turn::Turn;
@@ -148,7 +150,7 @@ impl Engine {
             Input::BlobStored { hash, bytes, by } => customers::blob_stored(turn, hash, bytes, by)?,
             Input::TrustedRuntime { kinds } => self.trusted_runtime(turn, kinds)?,
             Input::CheckEnded { check, outcome } => self.check_ended(turn, check, outcome)?,
-            Input::Timed { worker, session, findings } => self.timed(turn, worker, session, findings)?,
+            Input::Timed { account, found } => self.timed(turn, &account, found)?,
             Input::Tick => self.tick(turn)?,
             Input::CreateCustomer { name, api_key_hash } => {
                 self.create_customer(turn, &name, api_key_hash)?;
@@ -183,7 +185,7 @@ impl Engine {
             }
             WorkerMessage::Enrol(enrolment) => self.enrol(turn, worker, &enrolment),
             WorkerMessage::SetWallet(wallet) => self.set_wallet(turn, worker, wallet),
-            WorkerMessage::WantWork { device } => self.want_work(turn, worker, session, device),
+            WorkerMessage::WantWork { device } => self.want_work(turn, worker, device),
             WorkerMessage::Progress { assignment, fraction } => {
                 report::progress(turn, worker, assignment, fraction)
             }
