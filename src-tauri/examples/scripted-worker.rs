@@ -158,7 +158,7 @@ impl Handler for Scripted {
                 snapshot.state = StateView::Yielding { causes: vec![Cause::Paused { until }], since: now() };
             }),
             Command::Resume => self.change(|snapshot| snapshot.state = StateView::Ready { reason: None }),
-            Command::Benchmark { device } => self.change(|snapshot| {
+            Command::Benchmark { device, .. } => self.change(|snapshot| {
                 let measure = Some(Measure::Fp32Peak);
                 let benchmark = BenchmarkView { device, measure, fraction: 0.0, value_so_far: None };
                 snapshot.state = StateView::Benchmarking(benchmark);
@@ -189,7 +189,7 @@ impl Handler for Scripted {
                     fault: None,
                 });
             }
-            Command::ExportReceipts | Command::ExportLogs => {
+            Command::ExportReceipts | Command::ExportBenchmark { .. } | Command::ExportLogs => {
                 return Reply::Exported { path: "/dev/null".to_owned() };
             }
             Command::Shutdown => self.end.notify_one(),

@@ -83,14 +83,17 @@ async function photograph(name, options, act = async () => {}) {
 const step = (name) => `[data-testid="wizard-step-${name}"]`;
 const press = (page, id) => page.getByTestId(id).click();
 /** Moves the simulated clock. */
-const ahead = (page, seconds) =>
-  page.evaluate(async (s) => {
-    // In steps, as snapshots come in life: graphs and the benchmark's bars are made of them.
-    for (let left = s; left > 0; left -= 2.5) {
-      globalThis.lullFake.advance(Math.min(2.5, left) * 1000);
-      await new Promise((resolve) => requestAnimationFrame(resolve));
-    }
-  }, seconds);
+const ahead = (page, seconds, step = 2.5) =>
+  page.evaluate(
+    async ([all, each]) => {
+      // In steps, as snapshots come in life: graphs and the benchmark's bars are made of them.
+      for (let left = all; left > 0; left -= each) {
+        globalThis.lullFake.advance(Math.min(each, left) * 1000);
+        await new Promise((resolve) => requestAnimationFrame(resolve));
+      }
+    },
+    [seconds, step],
+  );
 
 /** Leads the wizard to a step. */
 async function wizardTo(page, goal) {
@@ -100,8 +103,8 @@ async function wizardTo(page, goal) {
     if (name === goal) return;
     if (name === 'benchmark') {
       await press(page, 'benchmark-start');
-      if (goal === 'measuring') return ahead(page, 5.5);
-      await ahead(page, 12);
+      if (goal === 'measuring') return ahead(page, 21, 1);
+      await ahead(page, 42, 1);
     }
     if (name === 'wallet') await press(page, 'wizard-skip');
     else await page.getByTestId('wizard-next').click();
@@ -139,6 +142,10 @@ await photograph('overview-long', { query: enrolled, language: 'de-x-long' }, se
 await photograph('overview-narrow', { query: enrolled, width: 380, height: 760 }, settled);
 await photograph('overview-narrow-long', { query: enrolled, width: 380, height: 760, language: 'de-x-long' }, settled);
 await photograph('overview-wide-light', { query: enrolled, width: 1800, height: 1000, theme: 'light' }, settled);
+await photograph('wizard-benchmark-long', { width: 380, height: 760, language: 'de-x-long', theme: 'light' }, async (page) => {
+  await wizardTo(page, 'estimate');
+  await press(page, 'wizard-back');
+});
 await photograph('wizard-narrow', { width: 380, height: 760 }, (page) => wizardTo(page, 'estimate'));
 await photograph('wizard-light', { theme: 'light', full: false }, (page) => wizardTo(page, 'estimate'));
 await photograph('wizard-long', { language: 'de-x-long', full: false }, (page) => wizardTo(page, 'device'));
@@ -147,6 +154,44 @@ for (const name of ['tasks', 'receipts', 'settings'])
   for (const theme of ['dark', 'light'])
     await photograph(`${name}-${theme}`, { query: enrolled, theme, full: name === 'settings' }, goTo(name));
 await photograph('settings-narrow-long', { query: enrolled, width: 380, language: 'de-x-long' }, goTo('settings'));
+const measured = async (page) => {
+  await press(page, 'open-benchmark-0');
+  await page.getByTestId('benchmark-page').waitFor();
+};
+await photograph('benchmark-dark', { query: enrolled, width: 1280 }, measured);
+await photograph('benchmark-light', { query: enrolled, width: 1280, theme: 'light' }, measured);
+await photograph('benchmark-zh', { query: enrolled, width: 1280, language: 'zh-CN' }, measured);
+await photograph('benchmark-long', { query: enrolled, language: 'de-x-long' }, measured);
+await photograph('benchmark-narrow', { query: enrolled, width: 380, height: 760 }, measured);
+await photograph('benchmark-narrow-long', { query: enrolled, width: 380, height: 760, language: 'de-x-long', theme: 'light' }, measured);
+await photograph('benchmark-wide', { query: enrolled, width: 1800, height: 1000 }, measured);
+// As by a reader who has only a keyboard: the first measure unfolded, the tip of a curve by the pointer.
+await photograph('benchmark-focus', { query: enrolled, width: 1280, full: false }, async (page) => {
+  await measured(page);
+  await page.getByTestId('measure-fp32_peak').locator('summary').focus();
+  await page.keyboard.press('Enter');
+  await page.keyboard.press('Tab');
+});
+await photograph('benchmark-tip', { query: enrolled, width: 1280, full: false }, async (page) => {
+  await measured(page);
+  await page.getByTestId('memory-curves').scrollIntoViewIfNeeded();
+  await page.getByTestId('memory-curves').locator('.u-over').first().hover({ position: { x: 240, y: 120 } });
+});
+await photograph('benchmark-running', { query: enrolled, full: false, theme: 'light' }, async (page) => {
+  await measured(page);
+  await press(page, 'benchmark-sustained');
+  await ahead(page, 90, 1);
+  await press(page, 'benchmark-export');
+  await page.getByRole('status').first().waitFor();
+});
+// A device that lacks some measures, that throttles, and of which the platform tells nothing.
+await photograph('benchmark-integrated', { query: enrolled, width: 1280 }, async (page) => {
+  await press(page, 'open-benchmark-1');
+  await press(page, 'benchmark-sustained');
+  await ahead(page, 162);
+  await page.getByTestId('sustained').waitFor();
+});
+await photograph('benchmark-none', { query: enrolled, full: false }, (page) => press(page, 'open-benchmark-1'));
 await photograph('receipts-narrow', { query: enrolled, width: 380, height: 760, full: false }, goTo('receipts'));
 await photograph('receipts-verified', { query: enrolled, full: false }, async (page) => {
   await goTo('receipts')(page);

@@ -12,8 +12,8 @@ mod ticket;
 pub use challenge::{CHALLENGE_REPLY_FRAMES, CHALLENGE_REQUEST_FRAMES, ChallengeReply, ChallengeRequest};
 pub use lull_frame::FrameError;
 pub use message::{
-    ALPN, Assignment, Balance, BlobRequest, BlobResponse, Enrolment, NetworkInfo, NetworkMessage, Verdict,
-    WorkerMessage,
+    ALPN, Assignment, Balance, BlobRequest, BlobResponse, Enrolment, NetworkInfo, NetworkMessage,
+    RecentPrice, Verdict, WorkerMessage,
 };
 pub use ticket::{NetworkTicket, TicketError};
 

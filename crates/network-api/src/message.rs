@@ -2,7 +2,7 @@
 
 use lull_types::{
     AssignmentId, BaseUnits, BenchmarkReport, BlobHash, Fault, HardwareReport, JobId, NetworkId, PictureTile,
-    Signature, SignedReceipt, TaskId, UnixMillis, WalletAddress,
+    Signature, SignedReceipt, TaskId, UnixMillis, WalletAddress, WorkClass,
 };
 use serde::{Deserialize, Serialize};
 
@@ -118,6 +118,8 @@ pub enum NetworkMessage {
         /// What was claimed and what was found.
         reason: Fault,
     },
+    /// What work has lately paid, by kind. Not sent while too few tasks were accepted to tell.
+    Prices(Vec<RecentPrice>),
     /// Work has arrived: ask again now.
     WorkWaiting,
     /// A report is stored durably.
@@ -155,6 +157,19 @@ pub enum NetworkMessage {
         /// Why.
         fault: Fault,
     },
+}
+
+/// What a kind of job has lately paid.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecentPrice {
+    /// Job kind.
+    pub kind: String,
+    /// What bounds it.
+    pub work: WorkClass,
+    /// What an hour paid on a device that scores 1 for that, from taking a task to reporting it.
+    pub per_score_hour: BaseUnits,
+    /// Accepted tasks that it rests on.
+    pub tasks: u32,
 }
 
 /// What a network tells of itself.

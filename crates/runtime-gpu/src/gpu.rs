@@ -82,6 +82,17 @@ impl From<wgpu::Error> for GpuError {
     }
 }
 
+/// Leave to use what wgpu does not yet vouch for, where it is asked for: by the benchmark, never for jobs.
+#[allow(unsafe_code, reason = "wgpu wants a word that its experiments may misbehave")]
+fn experimental(features: wgpu::Features) -> wgpu::ExperimentalFeatures {
+    if features.intersects(wgpu::Features::all_experimental_mask()) {
+        // SAFETY: only kernels of our own use them, and in a process that holds nothing of anybody else.
+        unsafe { wgpu::ExperimentalFeatures::enabled() }
+    } else {
+        wgpu::ExperimentalFeatures::disabled()
+    }
+}
+
 /// An opened device.
 pub struct Gpu {
     /// The device.
@@ -102,7 +113,7 @@ impl Gpu {
             label: Some("lull"),
             required_features: features,
             required_limits: limits,
-            experimental_features: wgpu::ExperimentalFeatures::disabled(),
+            experimental_features: experimental(features),
             // Memory that is not asked for stays with the contributor's other programs.
             memory_hints: wgpu::MemoryHints::MemoryUsage,
             trace: wgpu::Trace::Off,

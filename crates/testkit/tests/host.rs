@@ -93,7 +93,8 @@ async fn one_thing_at_a_time_and_cancel() {
     assert_eq!(running.outcome().await.unwrap(), RunOutcome::Cancelled);
     assert_eq!(runtime.devices().await.unwrap().len(), 1);
 
-    let benchmarking = runtime.benchmark(9, vec![Measure::Fp32Peak], Duration::ZERO).await.unwrap();
+    let benchmarking =
+        runtime.benchmark(9, vec![Measure::Fp32Peak], Duration::ZERO, Duration::ZERO).await.unwrap();
     assert!(matches!(benchmarking.outcome().await, Err(RuntimeError::Refused(_))));
 }
 

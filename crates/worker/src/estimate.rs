@@ -1,19 +1,22 @@
 //! What a day of work could bring. An estimate, computed in one place and labelled with how.
 //!
 //! Gross, with accepted tasks: `Σ earned ÷ Σ time on the device × hours × share`, over the recent accepted
-//! tasks. Without: `measured FP32 TFLOP/s × REFERENCE_RATE × hours × share`, summed over the lent devices.
+//! tasks. Without, for each lent device: `score × what the network has lately paid for an hour of that score`, of the
+//! kind of work that brings most, `× hours × share`; and where the network has not told, a reference price for the
+//! score for rendering.
 //! Power: `watts ÷ 1000 × hours × share × tariff`. `share` is the part of the time that the effort allows.
 
-use lull_types::{BaseUnits, BenchmarkReport, DeviceKind, Measure};
+use lull_network_api::RecentPrice;
+use lull_types::{BaseUnits, BenchmarkReport, DeviceKind, WorkClass};
 use lull_worker_api::{Effort, Estimate, Settings};
 
 /// Hours a day: an evening and a night, or a working day away from home.
 const HOURS_PER_DAY: f64 = 8.0;
 
-/// Base units for an hour of one measured FP32 TFLOP/s, where a network's prices are not known yet. 0.003 USD:
+/// Base units for an hour of a score for rendering of 1, which is a measured FP32 TFLOP/s, where a network's prices are not known yet. 0.003 USD:
 /// a card that measures 20 TFLOP/s then brings 0.06 USD an hour, near the low end of what marketplaces pay
 /// contributors for such cards.
-const REFERENCE_BASE_UNITS_PER_TFLOP_HOUR: f64 = 3_000.0;
+const REFERENCE_BASE_UNITS_PER_RENDER_HOUR: f64 = 3_000.0;
 
 /// Fewer accepted tasks than this say little about a day.
 const TASKS_SEEN_MIN: u32 = 3;
@@ -41,20 +44,25 @@ pub struct Lent<'a> {
 }
 
 /// An estimate for the devices that are lent; `None` before any was measured.
-pub fn estimate(lent: &[Lent<'_>], seen: Seen, settings: &Settings) -> Option<Estimate> {
+pub fn estimate(
+    lent: &[Lent<'_>],
+    seen: Seen,
+    prices: &[RecentPrice],
+    settings: &Settings,
+) -> Option<Estimate> {
     if lent.is_empty() {
         return None;
     }
     let share = share(settings.effort);
     let hours = HOURS_PER_DAY * share;
     let from_tasks = seen.tasks >= TASKS_SEEN_MIN && seen.ran_ms > 0;
-    let gross = if from_tasks {
+    let gross_per_hour = if from_tasks {
         // Each device works at the pace seen.
-        seen.earned.0 as f64 / (seen.ran_ms as f64 / 3_600_000.0) * hours * lent.len() as f64
+        seen.earned.0 as f64 / (seen.ran_ms as f64 / 3_600_000.0) * lent.len() as f64
     } else {
-        let gigaflops: f64 = lent.iter().filter_map(|d| d.benchmark.value(Measure::Fp32Peak)).sum();
-        gigaflops / 1000.0 * REFERENCE_BASE_UNITS_PER_TFLOP_HOUR * hours
+        lent.iter().map(|device| per_hour(device.benchmark, prices)).sum()
     };
+    let gross = gross_per_hour * hours;
     let power_measured = lent.iter().all(|device| device.watts_measured.is_some());
     let power_watts: f64 =
         lent.iter().map(|device| device.watts_measured.unwrap_or(typical_watts(device.kind))).sum();
@@ -62,8 +70,13 @@ pub fn estimate(lent: &[Lent<'_>], seen: Seen, settings: &Settings) -> Option<Es
     let cost = power_watts / 1000.0 * hours * settings.tariff_micro_per_kwh as f64;
     let gross_basis = if from_tasks {
         format!("what the last {} accepted tasks earned for their time on the device", seen.tasks)
-    } else {
+    } else if prices.is_empty() {
         "the benchmark at 0.003 USDC for each TFLOP/s and hour, until three tasks were accepted".to_owned()
+    } else {
+        let tasks: u32 = prices.iter().map(|price| price.tasks).fold(0, u32::saturating_add);
+        format!(
+            "the benchmark's scores at what {tasks} recent tasks of all workers in this network were paid"
+        )
     };
     let power_basis = if power_measured { "power as measured" } else { "power typical for such a device" };
     Some(Estimate {
@@ -80,6 +93,15 @@ pub fn estimate(lent: &[Lent<'_>], seen: Seen, settings: &Settings) -> Option<Es
         ),
         tasks_seen: if from_tasks { seen.tasks } else { 0 },
     })
+}
+
+/// What an hour of a device's work brings, of the kind that brings most.
+fn per_hour(benchmark: &BenchmarkReport, prices: &[RecentPrice]) -> f64 {
+    let score = |work| benchmark.score(work).unwrap_or_default();
+    if prices.is_empty() {
+        return score(WorkClass::Render) * REFERENCE_BASE_UNITS_PER_RENDER_HOUR;
+    }
+    prices.iter().map(|price| score(price.work) * price.per_score_hour.0 as f64).fold(0.0, f64::max)
 }
 
 /// The part of the time that an effort allows, as [`Effort`] describes it.
@@ -112,7 +134,7 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    use lull_types::{DeviceInfo, Measurement, UnixMillis};
+    use lull_types::{DeviceInfo, JOB_KIND_WGSL, Measure, Measurement, UnixMillis};
 
     fn report(gigaflops: f64) -> BenchmarkReport {
         let device = DeviceInfo {
@@ -136,7 +158,7 @@ mod tests {
         let benchmark = report(20_000.0);
         let lent = [Lent { kind: DeviceKind::Discrete, benchmark: &benchmark, watts_measured: None }];
         let settings = Settings::default();
-        let first = estimate(&lent, Seen::default(), &settings).unwrap();
+        let first = estimate(&lent, Seen::default(), &[], &settings).unwrap();
         // 20 TFLOP/s × 0.003 × 8 h = 0.48; 0.2 kW × 8 h × 0.15 = 0.24.
         assert_eq!(first.gross_per_day, BaseUnits(480_000));
         assert_eq!(first.power_cost_per_day, BaseUnits(240_000));
@@ -144,17 +166,35 @@ mod tests {
 
         let seen = Seen { tasks: 4, earned: BaseUnits(1000), ran_ms: 3_600_000 };
         let quiet = Settings { effort: Effort::Quiet, ..settings };
-        let later = estimate(&lent, seen, &quiet).unwrap();
+        let later = estimate(&lent, seen, &[], &quiet).unwrap();
         assert_eq!(later.gross_per_day, BaseUnits(2667));
         assert_eq!(later.tasks_seen, 4);
-        assert!(estimate(&[], seen, &quiet).is_none());
+        assert!(estimate(&[], seen, &[], &quiet).is_none());
+    }
+
+    #[test]
+    fn what_the_network_has_paid_counts_before_a_reference() {
+        let benchmark = report(20_000.0);
+        let lent = [Lent { kind: DeviceKind::Discrete, benchmark: &benchmark, watts_measured: None }];
+        let price = |work, paid| RecentPrice {
+            kind: JOB_KIND_WGSL.to_owned(),
+            work,
+            per_score_hour: BaseUnits(paid),
+            tasks: 40,
+        };
+        // The device has no score for the second.
+        let prices = [price(WorkClass::Render, 1_000), price(WorkClass::Decode, 1_000_000)];
+        let estimate = estimate(&lent, Seen::default(), &prices, &Settings::default()).unwrap();
+        // 20 × 0.001 × 8 h.
+        assert_eq!(estimate.gross_per_day, BaseUnits(160_000));
+        assert!(estimate.basis.contains("80 recent tasks"), "{}", estimate.basis);
     }
 
     #[test]
     fn nonsense_from_a_benchmark_is_no_fortune() {
         let benchmark = report(f64::NAN);
         let lent = [Lent { kind: DeviceKind::Software, benchmark: &benchmark, watts_measured: Some(0.0) }];
-        let estimate = estimate(&lent, Seen::default(), &Settings::default()).unwrap();
+        let estimate = estimate(&lent, Seen::default(), &[], &Settings::default()).unwrap();
         assert_eq!(estimate.gross_per_day, BaseUnits::ZERO);
     }
 }

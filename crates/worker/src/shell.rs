@@ -5,6 +5,7 @@
 
 mod challenges;
 mod handle;
+pub mod measuring;
 mod practice;
 mod publisher;
 mod recorder;
@@ -41,8 +42,8 @@ use practice::Practice;
 pub use publisher::PUBLISH_INTERVAL;
 use publisher::Publisher;
 use recorder::SharedSource;
+pub use runtimes::RuntimeSource;
 use runtimes::{Context, Runtimes};
-pub use runtimes::{RuntimeSource, measure_once};
 pub use store::Store;
 use view::Viewer;
 

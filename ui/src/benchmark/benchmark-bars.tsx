@@ -3,46 +3,40 @@ import { Check, TriangleAlert } from 'lucide-react';
 import { useTranslation } from 'react-i18next';
 
 import type { DeviceView } from '../bindings/DeviceView';
-import type { Measure } from '../bindings/Measure';
 import { formatMeasure, formatPercent } from '../format/measure';
-import { useWorker } from '../worker/context';
-
-const measures = ['fp32_peak', 'memory_read', 'gemm_fp32'] as const satisfies readonly Measure[];
+import { headlines } from './measures';
+import { useBenchmarkValues } from './use-benchmark-values';
 
 /** Ends of the logarithmic bars: a program on an old processor, and twice the fastest card of 2025. */
-const range: Record<Measure, [number, number]> = {
+const range: Record<(typeof headlines)[number], [number, number]> = {
   fp32_peak: [10, 200_000],
   gemm_fp32: [5, 150_000],
   memory_read: [2, 3_600],
 };
 
-function barShare(measure: Measure, value: number | null): number {
+function barShare(measure: (typeof headlines)[number], value: number | null): number {
   if (value === null || value <= 0) return 0;
   const [low, high] = range[measure];
   return Math.min(1, Math.max(0.02, Math.log(value / low) / Math.log(high / low)));
 }
 
-/** The measures of one device: filling while it is measured, then with their spread. */
+/** The headline measures of one device: filling while it is measured, then with their spread. */
 export function BenchmarkBars({ device }: { device: DeviceView }) {
   const { t, i18n } = useTranslation();
-  const { snapshot, benchmark } = useWorker();
-  const state = snapshot?.state;
-  const index = device.info.index;
-  const running = state?.name === 'benchmarking' && state.device === index ? state : null;
+  const { current, valueOf, reportOf } = useBenchmarkValues(device);
   return (
     <ul className="grid gap-5">
-      {measures.map((measure) => {
-        const report = running ? null : (device.benchmark?.measurements.find((m) => m.measure === measure) ?? null);
-        const seen = benchmark?.device === index && running ? (benchmark.best[measure] ?? null) : null;
-        const value = report?.value ?? seen;
-        const current = running?.measure === measure;
+      {headlines.map((measure) => {
+        const report = reportOf(measure);
+        const value = valueOf(measure);
+        const isCurrent = current === measure;
         const shown = value === null ? null : formatMeasure(measure, value, i18n.language);
         return (
           <li key={measure} className="grid gap-1.5">
             <div className="flex flex-wrap items-baseline justify-between gap-x-4">
               <p>
-                <span className="font-medium">{t(`measure.${measure}`)}</span>{' '}
-                <span className="text-sm text-muted">{t(`measure.${measure}_why`)}</span>
+                <span className="font-medium">{t(`benchmark.headline.${measure}`)}</span>{' '}
+                <span className="text-sm text-muted">{t(`benchmark.headline.${measure}_why`)}</span>
               </p>
               <p className="figures" data-testid={`benchmark-value-${measure}`}>
                 {shown ? (
@@ -51,7 +45,7 @@ export function BenchmarkBars({ device }: { device: DeviceView }) {
                     <span className="text-sm text-muted">{shown.unit}</span>
                   </>
                 ) : (
-                  <span className="text-sm text-faint">{current ? '…' : t('wizard.benchmark.waiting')}</span>
+                  <span className="text-sm text-faint">{isCurrent ? '…' : t('wizard.benchmark.waiting')}</span>
                 )}
               </p>
             </div>
@@ -59,7 +53,7 @@ export function BenchmarkBars({ device }: { device: DeviceView }) {
               <div
                 className={clsx(
                   'h-full rounded-full bg-gradient-to-r from-(--kind-2) to-(--kind-1) transition-[width] duration-300 ease-out',
-                  current && 'animate-breathe',
+                  isCurrent && 'animate-breathe',
                 )}
                 style={{ width: `${barShare(measure, value) * 100}%` }}
               />

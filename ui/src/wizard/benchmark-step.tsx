@@ -1,9 +1,11 @@
-import { Gauge, Square } from 'lucide-react';
+import { Gauge } from 'lucide-react';
 import { useTranslation } from 'react-i18next';
 
-import { ask } from '../backend/ask';
 import { BenchmarkBars } from '../benchmark/benchmark-bars';
+import { BenchmarkProgress } from '../benchmark/benchmark-progress';
+import { OtherMeasures } from '../benchmark/other-measures';
 import { runBenchmarks } from '../benchmark/run-benchmarks';
+import { ScoreCards } from '../benchmark/score-cards';
 import { Button } from '../components/button';
 import { FaultNote, GoodNote } from '../components/notes';
 import { useBackend, useSnapshot, useSnapshotStore } from '../worker/context';
@@ -17,12 +19,10 @@ export function BenchmarkStep({ onNext, onBack }: StepProps) {
   const store = useSnapshotStore();
   const { devices, state, steps } = useSnapshot();
   const measuring = useDeed();
-  const stopping = useDeed();
   const lent = devices.filter((device) => device.lent);
-  const running = state.name === 'benchmarking';
+  const running = state.name === 'benchmarking' ? state : null;
   const begin = () => void measuring.run(() => runBenchmarks(backend, store, lent.map((device) => device.info.index)));
-  const stop = () => void stopping.run(() => ask(backend, { command: 'cancel_benchmark' }, 'done'));
-  const fault = measuring.fault ?? stopping.fault ?? (state.name === 'faulted' ? state.fault : null);
+  const fault = measuring.fault ?? (state.name === 'faulted' ? state.fault : null);
   const samples = lent[0]?.benchmark?.measurements[0]?.samples.length ?? 0;
   return (
     <StepFrame
@@ -30,7 +30,7 @@ export function BenchmarkStep({ onNext, onBack }: StepProps) {
       title={t('wizard.benchmark.title')}
       text={t('wizard.benchmark.text')}
       onBack={onBack}
-      next={{ onPress: onNext, disabled: !steps.benchmarked || running }}
+      next={{ onPress: onNext, disabled: !steps.benchmarked || running !== null }}
     >
       <div className="grid gap-4">
         {lent.map((device) => (
@@ -40,23 +40,17 @@ export function BenchmarkStep({ onNext, onBack }: StepProps) {
               {device.info.name}
             </h2>
             <BenchmarkBars device={device} />
+            <OtherMeasures device={device} />
+            {device.scores.length > 0 && !running && (
+              <div className="grid gap-3 border-t border-line pt-5">
+                <ScoreCards scores={device.scores} />
+                <p className="text-xs text-pretty text-faint">{t('benchmark.score.text')}</p>
+              </div>
+            )}
           </section>
         ))}
         {running ? (
-          <div className="flex flex-wrap items-center gap-4">
-            <div
-              role="progressbar"
-              aria-label={t('wizard.benchmark.overall')}
-              aria-valuenow={Math.round(state.fraction * 100)}
-              className="h-1 min-w-40 flex-1 overflow-hidden rounded-full bg-sunken"
-            >
-              <div className="h-full bg-moon transition-[width]" style={{ width: `${state.fraction * 100}%` }} />
-            </div>
-            <Button size="small" onClick={stop}>
-              <Square aria-hidden className="size-3.5" />
-              {t('wizard.benchmark.stop')}
-            </Button>
-          </div>
+          <BenchmarkProgress view={running} />
         ) : (
           <div>
             <Button

@@ -90,6 +90,7 @@ impl Engine {
         }
         self.sessions.forget_known_timing(worker);
         self.send(turn, worker, NetworkMessage::Enrolled);
+        self.tell_prices(turn, worker)?;
         self.tell_timings(turn, worker)
     }
 

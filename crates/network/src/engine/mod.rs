@@ -37,6 +37,7 @@ mod error;
 mod input;
 mod jobs;
 pub mod policy;
+mod prices;
 mod receipts;
 mod report;
 mod rows;
@@ -60,6 +61,7 @@ pub use timing::{
     Asked, Claim, Evidence, Finding, FoundOf, MemoryEvidence, MemoryFinding, Round, TimingOutcome,
 };
 
+use prices::Prices;
 use sessions::Sessions;
 use turn::Turn;
 
@@ -91,6 +93,7 @@ pub struct Engine {
     sessions: Sessions,
     /// Kinds that the trusted runtime checks now.
     trusted: Vec<String>,
+    prices: Prices,
     /// The latest instant seen: a clock that is set back does not go back here.
     latest: UnixMillis,
     /// The last tick.
@@ -107,6 +110,7 @@ impl Engine {
             dice: ChaCha20Rng::from_seed(seed),
             sessions: Sessions::default(),
             trusted: Vec::new(),
+            prices: Prices::default(),
             latest: UnixMillis(0),
             ticked: UnixMillis(0),
         }

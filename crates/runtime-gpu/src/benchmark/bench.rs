@@ -22,6 +22,11 @@ const SAMPLES_MIN: usize = 5;
 const WARM_UP_SHARE: f64 = 0.1;
 /// Time between two tellings of progress: a number that moves eight times a second looks live.
 const PROGRESS_EVERY: Duration = Duration::from_millis(120);
+/// What measures ask for, where it is there.
+const FEATURES: wgpu::Features = wgpu::Features::TIMESTAMP_QUERY
+    .union(wgpu::Features::SHADER_F16)
+    .union(wgpu::Features::SHADER_F64)
+    .union(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX);
 /// Bytes of two timestamps.
 const TIMESTAMPS_BYTES: u64 = 16;
 
@@ -37,6 +42,11 @@ pub struct Bench<'a> {
     pub vram_bytes: Option<u64>,
     /// Limits of the opened device.
     pub limits: wgpu::Limits,
+    /// What the adapter does with its matrix units.
+    pub matrix_units: Vec<wgpu::CooperativeMatrixProperties>,
+    /// Invocations of its largest subgroup.
+    pub subgroup_size: u32,
+    features: wgpu::Features,
     timestamps: Option<Timestamps>,
     progress: Progress,
 }
@@ -50,8 +60,8 @@ struct Timestamps {
 
 struct Progress {
     measure: Measure,
-    position: usize,
-    measures: usize,
+    /// Of the whole, at the beginning and at the end of the measure.
+    bounds: [f32; 2],
     started: Instant,
     share: Duration,
     told: Instant,
@@ -69,14 +79,14 @@ impl<'a> Bench<'a> {
             max_storage_buffer_binding_size: able.max_storage_buffer_binding_size,
             ..wgpu::Limits::default()
         };
-        let features = adapter.adapter.features() & wgpu::Features::TIMESTAMP_QUERY;
+        let features = adapter.adapter.features() & FEATURES;
         let gpu = Gpu::open(adapter, features, limits.clone())?;
-        let timestamps = if features.is_empty() { None } else { Some(Timestamps::new(&gpu)?) };
+        let has_timestamps = features.contains(wgpu::Features::TIMESTAMP_QUERY);
+        let timestamps = if has_timestamps { Some(Timestamps::new(&gpu)?) } else { None };
         let now = Instant::now();
         let progress = Progress {
             measure: Measure::Fp32Peak,
-            position: 0,
-            measures: 1,
+            bounds: [0.0, 1.0],
             started: now,
             share: Duration::ZERO,
             told: now,
@@ -84,21 +94,51 @@ impl<'a> Bench<'a> {
             best: None,
         };
         let (kind, vram_bytes) = (adapter.info.kind, adapter.info.vram_bytes);
-        Ok(Self { gpu, work, kind, vram_bytes, limits, timestamps, progress })
+        let matrix_units = adapter.adapter.cooperative_matrix_properties();
+        let subgroup_size = adapter.adapter.get_info().subgroup_max_size;
+        let bench = Self {
+            gpu,
+            work,
+            kind,
+            vram_bytes,
+            limits,
+            matrix_units,
+            subgroup_size,
+            features,
+            timestamps,
+            progress,
+        };
+        Ok(bench)
     }
 
-    /// Begins a measure, which should take `share` of time.
-    pub fn begin(&mut self, measure: Measure, position: usize, measures: usize, share: Duration) {
+    /// Begins a measure, which should take `share` of time and brings the whole from one bound to the other.
+    pub fn begin(&mut self, measure: Measure, bounds: [f32; 2], share: Duration) {
         let now = Instant::now();
         let fraction = self.progress.fraction;
-        self.progress =
-            Progress { measure, position, measures, started: now, share, told: now, fraction, best: None };
+        self.progress = Progress { measure, bounds, started: now, share, told: now, fraction, best: None };
         self.tell();
+    }
+
+    /// Whether the opened device can do this.
+    pub fn has(&self, features: wgpu::Features) -> bool {
+        self.features.contains(features)
     }
 
     /// How long the measure has left.
     pub fn left(&self) -> Duration {
         self.progress.share.saturating_sub(self.progress.started.elapsed())
+    }
+
+    /// Keeps a share of the measure's time for what comes after its samples; [`Self::release`] gives it back.
+    pub fn reserve(&mut self, share: f64) -> Duration {
+        let reserved = self.progress.share.mul_f64(share);
+        self.progress.share -= reserved;
+        reserved
+    }
+
+    /// Gives back what was kept.
+    pub fn release(&mut self, reserved: Duration) {
+        self.progress.share += reserved;
     }
 
     /// Whether more than this share of the measure's time is used.
@@ -156,9 +196,22 @@ impl<'a> Bench<'a> {
         first: u32,
         buffers: &[&wgpu::Buffer],
     ) -> Result<wgpu::BindGroup, GpuError> {
-        let entries: Vec<_> = (first..)
-            .zip(buffers)
-            .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() })
+        let placed: Vec<_> = (first..).zip(buffers.iter().copied()).collect();
+        self.bind_at(kernel, &placed)
+    }
+
+    /// Binds buffers to bindings of group 0.
+    pub fn bind_at(
+        &self,
+        kernel: &wgpu::ComputePipeline,
+        buffers: &[(u32, &wgpu::Buffer)],
+    ) -> Result<wgpu::BindGroup, GpuError> {
+        let entries: Vec<_> = buffers
+            .iter()
+            .map(|(binding, buffer)| wgpu::BindGroupEntry {
+                binding: *binding,
+                resource: buffer.as_entire_binding(),
+            })
             .collect();
         let group = self.gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: None,
@@ -254,7 +307,9 @@ impl<'a> Bench<'a> {
 
     /// Takes a value into the best so far, and tells progress if it is due.
     pub fn note(&mut self, value: f64) {
-        self.progress.best = Some(self.progress.best.map_or(value, |best| best.max(value)));
+        let is_better_lower = self.progress.measure.is_better_lower();
+        let better = |best: f64| if is_better_lower { best.min(value) } else { best.max(value) };
+        self.progress.best = Some(self.progress.best.map_or(value, better));
         self.tell_if_due();
     }
 
@@ -269,7 +324,8 @@ impl<'a> Bench<'a> {
         let progress = &mut self.progress;
         let spent = progress.started.elapsed().as_secs_f32();
         let of_measure = (spent / progress.share.as_secs_f32().max(0.001)).min(1.0);
-        let fraction = (progress.position as f32 + of_measure) / progress.measures as f32;
+        let [first, last] = progress.bounds;
+        let fraction = (first + (last - first) * of_measure).min(1.0);
         // A bar that goes back looks broken.
         progress.fraction = progress.fraction.max(fraction);
         progress.told = Instant::now();
@@ -290,29 +346,7 @@ impl<'a> Bench<'a> {
         self.gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default())
     }
 
-    /// Binds buffers to these bindings of group 0.
-    pub fn bind_to(
-        &self,
-        kernel: &wgpu::ComputePipeline,
-        buffers: &[(u32, &wgpu::Buffer)],
-    ) -> Result<wgpu::BindGroup, GpuError> {
-        let entries: Vec<_> = buffers
-            .iter()
-            .map(|(binding, buffer)| wgpu::BindGroupEntry {
-                binding: *binding,
-                resource: buffer.as_entire_binding(),
-            })
-            .collect();
-        let group = self.gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: None,
-            layout: &kernel.get_bind_group_layout(0),
-            entries: &entries,
-        });
-        self.gpu.check()?;
-        Ok(group)
-    }
-
-    /// Whether nobody asked to stop.
+    /// Fails once the worker has asked to stop.
     pub fn go_on(&self) -> Result<(), BenchmarkError> {
         if self.work.is_cancelled() { Err(BenchmarkError::Cancelled) } else { Ok(()) }
     }

@@ -119,7 +119,7 @@ impl Filled {
     /// A unit is a step of all lanes of a region; units go by step, then by region.
     fn fill(&self, bench: &Bench<'_>, kernels: &MemoryKernels) -> Result<(), BenchmarkError> {
         let bind = |region: &Region| {
-            bench.bind_to(&kernels.fill, &[(0, &region.parameters), (1, &region.buffer)])
+            bench.bind_at(&kernels.fill, &[(0, &region.parameters), (1, &region.buffer)])
         };
         let groups = self.regions.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
         let key = self.memory.key();
@@ -165,7 +165,7 @@ impl Filled {
             for first in (0..region.lanes).step_by(SWEEP_UNIT_LANES as usize) {
                 let parameters = bench.gpu.buffer(SWEEP_BYTES, uniform)?;
                 let buffers = [(1, &region.buffer), (2, &parameters), (3, &self.digests)];
-                let group = bench.bind_to(&kernels.sweep, &buffers)?;
+                let group = bench.bind_at(&kernels.sweep, &buffers)?;
                 let lanes = SWEEP_UNIT_LANES.min(region.lanes - first);
                 units.push((parameters, group, first, region.first_lane + first, lanes));
             }
@@ -207,7 +207,7 @@ impl Filled {
         kernels: &MemoryKernels,
         seed: &[u8; 32],
     ) -> Result<Vec<u8>, BenchmarkError> {
-        let bind = |region: &Region| bench.bind_to(&kernels.look_up, &[(1, &region.buffer), (4, &self.chain)]);
+        let bind = |region: &Region| bench.bind_at(&kernels.look_up, &[(1, &region.buffer), (4, &self.chain)]);
         let groups = self.regions.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
         let mut start = vec![0; 4];
         start.extend(first_state(seed));

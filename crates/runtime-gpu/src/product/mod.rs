@@ -16,6 +16,32 @@ pub enum Variant {
     Direct,
 }
 
+/// What a matrix is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Element {
+    /// 32-bit floats.
+    F32,
+    /// 16-bit floats.
+    F16,
+}
+
+impl Element {
+    /// Bytes of one.
+    pub fn bytes(self) -> u64 {
+        match self {
+            Self::F32 => 4,
+            Self::F16 => 2,
+        }
+    }
+
+    fn scalar(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+        }
+    }
+}
+
 /// What is tried.
 pub const VARIANTS: [Variant; 3] = [Variant::Shared(128), Variant::Shared(64), Variant::Direct];
 
@@ -23,7 +49,8 @@ pub const VARIANTS: [Variant; 3] = [Variant::Shared(128), Variant::Shared(64), V
 const FILL_LANES: u32 = 256;
 
 impl Variant {
-    fn tile(self) -> u32 {
+    /// Rows and columns of C that a workgroup computes.
+    pub fn tile(self) -> u32 {
         match self {
             Self::Shared(tile) => tile,
             Self::Direct => 64,
@@ -38,13 +65,14 @@ impl Variant {
         }
     }
 
-    fn source(self) -> String {
+    /// The kernel's text.
+    pub fn source(self, element: Element) -> String {
         let (template, tile) = match self {
             Self::Shared(tile) => (include_str!("kernels/gemm_shared.wgsl"), tile),
             Self::Direct => (include_str!("kernels/gemm_direct.wgsl"), 64),
         };
         let cells = || (0..8u32).flat_map(|row| [0u32, 1].map(|half| (row, half)));
-        let start = cells().map(|(row, half)| format!("var c{row}{half} = vec4<f32>();"));
+        let start = cells().map(|(row, half)| format!("var c{row}{half} = vec4<{}>();", element.scalar()));
         let steps = cells().map(|(row, half)| {
             let a = format!("a{}.{}", row / 4, ["x", "y", "z", "w"][row as usize % 4]);
             format!("c{row}{half} = fma(vec4({a}), b{half}, c{row}{half});")
@@ -53,6 +81,8 @@ impl Variant {
             format!("c[(row_{} + {}u) * row_vectors + column_{half}] = c{row}{half};", row / 4, row % 4)
         });
         template
+            .replace("{{ENABLE}}", if element == Element::F16 { "enable f16;" } else { "" })
+            .replace("{{SCALAR}}", element.scalar())
             .replace("{{TILE}}", &tile.to_string())
             .replace("{{THREADS}}", &(tile * tile / 64).to_string())
             .replace("{{START}}", &start.collect::<Vec<_>>().join("\n    "))
@@ -95,7 +125,7 @@ impl Multiplier {
         let matrices = Matrices::new(bench, helpers, product)?;
         let mut best: Option<(Duration, Self)> = None;
         for variant in VARIANTS {
-            let tried = Self { variant, kernel: bench.kernel(&variant.source(), "multiply")? };
+            let tried = Self { variant, kernel: bench.kernel(&variant.source(Element::F32), "multiply")? };
             // The first dispatch is discarded: drivers finish compiling in it.
             matrices.multiply(bench, &tried)?;
             let mut fastest = Duration::MAX;
@@ -206,7 +236,7 @@ mod tests {
     #[test]
     fn every_kernel_is_valid_wgsl() {
         let helpers = include_str!("kernels/product.wgsl").to_owned();
-        for source in VARIANTS.map(Variant::source).into_iter().chain([helpers]) {
+        for source in VARIANTS.map(|variant| variant.source(Element::F32)).into_iter().chain([helpers]) {
             let parsed = naga::front::wgsl::parse_str(&source);
             assert!(parsed.is_ok(), "{}", parsed.unwrap_err().emit_to_string(&source));
         }

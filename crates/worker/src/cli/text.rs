@@ -18,8 +18,9 @@ pub(super) fn state(snapshot: &Snapshot) -> String {
             format!("benchmark of device {}: {what} {:.0} %{value}", view.device, view.fraction * 100.0)
         }
         StateView::Connecting { attempt, retry_at, fault } => {
-            let why =
-                fault.as_ref().map_or(String::new(), |fault| format!(": {}", one_line(&fault.sentence)));
+            let why = fault
+                .as_ref()
+                .map_or(String::new(), |fault| format!(": {}", plain_sentence(&fault.sentence)));
             match retry_at {
                 Some(at) => format!("connecting again in {}{why}", seconds_until(now, *at)),
                 None if *attempt > 1 => format!("connecting, attempt {attempt}{why}"),
@@ -27,7 +28,7 @@ pub(super) fn state(snapshot: &Snapshot) -> String {
             }
         }
         StateView::Ready { reason } => match reason {
-            Some(reason) => format!("ready: {}", one_line(&reason.sentence)),
+            Some(reason) => format!("ready: {}", plain_sentence(&reason.sentence)),
             None => "ready, asking for work".to_owned(),
         },
         StateView::Working { assignments } => {
@@ -167,7 +168,7 @@ pub(super) fn plain(text: &str) -> String {
 }
 
 /// A sentence that may come from a stranger.
-fn one_line(text: &str) -> String {
+pub(super) fn plain_sentence(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(SENTENCE_CHARS_MAX).collect()
 }
 

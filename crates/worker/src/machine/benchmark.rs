@@ -100,7 +100,8 @@ impl Machine {
     pub(super) fn cancel_benchmark(&mut self, now: UnixMillis, out: &mut Out) {
         self.benchmark.wanted = None;
         if let Some(lease) = self.benchmark.running.as_ref().map(|running| running.lease) {
-            self.leases.revoke(lease, now, out);
+            // Nothing of it is kept, so nothing is lost by not waiting until its process has noticed.
+            self.leases.kill(lease, now, out);
         }
     }
 

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use lull_network_api::{Enrolment, NetworkInfo, NetworkTicket, WorkerMessage};
-use lull_types::{Fault, NetworkId, UnixMillis};
+use lull_types::{BenchmarkReport, Fault, NetworkId, UnixMillis};
 
 use super::Machine;
 use super::answers::is_passing;
@@ -338,7 +338,11 @@ impl Machine {
         if !self.can_enrol() {
             return None;
         }
-        let benchmarks = self.offered().filter_map(|d| self.benchmark_of(&d.info).cloned()).collect();
+        // How hot the device became is nobody's business but the contributor's.
+        let without_telemetry =
+            |report: &BenchmarkReport| BenchmarkReport { sustained_telemetry: Vec::new(), ..report.clone() };
+        let benchmarks =
+            self.offered().filter_map(|d| self.benchmark_of(&d.info)).map(without_telemetry).collect();
         Some(Enrolment { hardware: report.clone(), benchmarks, kinds: kinds.clone() })
     }
 

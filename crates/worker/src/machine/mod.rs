@@ -39,7 +39,7 @@ mod view;
 use std::collections::{BTreeMap, VecDeque};
 
 use lull_guards::{Guard, PauseUntil, Policy};
-use lull_network_api::Balance;
+use lull_network_api::{Balance, RecentPrice};
 use lull_types::{AssignmentId, BenchmarkReport, NetworkId, SecretKey, UnixMillis, WalletAddress};
 use lull_worker_api::{Intent, Notice, Settings, StateView};
 
@@ -114,6 +114,8 @@ pub struct Machine {
     over: VecDeque<AssignmentId>,
     earned: BTreeMap<NetworkId, Earned>,
     balance: Option<(NetworkId, Balance)>,
+    /// What work has lately paid, by the network that says so.
+    prices: Option<(NetworkId, Vec<RecentPrice>)>,
     notices: VecDeque<Notice>,
     drain: Option<Drain>,
     /// The process is to end.
@@ -159,6 +161,7 @@ impl Machine {
             over: VecDeque::new(),
             earned: BTreeMap::new(),
             balance: None,
+            prices: None,
             notices: VecDeque::new(),
             drain: None,
             shutting_down: false,

@@ -18,6 +18,9 @@ const LANE: u32 = 0;
 /// those of a broken session may not have arrived.
 pub const COUNTERSIGNATURES_KEPT: usize = 64;
 
+/// Kinds of jobs whose prices are kept.
+const PRICES_MAX: usize = 16;
+
 /// A quarter of an hour: every local time's offset from UTC is a multiple of it.
 pub const QUARTER_MS: u64 = 15 * 60 * 1000;
 
@@ -170,6 +173,11 @@ impl Machine {
             }
             NetworkMessage::ClaimLowered { device, reason } => {
                 self.on_claim_lowered(device, &reason, now, out);
+            }
+            NetworkMessage::Prices(mut prices) => {
+                // There are a handful of kinds; a network that names thousands wants to fill memory.
+                prices.truncate(PRICES_MAX);
+                self.prices = Some((id, prices));
             }
             NetworkMessage::WorkWaiting => self.on_work_waiting(),
             NetworkMessage::ReportReceived { assignment } => self.on_report_received(assignment, out),

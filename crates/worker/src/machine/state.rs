@@ -1,7 +1,7 @@
 //! Which state the machine is in: one answer, from what is wanted and what is the case.
 
 use lull_guards::{Cause as GuardCause, PauseUntil};
-use lull_network_api::Balance;
+use lull_network_api::{Balance, RecentPrice};
 use lull_types::{Fault, UnixMillis};
 use lull_worker_api::{
     AssignmentStage, AssignmentView, BenchmarkView, Cause, EarningsView, Intent, NetworkView, StateView,
@@ -48,9 +48,17 @@ impl Machine {
             network: self.network_view(),
             wallet: self.wallet,
             earnings: self.earnings(now, utc_offset_minutes),
+            prices: self.prices(),
             settings: self.settings.clone(),
             notices: self.notices.iter().cloned().collect(),
         }
+    }
+
+    /// What work in the network joined has lately paid.
+    fn prices(&self) -> Vec<RecentPrice> {
+        let joined = self.network_id();
+        let told = self.prices.as_ref().filter(|(network, _)| Some(*network) == joined);
+        told.map(|(_, prices)| prices.clone()).unwrap_or_default()
     }
 
     /// What is the case.

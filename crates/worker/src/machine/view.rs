@@ -1,5 +1,6 @@
 //! What the machine knows of itself, for people. The shell completes it to a snapshot.
 
+use lull_network_api::RecentPrice;
 use lull_types::{BenchmarkReport, DeviceInfo, Fault, HardwareReport, SandboxPart, WalletAddress};
 use lull_worker_api::{EarningsView, Intent, NetworkView, Notice, Settings, StateView, Steps};
 
@@ -25,6 +26,8 @@ pub struct View {
     pub wallet: Option<WalletAddress>,
     /// What was earned in the network joined; energy is left open.
     pub earnings: EarningsView,
+    /// What work in the network joined has lately paid; empty while that is not known.
+    pub prices: Vec<RecentPrice>,
     /// The contributor's choices.
     pub settings: Settings,
     /// The last notices, oldest first.

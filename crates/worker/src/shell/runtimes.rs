@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lull_network_api::{Assignment, ChallengeReply, ChallengeRequest};
@@ -22,13 +22,13 @@ use super::tasks::{self, TaskBlobs};
 use crate::blobs::BlobCache;
 use crate::machine::{ChallengeEnd, FoundDevices, Input, Lease, LeaseId, RunEnd};
 use crate::session::ChallengeStream;
-use crate::telemetry::{self, SystemSource};
+use crate::telemetry;
 
 /// The one runtime of the base install.
 const RUNTIME_GPU: &str = "lull-runtime-gpu";
 
 /// How long listing the devices and ending afterwards may take; drivers take up to a second to unload.
-const END_GRACE: Duration = Duration::from_secs(3);
+pub(super) const END_GRACE: Duration = Duration::from_secs(3);
 
 /// A process that was asked to end is killed by the machine, which knows how urgent it is. This is for the
 /// case that it never says so.
@@ -65,7 +65,7 @@ impl Default for RuntimeSource {
 }
 
 impl RuntimeSource {
-    fn command(&self, scratch: &Path, folder: &str) -> Result<RuntimeCommand, RuntimeError> {
+    pub(super) fn command(&self, scratch: &Path, folder: &str) -> Result<RuntimeCommand, RuntimeError> {
         let program = match &self.program {
             Some(program) => program.clone(),
             None => find_runtime(RUNTIME_GPU)?,
@@ -124,44 +124,6 @@ pub(super) async fn find_devices(context: &Context) -> Result<FoundDevices, Faul
     let hardware = tokio::task::spawn_blocking(move || telemetry::hardware(devices)).await;
     let hardware = hardware.map_err(|error| Fault::new("internal", error.to_string()))?;
     Ok(FoundDevices { hardware, kinds: info.kinds, sandbox: info.sandbox })
-}
-
-/// Measures one device with a process of its own, for the command line where no worker runs.
-///
-/// # Errors
-/// The runtime's fault.
-pub async fn measure_once(
-    source: &RuntimeSource,
-    scratch: &Path,
-    device: u32,
-    sustained: Duration,
-    mut progress: impl FnMut(&RuntimeEvent),
-) -> Result<BenchmarkReport, Fault> {
-    const FOLDER: &str = "benchmark";
-    let measured = async {
-        let process = RuntimeProcess::start(source.command(scratch, FOLDER)?).await?;
-        // The runtime answers for a device only after it has listed them.
-        let info = process.devices().await?.into_iter().find(|info| info.index == device);
-        let telemetry: SharedSource = Arc::new(Mutex::new(Box::<SystemSource>::default()));
-        let mut recorder = info.map(|info| Recorder::new(telemetry, info));
-        let mut benchmarking =
-            process.benchmark(device, Measure::ORDINARY.to_vec(), source.benchmark_budget, sustained).await?;
-        while let Some(event) = benchmarking.progress().await {
-            progress(&event);
-            if let Some(recorder) = &mut recorder {
-                recorder.saw(&event).await;
-            }
-        }
-        let report = benchmarking.outcome().await;
-        process.stop(END_GRACE).await;
-        let mut report = report?;
-        report.sustained_telemetry = recorder.map(Recorder::points).unwrap_or_default();
-        Ok(report)
-    };
-    let measured = measured.await;
-    // What cannot be removed now is removed by the next start of the worker.
-    let _ = tokio::fs::remove_dir_all(scratch.join(FOLDER)).await;
-    measured.map_err(|error: RuntimeError| error.fault())
 }
 
 #[derive(Debug)]

@@ -78,7 +78,7 @@ impl Viewer {
                 })
             })
             .collect();
-        let estimate = estimate(&lent, self.seen, &view.settings);
+        let estimate = estimate(&lent, self.seen, &view.prices, &view.settings);
         drop(lent);
         let devices = view
             .devices

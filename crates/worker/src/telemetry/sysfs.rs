@@ -31,8 +31,11 @@ pub(super) fn sample(root: &Path, bus: &str) -> DeviceTelemetry {
             (Some(now), Some(most)) => Some((now * 100.0 / most).clamp(0.0, 100.0)),
             _ => None,
         },
-        // In Hz.
-        clock_mhz: sensor("freq1_input").map(|hertz| hertz / 1e6),
+        // In Hz, of which 32-bit floats hold too few digits.
+        clock_mhz: sensors
+            .as_ref()
+            .and_then(|folder| number::<u64>(&folder.join("freq1_input")))
+            .map(|hertz| (hertz / 1_000_000) as f32),
     }
 }
 

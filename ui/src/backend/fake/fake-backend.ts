@@ -105,7 +105,11 @@ export class FakeBackend implements Backend {
         worker.resume();
         return DONE;
       case 'benchmark':
-        return refusedOrDone(worker.benchmark(command.device));
+        return refusedOrDone(worker.benchmark(command.device, command.sustained_seconds));
+      case 'export_benchmark':
+        return worker.benchmarks.has(command.device)
+          ? { reply: 'exported', value: { path: '/home/you/Downloads/lull-benchmark.json' } }
+          : { reply: 'refused', value: { code: 'not_measured', sentence: 'This device was never measured.' } };
       case 'cancel_benchmark':
         worker.cancelBenchmark();
         return DONE;

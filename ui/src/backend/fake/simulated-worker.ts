@@ -1,6 +1,5 @@
 import type { AssignmentView } from '../../bindings/AssignmentView';
 import type { Cause } from '../../bindings/Cause';
-import type { DeviceView } from '../../bindings/DeviceView';
 import type { Fault } from '../../bindings/Fault';
 import type { NetworkView } from '../../bindings/NetworkView';
 import type { Notice } from '../../bindings/Notice';
@@ -8,8 +7,9 @@ import type { PauseFor } from '../../bindings/PauseFor';
 import type { Settings } from '../../bindings/Settings';
 import type { Snapshot } from '../../bindings/Snapshot';
 import type { StateView } from '../../bindings/StateView';
+import { SimulatedBenchmarks } from './benchmarks';
 import { effortShare, simulatedEstimate } from './estimate';
-import { benchmarkAt, benchmarkReport, simulatedHardware, simulatedSandbox } from './hardware';
+import { simulatedHardware, simulatedSandbox } from './hardware';
 import { SimulatedJobs, TASK_RUN_MS } from './jobs';
 import { SimulatedLedger } from './ledger';
 import { hexDigits, seededRandom, type Random } from './random';
@@ -37,6 +37,7 @@ export interface SimulationStart {
 /** A worker in memory that obeys like the real one. Its clock moves only by `advance`. */
 export class SimulatedWorker {
   readonly jobs: SimulatedJobs;
+  readonly benchmarks: SimulatedBenchmarks;
   readonly ledger = new SimulatedLedger();
   now: number;
   wallet: string | null = null;
@@ -49,7 +50,6 @@ export class SimulatedWorker {
   private readonly random: Random;
   private readonly id: string;
   private readonly telemetry: SimulatedTelemetry;
-  private readonly benchmarks = new Map<number, DeviceView['benchmark']>();
   private readonly verdictsDue: { assignment: string; at: number }[] = [];
   private readonly notices: Notice[] = [];
 
@@ -57,6 +57,7 @@ export class SimulatedWorker {
     this.random = seededRandom(start.seed);
     this.id = hexDigits(this.random, 64);
     this.telemetry = new SimulatedTelemetry(this.random);
+    this.benchmarks = new SimulatedBenchmarks(this.random);
     this.jobs = new SimulatedJobs(this.random, start.samplesPerPixel);
     this.now = start.at;
     this.phaseSince = start.at;
@@ -64,8 +65,8 @@ export class SimulatedWorker {
   }
 
   private becomeVeteran(): void {
-    const device = simulatedHardware.devices[0];
-    if (device) this.benchmarks.set(0, benchmarkReport(device, this.now - 86_400_000, this.random));
+    this.benchmarks.ask(120);
+    this.benchmarks.finish(0, this.now - 86_400_000);
     this.network = {
       id: hexDigits(this.random, 64),
       name: 'Practice network',
@@ -103,9 +104,10 @@ export class SimulatedWorker {
     if (this.state.name === 'yielding') this.rest();
   }
 
-  benchmark(device: number): Fault | null {
+  benchmark(device: number, sustainedSeconds: number): Fault | null {
     if (!simulatedHardware.devices[device])
       return { code: 'device_unknown', sentence: 'There is no such device in this machine.' };
+    this.benchmarks.ask(sustainedSeconds);
     this.handBack();
     this.enter({ name: 'benchmarking', device, measure: null, fraction: 0, value_so_far: null });
     return null;
@@ -185,17 +187,12 @@ export class SimulatedWorker {
   }
 
   private advanceBenchmark(device: number, inPhase: number): void {
-    const info = simulatedHardware.devices[device];
-    if (!info) {
-      this.rest();
-      return;
-    }
-    const view = benchmarkAt(info, inPhase);
+    const view = this.benchmarks.view(device, inPhase);
     if (view) {
       this.state = { name: 'benchmarking', ...view };
       return;
     }
-    this.benchmarks.set(device, benchmarkReport(info, this.now, this.random));
+    this.benchmarks.finish(device, this.now);
     this.rest();
   }
 
@@ -292,7 +289,7 @@ export class SimulatedWorker {
   }
 
   snapshot(): Snapshot {
-    const found = this.state.name !== 'starting' || this.benchmarks.size > 0;
+    const found = this.state.name !== 'starting' || this.benchmarks.any();
     const devices = found ? simulatedHardware.devices : [];
     return {
       protocol: 1,
@@ -303,7 +300,7 @@ export class SimulatedWorker {
       state: this.state,
       steps: {
         devices_found: found,
-        benchmarked: this.benchmarks.size > 0,
+        benchmarked: this.benchmarks.any(),
         enrolled: this.network?.enrolled ?? false,
         first_receipt: this.ledger.receipts.length > 0,
       },
@@ -313,13 +310,13 @@ export class SimulatedWorker {
         info,
         lent: !this.settings.devices_not_lent.includes(info.index),
         telemetry: info.index === 0 ? this.telemetry.read() : unknownTelemetry,
-        benchmark: this.benchmarks.get(info.index) ?? null,
+        ...this.benchmarks.of(info.index),
         timed_gigaflops: this.network?.enrolled && info.index === 0 ? 17_900 : null,
       })),
       network: this.network,
       wallet: this.wallet,
       earnings: this.ledger.view(this.now),
-      estimate: this.benchmarks.get(0) ? simulatedEstimate(this.settings, this.ledger.receipts.length) : null,
+      estimate: this.benchmarks.has(0) ? simulatedEstimate(this.settings, this.ledger.receipts.length) : null,
       settings: this.settings,
       notices: [...this.notices],
     };

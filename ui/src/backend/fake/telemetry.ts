@@ -1,8 +1,8 @@
 import type { DeviceTelemetry } from '../../bindings/DeviceTelemetry';
 import type { Random } from './random';
 
-const IDLE = { load: 3, vram: 1.1, heat: 41, power: 19, fan: 0 };
-const BUSY = { load: 98, vram: 3.4, heat: 67, power: 172, fan: 46 };
+const IDLE = { load: 3, vram: 1.1, heat: 41, power: 19, fan: 0, clock: 210 };
+const BUSY = { load: 98, vram: 3.4, heat: 67, power: 172, fan: 46, clock: 2_685 };
 const GIB = 1024 ** 3;
 
 /** Moves a graphics card's readings towards those of a busy or an idle one. */
@@ -25,6 +25,7 @@ export class SimulatedTelemetry {
     approach('heat', 9_000, 2, effort);
     approach('power', 400, busy ? 26 : 4, effort);
     approach('fan', 5_000, 2, effort);
+    approach('clock', 150, busy ? 30 : 4);
   }
 
   read(): DeviceTelemetry {
@@ -34,6 +35,7 @@ export class SimulatedTelemetry {
       temperature_celsius: Math.round(this.now.heat),
       power_watts: Math.round(this.now.power * 10) / 10,
       fan_percent: Math.max(0, Math.round(this.now.fan)),
+      clock_mhz: Math.round(this.now.clock / 15) * 15,
     };
   }
 }
@@ -44,4 +46,5 @@ export const unknownTelemetry: DeviceTelemetry = {
   temperature_celsius: null,
   power_watts: null,
   fan_percent: null,
+  clock_mhz: null,
 };

@@ -1,10 +1,13 @@
 import clsx from 'clsx';
+import { ChevronRight } from 'lucide-react';
 import { useTranslation } from 'react-i18next';
 
 import type { DeviceTelemetry } from '../../bindings/DeviceTelemetry';
 import type { DeviceView } from '../../bindings/DeviceView';
+import { headlines, measurementOf } from '../../benchmark/measures';
 import { Sparkline } from '../../charts/sparkline';
-import { formatGibibytes, formatNumber } from '../../format/measure';
+import { Button } from '../../components/button';
+import { formatGibibytes, formatNumber, writeMeasure } from '../../format/measure';
 import { useWorker } from '../../worker/context';
 import type { TelemetrySample } from '../../worker/snapshot-store';
 
@@ -17,7 +20,7 @@ interface Gauge {
 }
 
 /** A device with what it is doing now and in the last minutes. */
-export function DeviceCard({ device }: { device: DeviceView }) {
+export function DeviceCard({ device, onMeasured }: { device: DeviceView; onMeasured: (device: number) => void }) {
   const { t, i18n } = useTranslation();
   const { telemetry } = useWorker();
   const { info } = device;
@@ -39,6 +42,8 @@ export function DeviceCard({ device }: { device: DeviceView }) {
     { key: 'temperature', colour: '--kind-4', read: (d) => d.temperature_celsius, write: (v) => `${whole(v)} °C`, range: [20, 95] },
     { key: 'power', colour: '--kind-3', read: (d) => d.power_watts, write: (v) => `${formatNumber(v, i18n.language)} W`, range: [0, null] },
   ];
+  const [fp32, memory] = headlines.map((measure) => measurementOf(device.benchmark, measure));
+  const measured = [fp32, memory].flatMap((m) => (m ? [writeMeasure(m.measure, m.value, i18n.language)] : []));
   const silent = gauges.every((gauge) => gauge.read(device.telemetry) === null);
   return (
     <section aria-label={info.name} className="card grid min-w-0 content-start gap-5 p-6">
@@ -65,6 +70,20 @@ export function DeviceCard({ device }: { device: DeviceView }) {
           ))}
         </ul>
       )}
+      <footer className="-mb-2 flex flex-wrap items-center justify-between gap-x-4 gap-y-2 border-t border-line pt-3 text-sm text-muted">
+        <p className="figures">{measured.length > 0 ? measured.join(' · ') : t('settings.never_measured')}</p>
+        <Button
+          look="plain"
+          size="small"
+          className="-mr-3"
+          onClick={() => onMeasured(info.index)}
+          aria-label={t('benchmark.open_of', { device: info.name })}
+          data-testid={`open-benchmark-${info.index}`}
+        >
+          {t('benchmark.open')}
+          <ChevronRight aria-hidden className="-ml-1 size-4" />
+        </Button>
+      </footer>
     </section>
   );
 }

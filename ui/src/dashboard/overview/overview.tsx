@@ -15,8 +15,14 @@ import { Hero } from './hero';
 const RECENT_ROWS = 6;
 const ASKED_ROWS = 120;
 
+interface OverviewProps {
+  onOpen: (page: PageName) => void;
+  /** Opens the benchmark of a device. */
+  onMeasured: (device: number) => void;
+}
+
 /** What is going on, what it brought, and on which devices. */
-export function Overview({ onOpen }: { onOpen: (page: PageName) => void }) {
+export function Overview({ onOpen, onMeasured }: OverviewProps) {
   const { t } = useTranslation();
   const { devices } = useSnapshot();
   const tasks = useTasks(ASKED_ROWS);
@@ -43,7 +49,7 @@ export function Overview({ onOpen }: { onOpen: (page: PageName) => void }) {
         </section>
         <section aria-label={t('overview.devices')} className="grid min-w-0 gap-5">
           {devices.map((device) => (
-            <DeviceCard key={device.info.index} device={device} />
+            <DeviceCard key={device.info.index} device={device} onMeasured={onMeasured} />
           ))}
         </section>
       </div>

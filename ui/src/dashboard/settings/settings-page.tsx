@@ -12,7 +12,7 @@ import { Section } from './section';
 import { WalletSection } from './wallet-section';
 
 /** All choices in one place. */
-export function SettingsPage() {
+export function SettingsPage({ onMeasured }: { onMeasured: (device: number) => void }) {
   const { t } = useTranslation();
   return (
     <div className="grid gap-5">
@@ -29,7 +29,7 @@ export function SettingsPage() {
           <LookSection />
         </div>
         <div className="grid gap-5">
-          <DevicesSection />
+          <DevicesSection onMeasured={onMeasured} />
           <SandboxSection />
           <AboutSection />
         </div>

@@ -1,8 +1,10 @@
 //! Tables of what the engine does, input by input. The simulation in `tests/simulation` does the rest.
 
+mod accounts;
 mod enrolment;
 mod jobs;
 mod money;
+mod prices;
 mod refusals;
 pub(crate) mod rig;
 mod scheduling;

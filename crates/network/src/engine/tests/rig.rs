@@ -1,5 +1,7 @@
 //! A network in memory with workers and customers that do as they are told.
 
+use std::time::Duration;
+
 use std::collections::BTreeMap;
 
 use lull_network_api::{Assignment, Enrolment, NetworkMessage, Verdict, WorkerMessage};
@@ -9,7 +11,6 @@ use lull_types::{
 };
 use rusqlite::Connection;
 
-use crate::engine::Claim;
 use crate::engine::*;
 use crate::ledger;
 use crate::store::{self, queries};
@@ -36,7 +37,7 @@ pub struct Rig {
     /// Checks that were asked for and not concluded.
     pub checks: Vec<CheckRequest>,
     /// Timings that were asked for.
-    pub timings: Vec<(WorkerId, SessionId, Vec<Claim>)>,
+    pub timings: Vec<Round>,
     /// All that was sent, by worker, since it was last looked at.
     sent: BTreeMap<WorkerId, Vec<NetworkMessage>>,
     sessions: BTreeMap<WorkerId, SessionId>,
@@ -72,7 +73,8 @@ pub fn measurement(measure: Measure, value: f64) -> Measurement {
 
 pub fn enrolment(devices: Vec<DeviceInfo>, kinds: &[&str]) -> Enrolment {
     let benchmark = |device: &DeviceInfo| {
-        let measurements = vec![measurement(Measure::Fp32Peak, 20_000.0)];
+        let measurements =
+            vec![measurement(Measure::Fp32Peak, 20_000.0), measurement(Measure::GemmFp32, 10_000.0)];
         BenchmarkReport::new(device.clone(), "1", UnixMillis(0), Duration::from_millis(1), measurements)
     };
     Enrolment {
@@ -147,7 +149,7 @@ impl Rig {
                         self.sessions.remove(&worker);
                     }
                 }
-                Effect::Time { worker, session, claims } => self.timings.push((worker, session, claims)),
+                Effect::Time(round) => self.timings.push(round),
                 Effect::JobChanged { .. } | Effect::Progress { .. } => {}
             }
         }
@@ -166,6 +168,12 @@ impl Rig {
         self.sessions.insert(worker, session);
         self.tell(Input::WorkerConnected { worker, session }).unwrap();
         session
+    }
+
+    pub fn disconnect(&mut self, worker: WorkerId) {
+        if let Some(session) = self.sessions.remove(&worker) {
+            self.tell(Input::WorkerDisconnected { worker, session }).unwrap();
+        }
     }
 
     /// A worker with one device of a vendor, connected and enrolled.

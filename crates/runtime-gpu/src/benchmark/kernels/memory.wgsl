@@ -1,11 +1,12 @@
-// Reads a buffer with 16 bytes an invocation and step, neighbours side by side, and adds it up so that every word
-// is needed. Parameters: first element, rounds of eight steps, elements from step to step, mask that wraps around.
+// Streams through a buffer with 16 bytes an invocation and step, neighbours side by side. Parameters: first element,
+// rounds of eight steps, elements from step to step, mask that wraps around.
 
 @group(0) @binding(0) var<uniform> parameters: vec4<u32>;
 @group(0) @binding(1) var<storage, read> data: array<vec4<u32>>;
 @group(0) @binding(2) var<storage, read_write> sums: array<u32>;
 @group(0) @binding(3) var<storage, read_write> filled: array<vec4<u32>>;
 
+// Adds everything up, so that every word is needed.
 @compute @workgroup_size(256)
 fn add_up(@builtin(global_invocation_id) id: vec3<u32>) {
     var at = parameters.x + id.x;
@@ -32,9 +33,40 @@ fn add_up(@builtin(global_invocation_id) id: vec3<u32>) {
 
 // Word i becomes i * 2654435761, a number near the golden ratio of 2^32, so that no two neighbours look alike.
 @compute @workgroup_size(256)
-fn fill(@builtin(global_invocation_id) id: vec3<u32>) {
+fn write(@builtin(global_invocation_id) id: vec3<u32>) {
+    var at = parameters.x + id.x;
+    let step = parameters.z;
+    let mask = parameters.w;
     for (var i = 0u; i < parameters.y; i++) {
-        let at = parameters.x + id.x + i * parameters.z;
-        filled[at] = (vec4(4u * at) + vec4(0u, 1u, 2u, 3u)) * 2654435761u;
+        for (var j = 0u; j < 8u; j++) {
+            let place = at & mask;
+            filled[place] = vec4(place * 2027808452u) + vec4(0u, 2654435761u, 1013904226u, 3668339987u);
+            at += step;
+        }
+    }
+}
+
+// Four loads are on their way before the first is stored.
+@compute @workgroup_size(256)
+fn copy(@builtin(global_invocation_id) id: vec3<u32>) {
+    var at = parameters.x + id.x;
+    let step = parameters.z;
+    let mask = parameters.w;
+    for (var i = 0u; i < parameters.y; i++) {
+        for (var j = 0u; j < 2u; j++) {
+            let p0 = at & mask;
+            let p1 = (at + step) & mask;
+            let p2 = (at + 2u * step) & mask;
+            let p3 = (at + 3u * step) & mask;
+            let v0 = data[p0];
+            let v1 = data[p1];
+            let v2 = data[p2];
+            let v3 = data[p3];
+            filled[p0] = v0;
+            filled[p1] = v1;
+            filled[p2] = v2;
+            filled[p3] = v3;
+            at += 4u * step;
+        }
     }
 }

@@ -1,10 +1,11 @@
 // C = Aᵀ·B for square row-major matrices. An invocation computes 8×8 of C in registers straight from the buffers,
 // for devices whose caches serve better than workgroup memory. A text between double braces is filled in.
 
+{{ENABLE}}
 @group(0) @binding(0) var<uniform> parameters: vec4<u32>;
-@group(0) @binding(1) var<storage, read> a: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> b: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> c: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> a: array<vec4<{{SCALAR}}>>;
+@group(0) @binding(2) var<storage, read> b: array<vec4<{{SCALAR}}>>;
+@group(0) @binding(3) var<storage, read_write> c: array<vec4<{{SCALAR}}>>;
 
 @compute @workgroup_size(8, 8)
 fn multiply(@builtin(global_invocation_id) id: vec3<u32>) {

@@ -1,10 +1,11 @@
 // C = Aᵀ·B for square row-major matrices. A workgroup computes a tile of C through workgroup memory, an invocation
 // 8×8 of it in registers. A text between double braces is filled in: TILE and THREADS are lengths.
 
+{{ENABLE}}
 @group(0) @binding(0) var<uniform> parameters: vec4<u32>;
-@group(0) @binding(1) var<storage, read> a: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> b: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> c: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> a: array<vec4<{{SCALAR}}>>;
+@group(0) @binding(2) var<storage, read> b: array<vec4<{{SCALAR}}>>;
+@group(0) @binding(3) var<storage, read_write> c: array<vec4<{{SCALAR}}>>;
 
 const TILE: u32 = {{TILE}}u;
 const THREADS: u32 = {{THREADS}}u;
@@ -12,8 +13,8 @@ const DEPTH: u32 = 16u;
 // Vectors of four in a row of a tile.
 const ACROSS: u32 = TILE / 4u;
 
-var<workgroup> a_tile: array<vec4<f32>, DEPTH * ACROSS>;
-var<workgroup> b_tile: array<vec4<f32>, DEPTH * ACROSS>;
+var<workgroup> a_tile: array<vec4<{{SCALAR}}>, DEPTH * ACROSS>;
+var<workgroup> b_tile: array<vec4<{{SCALAR}}>, DEPTH * ACROSS>;
 
 @compute @workgroup_size(THREADS)
 fn multiply(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {

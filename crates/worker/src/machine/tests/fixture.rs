@@ -1,5 +1,7 @@
 //! Hardware, networks and assignments that tests share.
 
+use std::time::Duration;
+
 use std::net::{Ipv4Addr, SocketAddr};
 
 use lull_network_api::{Assignment, NetworkInfo, NetworkTicket};

@@ -162,7 +162,7 @@ fn a_benchmark_by_hand_has_the_machine_to_itself() {
     let benchmark = bench.lease().id;
     assert_ne!(benchmark, LeaseId(0));
     bench.order(Order::CancelBenchmark);
-    assert_eq!(bench.last[0], Effect::Cancel { lease: benchmark });
+    assert_eq!(bench.last[0], Effect::Kill { lease: benchmark }, "nothing of it is kept");
     bench.give(Input::BenchmarkEnded { lease: benchmark, outcome: Err(fault("cancelled")) });
     bench.give(Input::Freed { lease: benchmark });
     assert_eq!(bench.state_name(), "working", "the task goes on");

@@ -1,5 +1,7 @@
 //! What the person does to the worker, and what breaks by itself.
 
+use std::time::Duration;
+
 use lull_worker_api::{Effort, PauseFor, SettingsChange};
 
 use super::super::fixture::{fault, ticket};
