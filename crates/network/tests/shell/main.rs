@@ -6,5 +6,6 @@ mod process;
 mod samples;
 mod strangers;
 mod wire;
+mod timing;
 mod worker;
 mod workers;

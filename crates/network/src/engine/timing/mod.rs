@@ -17,7 +17,7 @@ use lull_types::{Fault, UnixMillis, WorkerId};
 use rand_chacha::rand_core::RngCore;
 
 pub use finding::{
-    Asked, Claim, Evidence, Finding, FoundOf, MemoryEvidence, MemoryFinding, Round, TimingOutcome,
+    Asked, CLAIM_GROWTH_MAX, Claim, Evidence, Finding, FoundOf, MemoryEvidence, MemoryFinding, Round, TimingOutcome,
 };
 pub(super) use known::move_account;
 
