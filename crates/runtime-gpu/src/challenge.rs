@@ -12,7 +12,7 @@ use crate::adapters::{Adapters, FoundAdapter};
 use crate::benchmark::{Bench, BenchmarkError};
 use crate::gpu::GpuError;
 use crate::memory::{Filled, MemoryKernels};
-use crate::product::{Helpers, Matrices, Multiplier};
+use crate::product::{Helpers, Matrices, Multiplier, Panels};
 use crate::work::Work;
 
 /// Why a step was not taken.
@@ -193,18 +193,16 @@ impl<'a> Prepared<'a> {
         product.check_shape()?;
         (self.computed, self.held) = (None, None);
         let matrices = Matrices::new(&self.bench, &self.helpers, product)?;
-        let mut leaves = Vec::new();
-        for panel in 0..product.panels {
-            if panel > 0 {
-                matrices.fill(&self.bench, &self.helpers, Matrix::A { panel })?;
-            }
-            matrices.multiply(&self.bench, &self.multiplier)?;
-            let digests = matrices.digest(&self.bench, &self.helpers)?;
-            leaves.extend(digests.chunks(LEAF_ROWS * DIGEST_BYTES).map(<[u8]>::to_vec));
-        }
+        let mut leaves: Vec<Vec<u8>> = Vec::new();
+        let mut hashes = Vec::new();
         let mut tree = Accumulator::default();
-        leaves.iter().for_each(|leaf| tree.push(leaf));
-        let hashes = leaves.iter().map(|leaf| leaf_hash(leaf)).collect();
+        Panels::new(&self.bench, &self.helpers, &self.multiplier, &matrices)?.digest_all(|digests| {
+            for leaf in digests.chunks(LEAF_ROWS * DIGEST_BYTES) {
+                tree.push(leaf);
+                hashes.push(leaf_hash(leaf));
+                leaves.push(leaf.to_vec());
+            }
+        })?;
         self.computed = Some(Computed { product, matrices, leaves, hashes });
         Ok(tree.root())
     }

@@ -107,12 +107,14 @@ async fn a_processor_in_place_of_a_gpu_is_told_what_it_was_found_to_be() {
 async fn one_device_does_not_count_twice_for_one_wallet() {
     let folder = tempfile::tempdir().unwrap();
     let network = network(&folder).await;
-    let claim = processor_gigaflops();
+    // As fast as the device is, and so slow that any processor can pretend to be it.
+    let claim = 0.05;
+    let device = Device::Paced(1.0 / claim);
     let wallet: WalletAddress = "7EqQdEULxWcraVx3mXKFjc84LhCkMGZCkRuDpvcMwJeK".parse().unwrap();
     let hardware = Hardware::default();
     let (first, second) = (Dialer::new().await, Dialer::new().await);
-    let mut one = first.open_on(&network.ticket(), Device::Computes, hardware.clone()).await;
-    let mut two = second.open_on(&network.ticket(), Device::Computes, hardware).await;
+    let mut one = first.open_on(&network.ticket(), device, hardware.clone()).await;
+    let mut two = second.open_on(&network.ticket(), device, hardware).await;
     for session in [&mut one, &mut two] {
         session.enrol_with(claim, 0.0).await;
         session.say(WorkerMessage::SetWallet(Some(wallet))).await;

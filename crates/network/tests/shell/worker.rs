@@ -1,7 +1,7 @@
 //! A worker without a GPU: it says whatever the test wants over a real connection.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use iroh::endpoint::{Connection, RecvStream, SendStream, presets};
 use iroh::{Endpoint, EndpointAddr, EndpointId, RelayMode, TransportAddr};
@@ -69,7 +69,7 @@ impl Dialer {
 }
 
 /// What a worker has behind its claims.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Device {
     /// A processor, which is enough for the small claim that these workers make.
     Computes,
@@ -79,6 +79,8 @@ pub enum Device {
     Replays,
     /// It is in use.
     Busy,
+    /// As [`Self::Computes`], but a product takes this many nanoseconds for an operation.
+    Paced(f64),
     /// As [`Self::Computes`], but it looks up in its memory with this delay.
     LooksUpLate(Duration),
     /// It keeps every other lane of its memory, and makes up what it would find in the others.
@@ -111,7 +113,17 @@ async fn be_timed(connection: Connection, device: Device, hardware: Hardware) {
                 ChallengeRequest::Prepare { .. } => ChallengeReply::Prepared,
                 ChallengeRequest::Ping => ChallengeReply::Pong,
                 ChallengeRequest::Commit(product) => {
-                    let reference = on(&hardware, move || Reference::compute(product)).await;
+                    let least = match device {
+                        Device::Paced(ns) => Duration::from_secs_f64(product.operations() * ns / 1e9),
+                        _ => Duration::ZERO,
+                    };
+                    let compute = move || {
+                        let began = Instant::now();
+                        let computed = Reference::compute(product);
+                        std::thread::sleep(least.saturating_sub(began.elapsed()));
+                        computed
+                    };
+                    let reference = on(&hardware, compute).await;
                     let reference = &*computed.insert(reference);
                     ChallengeReply::Committed(match device {
                         Device::Nothing => BlobHash::of(b"made up"),
@@ -121,6 +133,7 @@ async fn be_timed(connection: Connection, device: Device, hardware: Hardware) {
                         }
                         Device::Computes
                         | Device::Busy
+                        | Device::Paced(_)
                         | Device::LooksUpLate(_)
                         | Device::KeepsHalf
                         | Device::HasLanes(_) => reference.root(),

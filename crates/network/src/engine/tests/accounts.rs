@@ -1,9 +1,9 @@
 //! All devices of an account are timed in one round, and only its last one counts.
 
 use lull_network_api::{NetworkMessage, WorkerMessage};
-use lull_types::{Fault, WalletAddress, WorkerId};
+use lull_types::{Fault, Measure, WalletAddress, WorkerId};
 
-use super::rig::{KIND, Rig, TIMING_VALID_MS, device, enrolment};
+use super::rig::{KIND, Rig, TIMING_VALID_MS, device, enrolment, measurement};
 use super::timing::{conclude, conclude_each, speeds, timed};
 use crate::engine::{MemoryFinding, TimingOutcome};
 
@@ -181,6 +181,10 @@ fn nobody_knows_when_it_is_timed_again() {
 fn what_was_lowered_is_told_with_both_figures() {
     let mut rig = rig();
     let worker = rig.worker(1);
+    let mut fast = enrolment(vec![device(0, "amd")], &[KIND]);
+    fast.benchmarks[0].measurements.push(measurement(Measure::GemmFp32, 10_000.0));
+    let fast = WorkerMessage::Enrol(Box::new(fast));
+    rig.say(worker, fast.clone());
     rig.idle(worker);
     let TimingOutcome::Timed { evidence, .. } = timed(1.0) else { panic!() };
     let claimed = rig.timings[0].asked[0].claims[0].gigaflops;
@@ -201,6 +205,6 @@ fn what_was_lowered_is_told_with_both_figures() {
     assert!(sentence.contains(&format!("{claimed:.1}")), "{sentence}");
     assert!(sentence.contains(&format!("{:.1}", claimed / 4.0)), "{sentence}");
     // Another benchmark of the same speed is believed as before.
-    rig.say(worker, WorkerMessage::Enrol(Box::new(enrolment(vec![device(0, "amd")], &[KIND]))));
+    rig.say(worker, fast);
     assert!(works(&mut rig, worker));
 }
