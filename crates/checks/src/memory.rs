@@ -181,7 +181,8 @@ impl Memory {
     /// The lanes that were looked at, each once.
     pub fn visited(&self, look_up_seed: &[u8; 32], look_ups: &[u8]) -> Vec<u32> {
         let states = states(look_up_seed, look_ups);
-        let mut lanes: Vec<_> = (0..LOOK_UPS).zip(states).map(|(n, (from, _))| self.place(n, from).0).collect();
+        let mut lanes: Vec<_> =
+            (0..LOOK_UPS).zip(states).map(|(n, (from, _))| self.place(n, from).0).collect();
         lanes.sort_unstable();
         lanes.dedup();
         lanes
@@ -236,10 +237,12 @@ impl Memory {
         }
         for (lane, seen) in looked_up {
             let computed = Lane::compute(self, lane);
-            let is_looked_up = seen.iter().all(|(place, from, to)| step(*from, computed.look_up(*place)) == *to);
-            let is_swept = transcript.sweeps.chunks(sweep_bytes).zip(&keys).all(|(sweep, key)| {
-                entry(&sweep[lane as usize * ENTRY_BYTES..]) == computed.digest(*key)
-            });
+            let is_looked_up =
+                seen.iter().all(|(place, from, to)| step(*from, computed.look_up(*place)) == *to);
+            let is_swept =
+                transcript.sweeps.chunks(sweep_bytes).zip(&keys).all(|(sweep, key)| {
+                    entry(&sweep[lane as usize * ENTRY_BYTES..]) == computed.digest(*key)
+                });
             if !is_looked_up || !is_swept {
                 return Err(MemoryFault::WrongLane(lane));
             }

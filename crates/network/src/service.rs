@@ -253,9 +253,9 @@ async fn carry_out(
                 }
             }
             Effect::Time(Round { account, asked, goes_without }) => {
-                let workers = asked.iter().map(|asked| {
-                    (hub.connection(asked.worker, asked.session), asked.claims.clone())
-                });
+                let workers = asked
+                    .iter()
+                    .map(|asked| (hub.connection(asked.worker, asked.session), asked.claims.clone()));
                 let workers = workers.collect();
                 let port = port.clone();
                 tokio::spawn(async move {

@@ -26,8 +26,6 @@ pub use behaviour::{Behaviour, FakeFault, Greeting, fake_device};
 pub const NAME: &str = "lull-runtime-fake";
 /// Often enough that a run of a tenth of a second shows progress.
 const STEP: Duration = Duration::from_millis(20);
-/// Memory that it really has; filling more would take a processor too long.
-const MEMORY_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// A hang ends by itself after this, so that a test that fails leaves no process behind for ever.
 const HANG_MAX: Duration = Duration::from_secs(600);
 
@@ -47,7 +45,16 @@ pub fn serve(
             }
         }
     });
-    let mut fake = Fake { behaviour, output, requests, greeted: false, runs: 0, prepared: false, computed: None, held: None };
+    let mut fake = Fake {
+        behaviour,
+        output,
+        requests,
+        greeted: false,
+        runs: 0,
+        prepared: false,
+        computed: None,
+        held: None,
+    };
     loop {
         match fake.requests.recv() {
             Err(_) | Ok(Err(FrameError::Closed)) => return Ok(()),
@@ -157,7 +164,8 @@ impl<W: Write> Fake<'_, W> {
             }
             ChallengeStep::Sweep(sweeps) => {
                 let held = self.held.as_mut().ok_or_else(out_of_order)?;
-                held.found.sweeps = held.filled.sweep(&sweeps).map_err(|fault| unusable(fault.to_string()))?;
+                held.found.sweeps =
+                    held.filled.sweep(&sweeps).map_err(|fault| unusable(fault.to_string()))?;
                 Ok(ChallengeAnswer::Swept(BlobHash::of(&held.found.sweeps)))
             }
             ChallengeStep::LookUp(seed) => {
@@ -175,7 +183,7 @@ impl<W: Write> Fake<'_, W> {
     fn fill(&mut self, memory: Memory) -> Result<Held, Fault> {
         self.held = None;
         memory.check_shape().map_err(|fault| Fault::new("challenge_unusable", fault.to_string()))?;
-        if memory.bytes() > MEMORY_BYTES_MAX {
+        if memory.bytes() as f64 > self.behaviour.memory_gigabytes * 1e9 {
             return Err(Fault::new("out_of_device_memory", "the device has not enough free memory for this"));
         }
         Ok(Held { filled: FilledReference::compute(memory), found: MemoryTranscript::default() })
@@ -213,7 +221,10 @@ impl<W: Write> Fake<'_, W> {
         let each = Duration::from_millis(self.behaviour.benchmark_ms_per_measure);
         let mut measurements = Vec::new();
         for (nth, &measure) in measures.iter().enumerate() {
-            let value = self.behaviour.benchmark_value;
+            let value = match measure {
+                Measure::MemoryAllocatable => self.behaviour.memory_gigabytes,
+                _ => self.behaviour.benchmark_value,
+            };
             let begun = Instant::now();
             loop {
                 let part = if each.is_zero() { 1.0 } else { begun.elapsed().div_duration_f32(each).min(1.0) };

@@ -73,10 +73,7 @@ fn what_is_tampered_with_is_noticed() {
     let replayed = MemoryAnswer { look_up_seed: [1; 32], ..answer };
     assert!(matches!(check(&replayed, &honest), Err(MemoryFault::WrongLane(_))));
     let replayed = Memory { seed: [1; 32], ..MEMORY };
-    assert!(matches!(
-        replayed.check_lanes(&answer, &honest, &every_lane()),
-        Err(MemoryFault::WrongLane(_))
-    ));
+    assert!(matches!(replayed.check_lanes(&answer, &honest, &every_lane()), Err(MemoryFault::WrongLane(_))));
 }
 
 #[test]
@@ -95,7 +92,8 @@ fn what_cannot_be_asked_is_refused() {
 /// The attacker with half of the memory, who keeps every other lane and computes the others when they are asked for.
 #[test]
 fn half_of_the_memory_is_too_slow_by_far() {
-    let kept: Vec<_> = (0..MEMORY.lanes).map(|lane| (lane % 2 == 0).then(|| Lane::compute(&MEMORY, lane))).collect();
+    let kept: Vec<_> =
+        (0..MEMORY.lanes).map(|lane| (lane % 2 == 0).then(|| Lane::compute(&MEMORY, lane))).collect();
     let deadline = Duration::from_secs(1);
     let began = Instant::now();
     let mut done = 0u32;
@@ -118,7 +116,8 @@ fn half_of_the_memory_is_too_slow_by_far() {
 #[test]
 fn whoever_makes_lanes_up_passes_as_often_as_stated() {
     let made_up = |lane: u32| lane % 2 == 1;
-    let kept: Vec<_> = (0..MEMORY.lanes).map(|lane| (!made_up(lane)).then(|| Lane::compute(&MEMORY, lane))).collect();
+    let kept: Vec<_> =
+        (0..MEMORY.lanes).map(|lane| (!made_up(lane)).then(|| Lane::compute(&MEMORY, lane))).collect();
     let look_ups = chain(&MEMORY, &LOOK_UP_SEED, |lane, place| {
         kept[lane as usize].as_ref().map_or([lane, place, 0, 0], |lane| lane.look_up(place))
     });

@@ -58,7 +58,8 @@ pub use error::EngineError;
 pub use input::{Answer, BlobOwner, CheckId, CheckOutcome, Input, JobSpec, SessionId, TaskSpec};
 pub use policy::Policy;
 pub use timing::{
-    Asked, CLAIM_GROWTH_MAX, Claim, Evidence, Finding, FoundOf, MemoryEvidence, MemoryFinding, Round, TimingOutcome,
+    Asked, CLAIM_GROWTH_MAX, Claim, Evidence, Finding, FoundOf, MemoryEvidence, MemoryFinding, Round,
+    TimingOutcome,
 };
 
 use prices::Prices;

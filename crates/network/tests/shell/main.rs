@@ -5,7 +5,7 @@ mod customers;
 mod process;
 mod samples;
 mod strangers;
-mod wire;
 mod timing;
+mod wire;
 mod worker;
 mod workers;

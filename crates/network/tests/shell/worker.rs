@@ -162,8 +162,10 @@ async fn be_timed(connection: Connection, device: Device, hardware: Hardware) {
                         tokio::time::sleep(delay).await;
                     }
                     held.found.look_ups = if device == Device::KeepsHalf {
-                        let kept: Vec<_> =
-                            (0..held.memory.lanes).step_by(2).map(|n| Lane::compute(&held.memory, n)).collect();
+                        let kept: Vec<_> = (0..held.memory.lanes)
+                            .step_by(2)
+                            .map(|n| Lane::compute(&held.memory, n))
+                            .collect();
                         chain(&held.memory, &seed, |lane, place| match lane % 2 {
                             0 => kept[lane as usize / 2].look_up(place),
                             _ => [lane, place, 1, 2],

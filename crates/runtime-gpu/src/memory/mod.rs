@@ -94,7 +94,8 @@ impl Filled {
             let needed = format!("it needs buffers of {} MiB", region_bytes / (1024 * 1024));
             return Err(GpuError::TooSmall(needed).into());
         }
-        let storage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+        let storage =
+            wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
         let uniform = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
         let mut regions = Vec::with_capacity(memory.regions() as usize);
         for region in 0..memory.regions() {
@@ -118,9 +119,8 @@ impl Filled {
 
     /// A unit is a step of all lanes of a region; units go by step, then by region.
     fn fill(&self, bench: &Bench<'_>, kernels: &MemoryKernels) -> Result<(), BenchmarkError> {
-        let bind = |region: &Region| {
-            bench.bind_at(&kernels.fill, &[(0, &region.parameters), (1, &region.buffer)])
-        };
+        let bind =
+            |region: &Region| bench.bind_at(&kernels.fill, &[(0, &region.parameters), (1, &region.buffer)]);
         let groups = self.regions.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
         let key = self.memory.key();
         let regions = self.regions.len() as u64;
@@ -207,7 +207,8 @@ impl Filled {
         kernels: &MemoryKernels,
         seed: &[u8; 32],
     ) -> Result<Vec<u8>, BenchmarkError> {
-        let bind = |region: &Region| bench.bind_at(&kernels.look_up, &[(1, &region.buffer), (4, &self.chain)]);
+        let bind =
+            |region: &Region| bench.bind_at(&kernels.look_up, &[(1, &region.buffer), (4, &self.chain)]);
         let groups = self.regions.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
         let mut start = vec![0; 4];
         start.extend(first_state(seed));

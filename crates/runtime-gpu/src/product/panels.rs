@@ -120,7 +120,6 @@ impl<'a> Panels<'a> {
         let at = Instant::now();
         Submitted { panels, index: self.bench.gpu.submit(self.bench.work, commands), at }
     }
-
 }
 
 impl Batch {

@@ -86,7 +86,9 @@ async fn challenge_answered_after_cancel(
     runtime.send(&Request::Cancel).await?;
     match runtime.next().await? {
         lull_runtime_api::RuntimeEvent::ChallengeAnswered(Ok(ChallengeAnswer::Filled)) => Ok(false),
-        lull_runtime_api::RuntimeEvent::ChallengeAnswered(Err(fault)) if fault.code == "cancelled" => Ok(true),
+        lull_runtime_api::RuntimeEvent::ChallengeAnswered(Err(fault)) if fault.code == "cancelled" => {
+            Ok(true)
+        }
         other => bail!("{other:?}"),
     }
 }

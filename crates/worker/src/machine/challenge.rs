@@ -6,10 +6,10 @@ use std::time::Duration;
 use lull_types::{Fault, UnixMillis};
 
 use super::Machine;
+use super::device::Found;
 use super::effect::Effect;
 use super::id::{ChallengeId, LeaseId};
 use super::input::ChallengeEnd;
-use super::device::Found;
 use super::lease::Purpose;
 use super::notice::NOTICE_REPEAT_AFTER;
 use super::out::Out;
@@ -76,13 +76,7 @@ impl Machine {
     }
 
     /// The network found less than a device's benchmark says.
-    pub(super) fn on_claim_lowered(
-        &mut self,
-        number: u32,
-        reason: &Fault,
-        now: UnixMillis,
-        out: &mut Out,
-    ) {
+    pub(super) fn on_claim_lowered(&mut self, number: u32, reason: &Fault, now: UnixMillis, out: &mut Out) {
         let Some(device) = self.device(number) else { return };
         let sentence = format!("{}: {}", device.info.name, reason.sentence);
         // Every device of a machine is told of, but none twice within an hour.

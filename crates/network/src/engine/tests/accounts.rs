@@ -159,15 +159,13 @@ fn nobody_knows_when_it_is_timed_again() {
     let mut ends = Vec::new();
     for n in 1..=12 {
         let mut rig = Rig::timing();
-        rig.engine = crate::engine::Engine::new(
-            super::rig::network_key(),
-            crate::engine::Config::default(),
-            [n; 32],
-        );
+        rig.engine =
+            crate::engine::Engine::new(super::rig::network_key(), crate::engine::Config::default(), [n; 32]);
         let worker = rig.worker(1);
         rig.idle(worker);
         conclude(&mut rig, &timed(1_000.0));
-        let until: i64 = rig.connection.query_row("SELECT valid_until FROM timings", [], |row| row.get(0)).unwrap();
+        let until: i64 =
+            rig.connection.query_row("SELECT valid_until FROM timings", [], |row| row.get(0)).unwrap();
         let valid_ms = until.cast_unsigned() - rig.now.0;
         assert!((TIMING_VALID_MS / 5..=TIMING_VALID_MS).contains(&valid_ms), "{valid_ms}");
         ends.push(valid_ms);

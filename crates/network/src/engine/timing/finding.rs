@@ -29,7 +29,9 @@ pub struct Claim {
 impl Claim {
     /// What a benchmark claims.
     pub fn of(device: u32, benchmark: &BenchmarkReport) -> Self {
-        let value = |measure| benchmark.value(measure).unwrap_or_default();
+        // What a device got wrong, it does not claim.
+        let right = |measure| benchmark.measurement(measure).filter(|measurement| measurement.correct);
+        let value = |measure| right(measure).map_or(0.0, |measurement| measurement.value);
         Self {
             device,
             gigaflops: value(Measure::GemmFp32),

@@ -28,11 +28,7 @@ pub fn account(tx: &Transaction<'_>, worker: WorkerId) -> Result<String, EngineE
 }
 
 /// The workers of an account, connected or not.
-pub fn workers(
-    tx: &Transaction<'_>,
-    account: &str,
-    worker: WorkerId,
-) -> Result<Vec<WorkerId>, EngineError> {
+pub fn workers(tx: &Transaction<'_>, account: &str, worker: WorkerId) -> Result<Vec<WorkerId>, EngineError> {
     let mut statement = tx.prepare_cached("SELECT id FROM workers WHERE wallet = ?1 ORDER BY id")?;
     let rows = statement.query_map([account], |row| row.get::<_, Sql<WorkerId>>(0))?;
     let mut workers = rows.map(|row| row.map(|Sql(id)| id)).collect::<Result<Vec<_>, _>>()?;

@@ -17,7 +17,8 @@ use lull_types::{Fault, UnixMillis, WorkerId};
 use rand_chacha::rand_core::RngCore;
 
 pub use finding::{
-    Asked, CLAIM_GROWTH_MAX, Claim, Evidence, Finding, FoundOf, MemoryEvidence, MemoryFinding, Round, TimingOutcome,
+    Asked, CLAIM_GROWTH_MAX, Claim, Evidence, Finding, FoundOf, MemoryEvidence, MemoryFinding, Round,
+    TimingOutcome,
 };
 pub(super) use known::move_account;
 
@@ -103,15 +104,17 @@ impl Engine {
         }
         let next = known::last_round(turn.tx, account)?.map_or(0, |at| at.0.saturating_add(ROUND_PAUSE_MS));
         if !is_wanted && is_anyone_timed && turn.now.0 < next {
-            let sentence =
-                "the other machines with this wallet were timed a moment ago, and are timed again together with this one in some minutes";
+            let sentence = "the other machines with this wallet were timed a moment ago, and are timed again together with this one in some minutes";
             return Ok(Some((Fault::new("being_timed", sentence), next - turn.now.0)));
         }
         let since = self.sessions.want_round(account, turn.now);
         let goes_without = turn.now.0 >= since.0.saturating_add(GATHER_MS);
         let waits = is_anyone_at_work && !goes_without;
-        let then =
-            if waits { Timing::NotBefore(turn.now.after(Duration::from_millis(NOT_NOW_PAUSE_MS))) } else { Timing::UnderWay };
+        let then = if waits {
+            Timing::NotBefore(turn.now.after(Duration::from_millis(NOT_NOW_PAUSE_MS)))
+        } else {
+            Timing::UnderWay
+        };
         for member in &asked {
             self.sessions.end_timing(member.worker, Some(then));
         }

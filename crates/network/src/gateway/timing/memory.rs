@@ -15,11 +15,12 @@ use crate::engine::{Claim, MemoryEvidence};
 /// No more is filled than what takes about this long at the claimed speeds.
 const FILL_AIM_SECONDS: f64 = 2.0;
 /// Floating-point operations of a matrix product that a device does in the time in which it fills a byte: some twenty
-/// integer operations for the quarter rounds, at a half to a quarter of that speed, and as much again for waiting.
-/// It bounds nothing on a GPU, and everything on a processor that poses as one.
-const FILL_OPERATIONS: f64 = 100.0;
-/// The same for reading a byte in a sweep.
-const SWEEP_OPERATIONS: f64 = 6.0;
+/// integer operations for the quarter rounds, at a half to a quarter of that speed on a GPU, and much more on a processor
+/// that poses as one, where every barrier costs (170 to 370 were measured on Mesa's). It bounds nothing on a GPU with
+/// memory of its own.
+const FILL_OPERATIONS: f64 = 300.0;
+/// The same for reading a byte in a sweep; five were measured on Mesa's software adapter.
+const SWEEP_OPERATIONS: f64 = 8.0;
 /// Lanes that are always asked for if they are claimed: a tenth of a second for any processor.
 const LANES_MIN: u64 = 8;
 /// All sweeps together should take this long at the claimed speeds: long beside the constant below.
@@ -240,8 +241,7 @@ impl Proof {
         let answer = MemoryAnswer { sweeps, swept, look_up_seed, looked_up };
         // Drawn only now, when all is committed to.
         let dice = random()?;
-        let checked =
-            tokio::task::spawn_blocking(move || check(&memory, &answer, &transcript, &dice)).await;
+        let checked = tokio::task::spawn_blocking(move || check(&memory, &answer, &transcript, &dice)).await;
         match checked {
             Ok(Ok(lanes)) => {
                 let evidence = Box::new(MemoryEvidence {
@@ -341,12 +341,14 @@ mod tests {
         };
         let (gigabytes, plan) = of(claim(50_000.0, 23.0, 950.0));
         assert!((22.9..=23.0).contains(&gigabytes), "all of it: {gigabytes}");
-        assert!(plan.fill_within < Duration::from_secs(4) && plan.sweep_within < Duration::from_millis(1_600));
+        assert!(
+            plan.fill_within < Duration::from_secs(4) && plan.sweep_within < Duration::from_millis(1_600)
+        );
         let (gigabytes, plan) = of(claim(45_000.0, 78.0, 3_000.0));
         assert!((77.9..=78.0).contains(&gigabytes), "all of it: {gigabytes}");
         assert!(plan.sweeps > 8, "{plan:?}");
         let (gigabytes, _) = of(claim(1_500.0, 30.0, 80.0));
-        assert!((10.0..=15.0).contains(&gigabytes), "what takes two seconds: {gigabytes}");
+        assert!((9.0..=15.0).contains(&gigabytes), "what takes two seconds: {gigabytes}");
         let (gigabytes, plan) = of(claim(8.0, 12.0, 10.0));
         assert!(gigabytes < 0.2, "{gigabytes}");
         assert!(plan.fill_within <= Duration::from_secs(8), "{plan:?}");
@@ -362,10 +364,15 @@ mod tests {
     /// Memory behind a bus of 25 GB/s: all of it can be filled in time, as lanes can be made elsewhere, but not be read.
     #[test]
     fn memory_behind_the_bus_cannot_be_read_in_time() {
-        for (gigaflops, gigabytes, speed, share) in [(50_000.0, 23.0, 950.0, 0.13), (12_000.0, 11.0, 350.0, 0.33)] {
+        for (gigaflops, gigabytes, speed, share) in
+            [(50_000.0, 23.0, 950.0, 0.13), (12_000.0, 11.0, 350.0, 0.33)]
+        {
             let plan = Plan::of(&claim(gigaflops, gigabytes, speed)).unwrap();
             let seconds = f64::from(plan.sweeps) * share * gigabytes / 25.0;
-            assert!(seconds > plan.sweep_within.as_secs_f64(), "{plan:?}: {seconds} s with {share} behind it");
+            assert!(
+                seconds > plan.sweep_within.as_secs_f64(),
+                "{plan:?}: {seconds} s with {share} behind it"
+            );
         }
     }
 

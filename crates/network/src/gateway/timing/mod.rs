@@ -98,13 +98,15 @@ impl Timing {
         // Whatever is cut short is tried again.
         let before = std::mem::replace(self, Self::Ended(TimingOutcome::NotNow(gone())));
         *self = match (before, part) {
-            (Self::Ready(mut ready) | Self::Computed { mut ready, .. }, Part::Product) => match product::measure(&mut ready).await {
-                Ok(speed) => {
-                    let proof = memory::Proof::of(&ready.claim);
-                    Self::Computed { ready, speed, proof }
+            (Self::Ready(mut ready) | Self::Computed { mut ready, .. }, Part::Product) => {
+                match product::measure(&mut ready).await {
+                    Ok(speed) => {
+                        let proof = memory::Proof::of(&ready.claim);
+                        Self::Computed { ready, speed, proof }
+                    }
+                    Err(broken) => Self::Ended(broken.into()),
                 }
-                Err(broken) => Self::Ended(broken.into()),
-            },
+            }
             (Self::Computed { mut ready, speed, proof }, part) => {
                 let next = match part {
                     Part::Product => Ok(proof),
