@@ -25,8 +25,10 @@ use serde::{Deserialize, Serialize};
 
 pub use lane::{BLOCK_WORDS, LANE_BLOCKS, LANE_BYTES, Lane, PASSES, STEPS, TRAFFIC, referred};
 
-/// Lanes in all: 256 GiB, as much as the largest devices have.
-pub const LANES_MAX: u32 = 65_536;
+/// Lanes in all: 128 GiB, more than nearly all devices have.
+pub const LANES_MAX: u32 = 32_768;
+/// Regions in all: whether each is the next is asked on the device after every few look-ups.
+pub const REGIONS_MAX: u32 = 128;
 /// Lanes of a region at least: 128 MiB, which every device can bind as one buffer.
 pub const REGION_LANES_MIN: u32 = 32;
 /// Lanes of a region at most: 1 GiB. Places within it, counted in sixteen bytes, fit 32 bits by far.
@@ -34,8 +36,7 @@ pub const REGION_LANES_MAX: u32 = 256;
 /// Look-ups of one chain. Lanes left out are found by the time it takes if they are more than one in 65,536 times the
 /// time for a lane: with three milliseconds, half a percent of the memory costs a second.
 pub const LOOK_UPS: u32 = 65_536;
-/// Look-ups in one region before the chain goes on in the next. A thousand such turns reach every region of the largest
-/// memory and are not too many to submit.
+/// Look-ups in one region before the chain goes on in the next: a thousand such turns.
 pub const SEGMENT: u32 = 64;
 /// Sweeps at most.
 pub const SWEEPS_MAX: u32 = 64;
@@ -129,8 +130,7 @@ impl Memory {
         let Self { lanes, region_lanes, .. } = *self;
         let is_usable = (1..=LANES_MAX).contains(&lanes)
             && (REGION_LANES_MIN..=REGION_LANES_MAX).contains(&region_lanes)
-            // So that the chain comes to every region.
-            && self.regions() <= LOOK_UPS / SEGMENT;
+            && self.regions() <= REGIONS_MAX;
         if is_usable { Ok(()) } else { Err(MemoryFault::Unusable { lanes, region_lanes, sweeps: 0 }) }
     }
 
@@ -171,18 +171,11 @@ impl Memory {
         std::array::from_fn(|at| u32::from_le_bytes(words[at]))
     }
 
-    /// Where a look-up goes: a lane, and the place in it.
-    fn place(&self, look_up: u32, state: [u32; 4]) -> (u32, u32) {
-        let region = look_up / SEGMENT % self.regions();
-        let place = state[0] % (self.lanes_of_region(region) * LANE_PLACES);
-        (region * self.region_lanes + place / LANE_PLACES, place % LANE_PLACES)
-    }
-
     /// The lanes that were looked at, each once.
     pub fn visited(&self, look_up_seed: &[u8; 32], look_ups: &[u8]) -> Vec<u32> {
-        let states = states(look_up_seed, look_ups);
+        let mut way = Way::default();
         let mut lanes: Vec<_> =
-            (0..LOOK_UPS).zip(states).map(|(n, (from, _))| self.place(n, from).0).collect();
+            states(look_up_seed, look_ups).map(|(from, _)| way.place(self, from).0).collect();
         lanes.sort_unstable();
         lanes.dedup();
         lanes
@@ -222,12 +215,13 @@ impl Memory {
         lanes: &[u32],
     ) -> Result<(), MemoryFault> {
         self.check_committed(answer, transcript)?;
-        let mut looked_up: BTreeMap<u32, Vec<(u32, [u32; 4], [u32; 4])>> =
+        let mut looked_up: BTreeMap<u32, Vec<LookUp>> =
             lanes.iter().map(|lane| (*lane, Vec::new())).collect();
-        for (n, (from, to)) in (0..LOOK_UPS).zip(states(&answer.look_up_seed, &transcript.look_ups)) {
-            let (lane, place) = self.place(n, from);
+        let mut way = Way::default();
+        for (from, to) in states(&answer.look_up_seed, &transcript.look_ups) {
+            let (lane, place) = way.place(self, from);
             if let Some(seen) = looked_up.get_mut(&lane) {
-                seen.push((place, from, to));
+                seen.push(LookUp { place, from, to });
             }
         }
         let sweep_bytes = self.lanes as usize * ENTRY_BYTES;
@@ -238,7 +232,7 @@ impl Memory {
         for (lane, seen) in looked_up {
             let computed = Lane::compute(self, lane);
             let is_looked_up =
-                seen.iter().all(|(place, from, to)| step(*from, computed.look_up(*place)) == *to);
+                seen.iter().all(|seen| step(seen.from, computed.look_up(seen.place)) == seen.to);
             let is_swept =
                 transcript.sweeps.chunks(sweep_bytes).zip(&keys).all(|(sweep, key)| {
                     entry(&sweep[lane as usize * ENTRY_BYTES..]) == computed.digest(*key)
@@ -249,6 +243,34 @@ impl Memory {
         }
         Ok(())
     }
+}
+
+/// Where a chain of look-ups goes. It stays in one region for some look-ups, as a device can only be given so many
+/// buffers at once. Which region is next is known only when those are done, so that nobody can make what is missing
+/// there ahead of time.
+#[derive(Default)]
+struct Way {
+    done: u32,
+    region: u32,
+}
+
+impl Way {
+    /// A lane, and the place in it, of the look-up from a state.
+    fn place(&mut self, memory: &Memory, state: [u32; 4]) -> (u32, u32) {
+        if self.done.is_multiple_of(SEGMENT) {
+            self.region = state[1] % memory.regions();
+        }
+        self.done += 1;
+        let place = state[0] % (memory.lanes_of_region(self.region) * LANE_PLACES);
+        (self.region * memory.region_lanes + place / LANE_PLACES, place % LANE_PLACES)
+    }
+}
+
+/// A look-up as it is shown: where it went within a lane, and the states before and after it.
+struct LookUp {
+    place: u32,
+    from: [u32; 4],
+    to: [u32; 4],
 }
 
 /// The states before and after each look-up.
@@ -339,8 +361,9 @@ impl FilledReference {
 pub fn chain(memory: &Memory, seed: &[u8; 32], mut look_up: impl FnMut(u32, u32) -> [u32; 4]) -> Vec<u8> {
     let mut state = first_state(seed);
     let mut states = Vec::with_capacity(LOOK_UPS as usize * ENTRY_BYTES);
-    for n in 0..LOOK_UPS {
-        let (lane, place) = memory.place(n, state);
+    let mut way = Way::default();
+    for _ in 0..LOOK_UPS {
+        let (lane, place) = way.place(memory, state);
         state = step(state, look_up(lane, place));
         states.extend(entry_bytes(state));
     }

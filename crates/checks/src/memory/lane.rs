@@ -185,7 +185,7 @@ mod tests {
         let made_of = trace(&memory);
         let (passes, blocks) = (PASSES as usize, LANE_BLOCKS as usize);
         for missing in [1, 255, 511, 767, 1023] {
-            let kept = |step: usize| step >= (passes - 1) * blocks && step % 2 == 0;
+            let kept = |step: usize| step >= (passes - 1) * blocks && step.is_multiple_of(2);
             let mut needed = vec![false; passes * blocks];
             let mut open = vec![(passes - 1) * blocks + missing];
             while let Some(step) = open.pop() {

@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use lull_checks::memory::{
-    ENTRY_BYTES, LANE_BYTES, LOOK_UPS, Memory, SEGMENT, STEPS, Sweeps, first_state, next_key, sweep_key,
+    ENTRY_BYTES, LANE_BYTES, LOOK_UPS, Memory, STEPS, Sweeps, first_state, next_key, sweep_key,
 };
 
 use crate::benchmark::{Bench, BenchmarkError};
@@ -19,8 +19,9 @@ const SUBMISSION_AIM: Duration = Duration::from_millis(25);
 const GROWTH_MAX: f64 = 4.0;
 /// Lanes of a unit of a sweep: 128 MiB, which memory of 4 GB/s reads within 40 ms.
 const SWEEP_UNIT_LANES: u32 = 32;
-/// Segments of the chain in a submission: 4,096 look-ups take some milliseconds, and not 40 on the slowest device.
-const SEGMENTS_AT_ONCE: u32 = 64;
+/// Dispatches of a submission of look-ups. If each goes on, these are 8,192 look-ups, which take ten milliseconds on most
+/// devices and not 40 on the slowest; if none does, they take less than a millisecond.
+const DISPATCHES_AT_ONCE: usize = 128;
 /// Bytes that are cleared in a submission, so that the driver gives the memory before it is timed what takes how long.
 const CLEARED_AT_ONCE_BYTES: u64 = 128 * 1024 * 1024;
 /// Bytes of a dispatch's parameters, as in the kernels.
@@ -50,6 +51,8 @@ pub struct Filled {
     regions: Vec<Region>,
     digests: wgpu::Buffer,
     chain: wgpu::Buffer,
+    /// Where the head of the chain is read.
+    head: wgpu::Buffer,
 }
 
 /// Some of it in one buffer, and what its dispatches are told.
@@ -114,7 +117,9 @@ impl Filled {
         let digests = bench.gpu.buffer(u64::from(memory.lanes) * ENTRY_BYTES as u64, storage)?;
         // Before the states there is the count of those that were made, and the one before the first.
         let chain = bench.gpu.buffer((u64::from(LOOK_UPS) + 2) * ENTRY_BYTES as u64, storage)?;
-        Ok(Self { memory, regions, digests, chain })
+        let mappable = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
+        let head = bench.gpu.buffer(ENTRY_BYTES as u64, mappable)?;
+        Ok(Self { memory, regions, digests, chain, head })
     }
 
     /// A unit is a step of all lanes of a region; units go by step, then by region.
@@ -207,24 +212,35 @@ impl Filled {
         kernels: &MemoryKernels,
         seed: &[u8; 32],
     ) -> Result<Vec<u8>, BenchmarkError> {
-        let bind =
-            |region: &Region| bench.bind_at(&kernels.look_up, &[(1, &region.buffer), (4, &self.chain)]);
+        let bind = |region: &Region| {
+            bench.bind_at(&kernels.look_up, &[(0, &region.parameters), (1, &region.buffer), (4, &self.chain)])
+        };
         let groups = self.regions.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
-        let mut start = vec![0; 4];
-        start.extend(first_state(seed));
+        let state = first_state(seed);
+        let (regions, region_lanes) = (self.memory.regions(), self.memory.region_lanes);
+        let mut start = vec![0, state[1] % regions * region_lanes, regions, region_lanes];
+        start.extend(state);
         bench.gpu.queue.write_buffer(&self.chain, 0, &bytes(&start));
-        let segments: Vec<u32> = (0..LOOK_UPS / SEGMENT).collect();
-        for segments in segments.chunks(SEGMENTS_AT_ONCE as usize) {
+        let rounds = (DISPATCHES_AT_ONCE / groups.len()).max(1);
+        let mut done = 0;
+        while done < LOOK_UPS {
             bench.go_on()?;
             let mut commands = bench.commands();
             let mut pass = commands.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
             pass.set_pipeline(&kernels.look_up);
-            for segment in segments {
-                pass.set_bind_group(0, &groups[*segment as usize % groups.len()], &[]);
-                pass.dispatch_workgroups(1, 1, 1);
+            for _ in 0..rounds {
+                // Every region is asked whether it is its turn; at least one goes on in every round.
+                for group in &groups {
+                    pass.set_bind_group(0, group, &[]);
+                    pass.dispatch_workgroups(1, 1, 1);
+                }
             }
             drop(pass);
+            commands.copy_buffer_to_buffer(&self.chain, 0, &self.head, 0, self.head.size());
             bench.gpu.run(bench.work, commands)?;
+            let head = bench.gpu.read_mappable(bench.work, &self.head)?;
+            let (words, _) = head.as_chunks::<4>();
+            done = words.first().map_or(0, |word| u32::from_le_bytes(*word));
         }
         let chain = bench.gpu.read(bench.work, &[&self.chain])?.swap_remove(0);
         Ok(chain[2 * ENTRY_BYTES..].to_vec())

@@ -2,7 +2,7 @@
 
 use anyhow::{bail, ensure};
 use lull_checks::memory::{
-    FilledReference, LANES_MAX, Memory, MemoryAnswer, REGION_LANES_MAX, REGION_LANES_MIN, Sweeps,
+    FilledReference, LANES_MAX, Memory, MemoryAnswer, REGION_LANES_MAX, REGION_LANES_MIN, REGIONS_MAX, Sweeps,
 };
 use lull_runtime_api::{ChallengeAnswer, ChallengeStep, Request};
 use lull_types::BlobHash;
@@ -64,9 +64,9 @@ pub async fn says_when_memory_is_not_enough(subject: &Subject) -> anyhow::Result
         let refused = challenge_answered(&mut runtime, ChallengeStep::Fill(unusable)).await?;
         ensure!(refused.is_err_and(|fault| fault.code == "challenge_unusable"), "{unusable:?}");
     }
-    // 128 GiB at least, which no device has besides what is on it already.
+    // 16 GiB at least, which is more than a software device's process may have, and 128 GiB on any GPU.
     let region_lanes = Memory::region_lanes(device.storage_buffer_bytes_max);
-    let all = Memory { seed: [0; 32], lanes: LANES_MAX.min(1024 * region_lanes), region_lanes };
+    let all = Memory { seed: [0; 32], lanes: LANES_MAX.min(REGIONS_MAX * region_lanes), region_lanes };
     let refused = challenge_answered(&mut runtime, ChallengeStep::Fill(all)).await?;
     ensure!(refused.clone().is_err_and(|fault| fault.code == "out_of_device_memory"), "{refused:?}");
     let filled = challenge_answered(&mut runtime, ChallengeStep::Fill(little)).await?;

@@ -3,8 +3,7 @@
 use std::time::{Duration, Instant};
 
 use lull_checks::memory::{
-    DIGESTS_MAX, LANE_BYTES, LANES_MAX, LOOK_UPS, Memory, MemoryAnswer, MemoryTranscript, SEGMENT, Sweeps,
-    TRAFFIC,
+    DIGESTS_MAX, LANE_BYTES, LANES_MAX, Memory, MemoryAnswer, MemoryTranscript, REGIONS_MAX, Sweeps, TRAFFIC,
 };
 use lull_network_api::{ChallengeReply, ChallengeRequest};
 use lull_types::{BlobHash, Coded, Fault};
@@ -65,7 +64,7 @@ impl Plan {
 
     fn of_lanes(claim: &Claim, lanes: u64) -> Option<Self> {
         let region_lanes = Memory::region_lanes(claim.buffer_bytes_max);
-        let lanes = lanes.min(LANES_MAX.into()).min(u64::from(region_lanes * (LOOK_UPS / SEGMENT))) as u32;
+        let lanes = lanes.min(LANES_MAX.into()).min(u64::from(region_lanes * REGIONS_MAX)) as u32;
         if lanes == 0 {
             return None;
         }

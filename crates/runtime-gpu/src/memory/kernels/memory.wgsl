@@ -21,7 +21,8 @@ struct Sweep {
 @group(0) @binding(1) var<storage, read_write> memory: array<vec4<u32>>;
 @group(0) @binding(2) var<uniform> sweep_parameters: Sweep;
 @group(0) @binding(3) var<storage, read_write> digests: array<vec4<u32>>;
-// First how many look-ups were done, then the state before the first, then the one after each.
+// First how many look-ups were done, the first lane of the region in which the next are, the number of regions, and the
+// lanes of each; then the state before the first look-up, then the one after each.
 @group(0) @binding(4) var<storage, read_write> chain: array<vec4<u32>>;
 
 const THREADS: u32 = 256u;
@@ -32,6 +33,7 @@ const LANE: u32 = LANE_BLOCKS * BLOCK;
 const SPREAD: u32 = 0x9e3779b9u;
 // Look-ups of one dispatch.
 const SEGMENT: u32 = 64u;
+const LOOK_UPS: u32 = 65536u;
 
 var<workgroup> words: array<u32, 1024>;
 var<workgroup> drawn: u32;
@@ -144,15 +146,17 @@ fn sweep(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
     if thread == 0u { digests[sweep_parameters.first_lane + group.x] = digest; }
 }
 
-// One invocation goes some look-ups along the chain, within one region.
+// One invocation goes some look-ups along the chain, if they are in this region and it has not come to its end.
 @compute @workgroup_size(1)
 fn look_up() {
-    let done = chain[0].x;
+    let head = chain[0];
+    let done = head.x;
+    if head.y != fill_parameters.first_lane || done >= LOOK_UPS { return; }
     let places = arrayLength(&memory);
     var state = chain[done + 1u];
     for (var n = 0u; n < SEGMENT; n++) {
         state = quarter_round(quarter_round(state ^ memory[state.x % places]));
         chain[done + n + 2u] = state;
     }
-    chain[0].x = done + SEGMENT;
+    chain[0] = vec4(done + SEGMENT, (state.y % head.z) * head.w, head.z, head.w);
 }
