@@ -1,6 +1,7 @@
-//! Pure verification shared by both sides: Merkle trees, receipts, products of matrices, comparison of results.
+//! Pure verification shared by both sides: Merkle trees, receipts, products of matrices, filled memory, comparison of results.
 
 pub mod compare;
+pub mod memory;
 pub mod merkle;
 pub mod product;
 pub mod receipts;

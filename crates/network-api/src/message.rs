@@ -107,6 +107,16 @@ pub enum NetworkMessage {
         device: u32,
         /// GFLOP/s of matrix products.
         gigaflops: f64,
+        /// Memory that is really there; none where none was claimed. Less than that may have been claimed and asked
+        /// for: a few seconds do not fill the memory of every device.
+        memory_bytes: Option<u64>,
+    },
+    /// What a device claims was not found by the network's own challenge, which counts. Told once.
+    ClaimLowered {
+        /// Device index.
+        device: u32,
+        /// What was claimed and what was found.
+        reason: Fault,
     },
     /// What work has lately paid, by kind. Not sent while too few tasks were accepted to tell.
     Prices(Vec<RecentPrice>),

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::blobs::Blobs;
 use crate::data_dir::{DataDir, DataDirError, write_secret};
-use crate::engine::{BlobOwner, CheckOutcome, Config, Effect, Engine, Input, Policy};
+use crate::engine::{BlobOwner, CheckOutcome, Config, Effect, Engine, FoundOf, Input, Policy, Round};
 use crate::gateway::{self, EnginePort, Gateway, GatewayConfig, Hub, OpenAssignment, close_code};
 use crate::http::{self, Desk, HttpConfig, Tls};
 use crate::metrics::Metrics;
@@ -252,15 +252,21 @@ async fn carry_out(
                     port.tell(Input::CheckEnded { check, outcome }).await;
                 }
             }
-            Effect::Time { worker, session, claims } => {
-                // Without a connection the engine has heard, or soon hears, of the session's end.
-                if let Some(connection) = hub.connection(worker, session) {
-                    let port = port.clone();
-                    tokio::spawn(async move {
-                        let findings = gateway::time(connection, claims).await;
-                        port.tell(Input::Timed { worker, session, findings }).await;
+            Effect::Time(Round { account, asked, goes_without }) => {
+                let workers = asked
+                    .iter()
+                    .map(|asked| (hub.connection(asked.worker, asked.session), asked.claims.clone()));
+                let workers = workers.collect();
+                let port = port.clone();
+                tokio::spawn(async move {
+                    let findings = gateway::time(workers, goes_without).await;
+                    let found = asked.into_iter().zip(findings).map(|(asked, findings)| FoundOf {
+                        worker: asked.worker,
+                        session: asked.session,
+                        findings,
                     });
-                }
+                    port.tell(Input::Timed { account, found: found.collect() }).await;
+                });
             }
             Effect::DropSession { worker, session, reason } => {
                 hub.close(worker, session, close_code::REPLACED, reason.sentence.as_bytes());

@@ -1,5 +1,6 @@
 //! What a worker asks of a runtime, and what the runtime tells it.
 
+use lull_checks::memory::{Memory, MemoryTranscript, Sweeps};
 use lull_checks::product::{OpenedRow, Product};
 use lull_types::{BenchmarkReport, BlobHash, DeviceInfo, Fault, Measure, Measurement, SandboxPart};
 use serde::{Deserialize, Serialize};
@@ -47,7 +48,7 @@ pub enum Request {
     Shutdown,
 }
 
-/// A step of the timed challenge. They come in this order.
+/// A step of the timed challenge. `Prepare` comes first, `Commit` before `Open`, and `Fill` before those that read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ChallengeStep {
     /// Open a device, compile kernels and choose the fastest: what may be done before the clock runs.
@@ -59,6 +60,14 @@ pub enum ChallengeStep {
     Commit(Product),
     /// Show rows of it.
     Open(Vec<u64>),
+    /// Fill memory. What a product took is freed before.
+    Fill(Memory),
+    /// Read all of it.
+    Sweep(Sweeps),
+    /// Go along a chain of look-ups that follows from this seed.
+    LookUp([u8; 32]),
+    /// Show what the last two found, and free the memory.
+    Show,
 }
 
 /// What a step gave.
@@ -70,6 +79,14 @@ pub enum ChallengeAnswer {
     Committed(BlobHash),
     /// The rows that were asked for, in that order.
     Opened(Vec<OpenedRow>),
+    /// The memory is filled.
+    Filled,
+    /// The hash of all digests.
+    Swept(BlobHash),
+    /// The hash of all states.
+    LookedUp(BlobHash),
+    /// All digests and states.
+    Shown(MemoryTranscript),
 }
 
 /// An input blob. The receiver checks the hash.

@@ -1,6 +1,8 @@
 //! The network's timed challenge: a product whose matrices nobody knew before, committed to row by row, then opened
-//! where the network wants to look. [`lull_checks::product`] says what it proves.
+//! where the network wants to look; then memory, filled and read. [`lull_checks::product`] and
+//! [`lull_checks::memory`] say what they prove.
 
+use lull_checks::memory::{Memory, MemoryFault, MemoryTranscript, Sweeps};
 use lull_checks::merkle::{Accumulator, leaf_hash, prove_hashed};
 use lull_checks::product::{DIGEST_BYTES, LEAF_ROWS, Matrix, OpenedRow, Product, ProductFault};
 use lull_runtime_api::{ChallengeAnswer, ChallengeStep};
@@ -9,7 +11,8 @@ use lull_types::{BlobHash, Coded};
 use crate::adapters::{Adapters, FoundAdapter};
 use crate::benchmark::{Bench, BenchmarkError};
 use crate::gpu::GpuError;
-use crate::product::{Helpers, Matrices, Multiplier};
+use crate::memory::{Filled, MemoryKernels};
+use crate::product::{Helpers, Matrices, Multiplier, Panels};
 use crate::work::Work;
 
 /// Why a step was not taken.
@@ -24,9 +27,12 @@ pub enum ChallengeError {
     /// The step before it is missing.
     #[error("The network's challenge came out of order.")]
     OutOfOrder,
-    /// The network asks for what no device can answer.
+    /// The network asks for a product that no device can answer.
     #[error("The network's challenge cannot be answered by any device: {0}.")]
     Unusable(ProductFault),
+    /// The network asks for memory that no device can answer.
+    #[error("The network's challenge cannot be answered by any device: {0}.")]
+    MemoryUnusable(MemoryFault),
 }
 
 impl Coded for ChallengeError {
@@ -35,7 +41,7 @@ impl Coded for ChallengeError {
             Self::Gpu(error) => error.code(),
             Self::Cancelled => "cancelled",
             Self::OutOfOrder => "challenge_out_of_order",
-            Self::Unusable(_) => "challenge_unusable",
+            Self::Unusable(_) | Self::MemoryUnusable(_) => "challenge_unusable",
         }
     }
 }
@@ -46,6 +52,12 @@ impl From<BenchmarkError> for ChallengeError {
             BenchmarkError::Gpu(error) => Self::Gpu(error),
             BenchmarkError::Cancelled => Self::Cancelled,
         }
+    }
+}
+
+impl From<MemoryFault> for ChallengeError {
+    fn from(fault: MemoryFault) -> Self {
+        Self::MemoryUnusable(fault)
     }
 }
 
@@ -84,6 +96,23 @@ impl<'a> Challenged<'a> {
                 let prepared = self.0.as_ref().ok_or(ChallengeError::OutOfOrder)?;
                 Ok(ChallengeAnswer::Opened(prepared.open(&rows)?))
             }
+            ChallengeStep::Fill(memory) => {
+                let prepared = self.0.as_mut().ok_or(ChallengeError::OutOfOrder)?;
+                prepared.fill(memory)?;
+                Ok(ChallengeAnswer::Filled)
+            }
+            ChallengeStep::Sweep(sweeps) => {
+                let prepared = self.0.as_mut().ok_or(ChallengeError::OutOfOrder)?;
+                Ok(ChallengeAnswer::Swept(prepared.sweep(&sweeps)?))
+            }
+            ChallengeStep::LookUp(seed) => {
+                let prepared = self.0.as_mut().ok_or(ChallengeError::OutOfOrder)?;
+                Ok(ChallengeAnswer::LookedUp(prepared.look_up(&seed)?))
+            }
+            ChallengeStep::Show => {
+                let prepared = self.0.as_mut().ok_or(ChallengeError::OutOfOrder)?;
+                Ok(ChallengeAnswer::Shown(prepared.show()?))
+            }
         }
     }
 }
@@ -94,6 +123,15 @@ struct Prepared<'a> {
     helpers: Helpers,
     multiplier: Multiplier,
     computed: Option<Computed>,
+    memory_kernels: MemoryKernels,
+    held: Option<Held>,
+}
+
+/// Memory that is filled, and what was found in it.
+struct Held {
+    memory: Memory,
+    filled: Filled,
+    found: MemoryTranscript,
 }
 
 /// A product that was committed to.
@@ -109,26 +147,62 @@ impl<'a> Prepared<'a> {
         let mut bench = Bench::open(adapter, work)?;
         let helpers = Helpers::new(&bench)?;
         let multiplier = Multiplier::tuned(&mut bench, &helpers, |_, _| ())?;
-        Ok(Self { bench, helpers, multiplier, computed: None })
+        let memory_kernels = MemoryKernels::new(&bench)?;
+        Ok(Self { bench, helpers, multiplier, computed: None, memory_kernels, held: None })
+    }
+
+    /// Fills memory; all that was held before is given back first.
+    fn fill(&mut self, memory: Memory) -> Result<(), ChallengeError> {
+        memory.check_shape()?;
+        (self.computed, self.held) = (None, None);
+        // What was dropped is given back to the driver only when the device is next waited for.
+        self.bench.gpu.finish(self.bench.work)?;
+        match Filled::new(&self.bench, &self.memory_kernels, memory) {
+            Ok(filled) => {
+                self.held = Some(Held { memory, filled, found: MemoryTranscript::default() });
+                Ok(())
+            }
+            Err(error) => {
+                // What could be had of it is given back, so that less may be tried at once.
+                self.bench.gpu.finish(self.bench.work)?;
+                Err(error.into())
+            }
+        }
+    }
+
+    fn sweep(&mut self, sweeps: &Sweeps) -> Result<BlobHash, ChallengeError> {
+        let held = self.held.as_mut().ok_or(ChallengeError::OutOfOrder)?;
+        held.memory.check_sweeps(sweeps)?;
+        held.found.sweeps = held.filled.sweep(&self.bench, &self.memory_kernels, sweeps)?;
+        Ok(BlobHash::of(&held.found.sweeps))
+    }
+
+    fn look_up(&mut self, seed: &[u8; 32]) -> Result<BlobHash, ChallengeError> {
+        let held = self.held.as_mut().ok_or(ChallengeError::OutOfOrder)?;
+        held.found.look_ups = held.filled.look_up(&self.bench, &self.memory_kernels, seed)?;
+        Ok(BlobHash::of(&held.found.look_ups))
+    }
+
+    fn show(&mut self) -> Result<MemoryTranscript, ChallengeError> {
+        let held = self.held.take().ok_or(ChallengeError::OutOfOrder)?;
+        Ok(held.found)
     }
 
     /// Computes the whole product, and gives the root over its rows.
     fn commit(&mut self, product: Product) -> Result<BlobHash, ChallengeError> {
         product.check_shape()?;
-        self.computed = None;
+        (self.computed, self.held) = (None, None);
         let matrices = Matrices::new(&self.bench, &self.helpers, product)?;
-        let mut leaves = Vec::new();
-        for panel in 0..product.panels {
-            if panel > 0 {
-                matrices.fill(&self.bench, &self.helpers, Matrix::A { panel })?;
-            }
-            matrices.multiply(&self.bench, &self.multiplier)?;
-            let digests = matrices.digest(&self.bench, &self.helpers)?;
-            leaves.extend(digests.chunks(LEAF_ROWS * DIGEST_BYTES).map(<[u8]>::to_vec));
-        }
+        let mut leaves: Vec<Vec<u8>> = Vec::new();
+        let mut hashes = Vec::new();
         let mut tree = Accumulator::default();
-        leaves.iter().for_each(|leaf| tree.push(leaf));
-        let hashes = leaves.iter().map(|leaf| leaf_hash(leaf)).collect();
+        Panels::new(&self.bench, &self.helpers, &self.multiplier, &matrices)?.digest_all(|digests| {
+            for leaf in digests.chunks(LEAF_ROWS * DIGEST_BYTES) {
+                tree.push(leaf);
+                hashes.push(leaf_hash(leaf));
+                leaves.push(leaf.to_vec());
+            }
+        })?;
         self.computed = Some(Computed { product, matrices, leaves, hashes });
         Ok(tree.root())
     }

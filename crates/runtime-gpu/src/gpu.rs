@@ -143,7 +143,11 @@ impl Gpu {
 
     /// Waits until everything submitted so far has run.
     pub fn finish(&self, work: &Work) -> Result<(), GpuError> {
-        let wait = wgpu::PollType::Wait { submission_index: None, timeout: Some(work.hang_after()) };
+        self.wait(work, None)
+    }
+
+    fn wait(&self, work: &Work, submission_index: Option<wgpu::SubmissionIndex>) -> Result<(), GpuError> {
+        let wait = wgpu::PollType::Wait { submission_index, timeout: Some(work.hang_after()) };
         let polled = work.step(Step::Submission, || self.device.poll(wait));
         self.check()?;
         match polled {
@@ -151,6 +155,11 @@ impl Gpu {
             Err(wgpu::PollError::Timeout) => Err(GpuError::Hang),
             Err(error) => Err(GpuError::Internal(error.to_string())),
         }
+    }
+
+    /// Submits without waiting.
+    pub fn submit(&self, work: &Work, commands: wgpu::CommandEncoder) -> wgpu::SubmissionIndex {
+        work.step(Step::Submission, || self.queue.submit([commands.finish()]))
     }
 
     /// Submits and waits.
@@ -188,12 +197,22 @@ impl Gpu {
 
     /// Reads a buffer that was created with `MAP_READ`, and leaves it unmapped.
     pub fn read_mappable(&self, work: &Work, buffer: &wgpu::Buffer) -> Result<Vec<u8>, GpuError> {
+        self.read_after(work, buffer, None)
+    }
+
+    /// The same, and waits for one submission alone; later ones may go on.
+    pub fn read_after(
+        &self,
+        work: &Work,
+        buffer: &wgpu::Buffer,
+        submission: Option<wgpu::SubmissionIndex>,
+    ) -> Result<Vec<u8>, GpuError> {
         buffer.map_async(wgpu::MapMode::Read, .., |result| {
             if let Err(error) = result {
                 tracing::warn!(%error, "a buffer was not mapped");
             }
         });
-        self.finish(work)?;
+        self.wait(work, submission)?;
         let view =
             buffer.slice(..).get_mapped_range().map_err(|error| GpuError::Internal(error.to_string()))?;
         let bytes = view.to_vec();

@@ -7,6 +7,7 @@ pub mod adapters;
 pub mod benchmark;
 pub mod challenge;
 pub mod gpu;
+pub mod memory;
 pub mod process;
 pub mod product;
 pub mod sandbox;

@@ -12,12 +12,13 @@ use std::ops::ControlFlow;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use lull_checks::product::{ProductFault, Reference};
+use lull_checks::memory::{FilledReference, Memory, MemoryTranscript};
+use lull_checks::product::Reference;
 use lull_runtime_api::{
     ChallengeAnswer, ChallengeStep, FRAMES, FrameError, PROTOCOL_VERSION, Request, RunOutcome, RuntimeEvent,
     RuntimeInfo,
 };
-use lull_types::{BenchmarkReport, Fault, JOB_KIND_WGSL, Measure, Measurement, UnixMillis};
+use lull_types::{BenchmarkReport, BlobHash, Fault, JOB_KIND_WGSL, Measure, Measurement, UnixMillis};
 
 pub use behaviour::{Behaviour, FakeFault, Greeting, fake_device};
 
@@ -44,7 +45,16 @@ pub fn serve(
             }
         }
     });
-    let mut fake = Fake { behaviour, output, requests, greeted: false, runs: 0, computed: None };
+    let mut fake = Fake {
+        behaviour,
+        output,
+        requests,
+        greeted: false,
+        runs: 0,
+        prepared: false,
+        computed: None,
+        held: None,
+    };
     loop {
         match fake.requests.recv() {
             Err(_) | Ok(Err(FrameError::Closed)) => return Ok(()),
@@ -64,8 +74,18 @@ struct Fake<'a, W> {
     requests: Receiver<Result<Request, FrameError>>,
     greeted: bool,
     runs: u32,
+    /// Whether a challenge was begun.
+    prepared: bool,
     /// The product of the challenge.
     computed: Option<Reference>,
+    /// The memory of the challenge.
+    held: Option<Held>,
+}
+
+/// Memory that is filled, and what was found in it.
+struct Held {
+    filled: FilledReference,
+    found: MemoryTranscript,
 }
 
 /// What interrupts work.
@@ -124,23 +144,54 @@ impl<W: Write> Fake<'_, W> {
 
     /// Answers as a device would, at the pace of a processor.
     fn challenge(&mut self, step: ChallengeStep) -> Result<ChallengeAnswer, Fault> {
-        let unusable = |fault: ProductFault| Fault::new("challenge_unusable", fault.to_string());
+        let unusable = |fault: String| Fault::new("challenge_unusable", fault);
+        let out_of_order = || Fault::new("challenge_out_of_order", "the challenge came out of order");
         match step {
             ChallengeStep::Prepare { device } => {
                 self.device(device).ok_or_else(|| Fault::new("no_such_device", "there is no such device"))?;
+                self.prepared = true;
                 Ok(ChallengeAnswer::Prepared)
             }
+            _ if !self.prepared => Err(out_of_order()),
             ChallengeStep::Commit(product) => {
-                product.check_shape().map_err(unusable)?;
+                product.check_shape().map_err(|fault| unusable(fault.to_string()))?;
                 let computed = self.computed.insert(Reference::compute(product));
                 Ok(ChallengeAnswer::Committed(computed.root()))
             }
             ChallengeStep::Open(rows) => {
-                let out_of_order = || Fault::new("challenge_out_of_order", "the challenge came out of order");
                 let computed = self.computed.as_ref().ok_or_else(out_of_order)?;
-                computed.open(&rows).map(ChallengeAnswer::Opened).map_err(unusable)
+                let opened = computed.open(&rows).map_err(|fault| unusable(fault.to_string()))?;
+                Ok(ChallengeAnswer::Opened(opened))
+            }
+            ChallengeStep::Fill(memory) => {
+                self.held = Some(self.fill(memory)?);
+                Ok(ChallengeAnswer::Filled)
+            }
+            ChallengeStep::Sweep(sweeps) => {
+                let held = self.held.as_mut().ok_or_else(out_of_order)?;
+                held.found.sweeps =
+                    held.filled.sweep(&sweeps).map_err(|fault| unusable(fault.to_string()))?;
+                Ok(ChallengeAnswer::Swept(BlobHash::of(&held.found.sweeps)))
+            }
+            ChallengeStep::LookUp(seed) => {
+                let held = self.held.as_mut().ok_or_else(out_of_order)?;
+                held.found.look_ups = held.filled.look_up(&seed);
+                Ok(ChallengeAnswer::LookedUp(BlobHash::of(&held.found.look_ups)))
+            }
+            ChallengeStep::Show => {
+                let held = self.held.take().ok_or_else(out_of_order)?;
+                Ok(ChallengeAnswer::Shown(held.found))
             }
         }
+    }
+
+    fn fill(&mut self, memory: Memory) -> Result<Held, Fault> {
+        self.held = None;
+        memory.check_shape().map_err(|fault| Fault::new("challenge_unusable", fault.to_string()))?;
+        if memory.bytes() as f64 > self.behaviour.memory_gigabytes * 1e9 {
+            return Err(Fault::new("out_of_device_memory", "the device has not enough free memory for this"));
+        }
+        Ok(Held { filled: FilledReference::compute(memory), found: MemoryTranscript::default() })
     }
 
     fn greet(&mut self, protocol: u16) -> anyhow::Result<()> {
@@ -175,7 +226,10 @@ impl<W: Write> Fake<'_, W> {
         let each = Duration::from_millis(self.behaviour.benchmark_ms_per_measure);
         let mut measurements = Vec::new();
         for (nth, &measure) in measures.iter().enumerate() {
-            let value = self.behaviour.benchmark_value;
+            let value = match measure {
+                Measure::MemoryAllocatable => self.behaviour.memory_gigabytes,
+                _ => self.behaviour.benchmark_value,
+            };
             let begun = Instant::now();
             loop {
                 let part = if each.is_zero() { 1.0 } else { begun.elapsed().div_duration_f32(each).min(1.0) };

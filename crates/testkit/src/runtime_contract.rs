@@ -6,11 +6,13 @@
 //! ```
 
 mod checks;
+mod memory;
 mod tasks;
 
 use std::path::PathBuf;
 
 pub use checks::*;
+pub use memory::*;
 
 /// A runtime program that is checked.
 #[derive(Clone, Debug)]
@@ -34,6 +36,8 @@ macro_rules! runtime_contract {
             measures_what_is_asked,
             cancels_a_benchmark,
             answers_the_challenge,
+            fills_and_reads_memory,
+            says_when_memory_is_not_enough,
             takes_no_step_of_the_challenge_out_of_order,
             runs_a_task,
             gives_the_same_twice,

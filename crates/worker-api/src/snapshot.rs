@@ -204,6 +204,10 @@ pub struct DeviceView {
     pub scores: Vec<Score>,
     /// GFLOP/s of matrix products that the network itself has timed on it.
     pub timed_gigaflops: Option<f64>,
+    /// Memory that the network itself has found to be really there. Not all that is claimed is asked for where filling
+    /// it would take more than a few seconds.
+    #[ts(type = "number | null")]
+    pub timed_memory_bytes: Option<u64>,
 }
 
 /// The network joined or being joined.

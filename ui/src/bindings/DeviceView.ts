@@ -31,4 +31,9 @@ scores: Array<Score>,
 /**
  * GFLOP/s of matrix products that the network itself has timed on it.
  */
-timed_gigaflops: number | null, };
+timed_gigaflops: number | null, 
+/**
+ * Memory that the network itself has found to be really there. Not all that is claimed is asked for where filling
+ * it would take more than a few seconds.
+ */
+timed_memory_bytes: number | null, };

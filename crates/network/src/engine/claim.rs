@@ -15,7 +15,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::rows::{AssignmentRow, JobRow, TaskRow};
 use super::turn::Turn;
-use super::{Engine, EngineError, SessionId};
+use super::{Engine, EngineError};
 use crate::store::{AssignmentState, FromJson, Purpose, Sql, TaskState};
 
 /// Who asks.
@@ -49,7 +49,6 @@ impl Engine {
         &mut self,
         turn: &mut Turn<'_>,
         worker: WorkerId,
-        session: SessionId,
         device: u32,
     ) -> Result<(), EngineError> {
         let known: Option<(Option<String>, FromJson<Vec<String>>)> = turn
@@ -79,7 +78,7 @@ impl Engine {
             }
             self.expire(turn, &open)?;
         }
-        if let Some((reason, retry_ms)) = self.untimed(turn, worker, session)? {
+        if let Some((reason, retry_ms)) = self.untimed(turn, worker)? {
             self.no_work(turn, worker, device, reason, retry_ms);
             return Ok(());
         }

@@ -4,7 +4,7 @@
 use lull_network_api::NetworkMessage;
 use lull_types::{AssignmentId, BlobHash, Fault, JobId, TaskId, WorkerId};
 
-use super::{Answer, CheckId, Claim, SessionId};
+use super::{Answer, CheckId, Round, SessionId};
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,15 +18,8 @@ pub enum Effect {
         /// What.
         message: NetworkMessage,
     },
-    /// Time these devices of a worker, all at the same moment, and tell [`super::Input::Timed`].
-    Time {
-        /// Whose.
-        worker: WorkerId,
-        /// On which session.
-        session: SessionId,
-        /// Which, and what is said of them.
-        claims: Vec<Claim>,
-    },
+    /// Time these devices, all at the same moment, and tell [`super::Input::Timed`].
+    Time(Round),
     /// Compare the outputs of a report and tell [`super::Input::CheckEnded`].
     Check(CheckRequest),
     /// The state, the money or a result of a job changed. For pictures, metrics and whoever follows it.

@@ -9,6 +9,7 @@ use lull_types::{
 };
 use rusqlite::params;
 
+use super::timing::move_account;
 use super::turn::Turn;
 use super::{Engine, EngineError};
 use crate::store::{Json, Sql};
@@ -114,6 +115,8 @@ impl Engine {
             let sentence = "this worker is not enrolled, so there is nowhere to keep its wallet; enrol first";
             self.refuse(turn, worker, None, "not_enrolled", sentence);
         } else {
+            self.sessions.forget_known_timing(worker);
+            move_account(turn.tx, worker)?;
             self.send(turn, worker, NetworkMessage::WalletSet(wallet));
         }
         Ok(())

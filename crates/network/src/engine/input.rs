@@ -4,7 +4,7 @@ use lull_network_api::WorkerMessage;
 use lull_types::{BaseUnits, BlobHash, CustomerId, Fault, JobId, PictureTile, UnixMillis, WorkerId};
 use uuid::Uuid;
 
-use super::timing::Finding;
+use super::timing::FoundOf;
 
 /// One connection of one worker. Chosen by the shell, unique while this process lives; sessions do not survive
 /// a restart of the network.
@@ -67,12 +67,10 @@ pub enum Input {
     },
     /// Devices were timed, as [`super::Effect::Time`] asked.
     Timed {
-        /// Whose.
-        worker: WorkerId,
-        /// The session on which they were.
-        session: SessionId,
-        /// What was found, for each device.
-        findings: Vec<Finding>,
+        /// [`super::Round::account`].
+        account: String,
+        /// What was found, for each worker.
+        found: Vec<FoundOf>,
     },
     /// Time has passed: deadlines, back-offs and the audit window are looked at. Told about every second.
     Tick,

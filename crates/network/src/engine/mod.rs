@@ -57,7 +57,10 @@ pub use effect::{Against, CheckRequest, Effect};
 pub use error::EngineError;
 pub use input::{Answer, BlobOwner, CheckId, CheckOutcome, Input, JobSpec, SessionId, TaskSpec};
 pub use policy::Policy;
-pub use timing::{Claim, Evidence, Finding, TimingOutcome};
+pub use timing::{
+    Asked, CLAIM_GROWTH_MAX, Claim, Evidence, Finding, FoundOf, MemoryEvidence, MemoryFinding, Round,
+    TimingOutcome,
+};
 
 use prices::Prices;
 use sessions::Sessions;
@@ -152,7 +155,7 @@ impl Engine {
             Input::BlobStored { hash, bytes, by } => customers::blob_stored(turn, hash, bytes, by)?,
             Input::TrustedRuntime { kinds } => self.trusted_runtime(turn, kinds)?,
             Input::CheckEnded { check, outcome } => self.check_ended(turn, check, outcome)?,
-            Input::Timed { worker, session, findings } => self.timed(turn, worker, session, findings)?,
+            Input::Timed { account, found } => self.timed(turn, &account, found)?,
             Input::Tick => self.tick(turn)?,
             Input::CreateCustomer { name, api_key_hash } => {
                 self.create_customer(turn, &name, api_key_hash)?;
@@ -187,7 +190,7 @@ impl Engine {
             }
             WorkerMessage::Enrol(enrolment) => self.enrol(turn, worker, &enrolment),
             WorkerMessage::SetWallet(wallet) => self.set_wallet(turn, worker, wallet),
-            WorkerMessage::WantWork { device } => self.want_work(turn, worker, session, device),
+            WorkerMessage::WantWork { device } => self.want_work(turn, worker, device),
             WorkerMessage::Progress { assignment, fraction } => {
                 report::progress(turn, worker, assignment, fraction)
             }

@@ -31,6 +31,8 @@ pub(super) struct Sessions {
     current: BTreeMap<WorkerId, SessionId>,
     idle: BTreeMap<(WorkerId, u32), Idle>,
     timing: BTreeMap<WorkerId, Timing>,
+    /// Accounts of which a round is wanted, and since when.
+    rounds: BTreeMap<String, UnixMillis>,
     /// Receipts that are still to be sent again: the next nonce, by session.
     pub resend: BTreeMap<WorkerId, u64>,
 }
@@ -57,17 +59,33 @@ impl Sessions {
         self.idle.retain(|(who, _), _| *who != worker);
     }
 
-    /// Whether a worker's devices are to be timed now; from then on that is under way.
-    pub fn begin_timing(&mut self, worker: WorkerId, now: UnixMillis) -> bool {
-        let is_due = match self.timing.get(&worker) {
+    /// Whether a worker's devices are to be timed now.
+    pub fn is_timing_due(&self, worker: WorkerId, now: UnixMillis) -> bool {
+        match self.timing.get(&worker) {
             None => true,
             Some(Timing::UnderWay) => false,
             Some(Timing::NotBefore(at) | Timing::Known(at)) => now >= *at,
-        };
-        if is_due {
-            self.timing.insert(worker, Timing::UnderWay);
         }
-        is_due
+    }
+
+    /// Since when a round of an account is wanted that has not ended.
+    pub fn round_wanted_since(&self, account: &str) -> Option<UnixMillis> {
+        self.rounds.get(account).copied()
+    }
+
+    /// A round of an account is wanted; gives since when.
+    pub fn want_round(&mut self, account: &str, now: UnixMillis) -> UnixMillis {
+        *self.rounds.entry(account.to_owned()).or_insert(now)
+    }
+
+    /// A round ended, or nobody is waited for any longer.
+    pub fn round_ended(&mut self, account: &str) {
+        self.rounds.remove(account);
+    }
+
+    /// The session of a worker that is connected.
+    pub fn session(&self, worker: WorkerId) -> Option<SessionId> {
+        self.current.get(&worker).copied()
     }
 
     /// Whether every device of a worker is known to be timed, so that nothing need be read.

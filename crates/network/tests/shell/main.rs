@@ -5,6 +5,7 @@ mod customers;
 mod process;
 mod samples;
 mod strangers;
+mod timing;
 mod wire;
 mod worker;
 mod workers;

@@ -1,9 +1,11 @@
 //! A worker without a GPU: it says whatever the test wants over a real connection.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use iroh::endpoint::{Connection, RecvStream, SendStream, presets};
 use iroh::{Endpoint, EndpointAddr, EndpointId, RelayMode, TransportAddr};
+use lull_checks::memory::{FilledReference, Lane, Memory, MemoryTranscript, chain};
 use lull_checks::product::Reference;
 use lull_network_api::{
     ALPN, Assignment, BlobRequest, BlobResponse, CHALLENGE_REPLY_FRAMES, CHALLENGE_REQUEST_FRAMES,
@@ -51,8 +53,12 @@ impl Dialer {
     }
 
     pub async fn open_with(&self, ticket: &NetworkTicket, device: Device) -> Session {
+        self.open_on(ticket, device, Hardware::default()).await
+    }
+
+    pub async fn open_on(&self, ticket: &NetworkTicket, device: Device, hardware: Hardware) -> Session {
         let connection = self.dial(ticket).await;
-        tokio::spawn(be_timed(connection.clone(), device));
+        tokio::spawn(be_timed(connection.clone(), device, hardware));
         let (mut send, recv) = connection.open_bi().await.unwrap();
         let hello = WorkerMessage::Hello { worker_version: "test".to_owned(), nonce_held: 0 };
         FRAMES.write(&mut send, &hello).await.unwrap();
@@ -63,7 +69,7 @@ impl Dialer {
 }
 
 /// What a worker has behind its claims.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Device {
     /// A processor, which is enough for the small claim that these workers make.
     Computes,
@@ -73,13 +79,32 @@ pub enum Device {
     Replays,
     /// It is in use.
     Busy,
+    /// As [`Self::Computes`], but a product takes this many nanoseconds for an operation.
+    Paced(f64),
+    /// As [`Self::Computes`], but it looks up in its memory with this delay.
+    LooksUpLate(Duration),
+    /// It keeps every other lane of its memory, and makes up what it would find in the others.
+    KeepsHalf,
+    /// As [`Self::Computes`], but it has room for so many lanes alone.
+    HasLanes(u32),
+}
+
+/// What stands in for a device. Workers that share it have one device.
+pub type Hardware = Arc<tokio::sync::Mutex<()>>;
+
+/// Filled memory, and what was found in it.
+struct Held {
+    filled: FilledReference,
+    memory: Memory,
+    found: MemoryTranscript,
 }
 
 /// Answers the network's challenges.
-async fn be_timed(connection: Connection, device: Device) {
+async fn be_timed(connection: Connection, device: Device, hardware: Hardware) {
     let mut first: Option<Reference> = None;
     while let Ok((mut send, mut receive)) = connection.accept_bi().await {
         let mut computed = None;
+        let mut held: Option<Held> = None;
         while let Ok(request) = CHALLENGE_REQUEST_FRAMES.read(&mut receive).await {
             let reply = match request {
                 ChallengeRequest::Prepare { .. } if device == Device::Busy => {
@@ -88,26 +113,81 @@ async fn be_timed(connection: Connection, device: Device) {
                 ChallengeRequest::Prepare { .. } => ChallengeReply::Prepared,
                 ChallengeRequest::Ping => ChallengeReply::Pong,
                 ChallengeRequest::Commit(product) => {
-                    let reference = &*computed.insert(Reference::compute(product));
+                    let least = match device {
+                        Device::Paced(ns) => Duration::from_secs_f64(product.operations() * ns / 1e9),
+                        _ => Duration::ZERO,
+                    };
+                    let compute = move || {
+                        let began = Instant::now();
+                        let computed = Reference::compute(product);
+                        std::thread::sleep(least.saturating_sub(began.elapsed()));
+                        computed
+                    };
+                    let reference = on(&hardware, compute).await;
+                    let reference = &*computed.insert(reference);
                     ChallengeReply::Committed(match device {
                         Device::Nothing => BlobHash::of(b"made up"),
                         Device::Replays => {
                             let other = lull_checks::product::Product { seed: [0; 32], ..product };
                             first.get_or_insert_with(|| Reference::compute(other)).root()
                         }
-                        Device::Computes | Device::Busy => reference.root(),
+                        Device::Computes
+                        | Device::Busy
+                        | Device::Paced(_)
+                        | Device::LooksUpLate(_)
+                        | Device::KeepsHalf
+                        | Device::HasLanes(_) => reference.root(),
                     })
                 }
                 ChallengeRequest::Open(rows) => {
                     let shown = if device == Device::Replays { &first } else { &computed };
                     ChallengeReply::Opened(shown.as_ref().unwrap().open(&rows).unwrap())
                 }
+                ChallengeRequest::Fill(memory) if matches!(device, Device::HasLanes(n) if memory.lanes > n) => {
+                    ChallengeReply::Declined(Fault::new("out_of_device_memory", "that is too much"))
+                }
+                ChallengeRequest::Fill(memory) => {
+                    let filled = on(&hardware, move || FilledReference::compute(memory)).await;
+                    held = Some(Held { filled, memory, found: MemoryTranscript::default() });
+                    ChallengeReply::Filled
+                }
+                ChallengeRequest::Sweep(sweeps) => {
+                    let held = held.as_mut().unwrap();
+                    held.found.sweeps = held.filled.sweep(&sweeps).unwrap();
+                    ChallengeReply::Swept(BlobHash::of(&held.found.sweeps))
+                }
+                ChallengeRequest::LookUp(seed) => {
+                    let held = held.as_mut().unwrap();
+                    if let Device::LooksUpLate(delay) = device {
+                        tokio::time::sleep(delay).await;
+                    }
+                    held.found.look_ups = if device == Device::KeepsHalf {
+                        let kept: Vec<_> = (0..held.memory.lanes)
+                            .step_by(2)
+                            .map(|n| Lane::compute(&held.memory, n))
+                            .collect();
+                        chain(&held.memory, &seed, |lane, place| match lane % 2 {
+                            0 => kept[lane as usize / 2].look_up(place),
+                            _ => [lane, place, 1, 2],
+                        })
+                    } else {
+                        held.filled.look_up(&seed)
+                    };
+                    ChallengeReply::LookedUp(BlobHash::of(&held.found.look_ups))
+                }
+                ChallengeRequest::Show => ChallengeReply::Shown(held.take().unwrap().found),
             };
             if CHALLENGE_REPLY_FRAMES.write(&mut send, &reply).await.is_err() {
                 break;
             }
         }
     }
+}
+
+/// Works on hardware that does one thing at a time.
+async fn on<T: Send + 'static>(hardware: &Hardware, work: impl FnOnce() -> T + Send + 'static) -> T {
+    let _turn = hardware.lock().await;
+    tokio::task::spawn_blocking(work).await.unwrap()
 }
 
 pub async fn within<T>(future: impl Future<Output = T>) -> T {
@@ -148,7 +228,12 @@ impl Session {
     }
 
     pub async fn enrol(&mut self) {
-        self.say(WorkerMessage::Enrol(Box::new(enrolment()))).await;
+        self.enrol_with(0.02, 0.0).await;
+    }
+
+    /// With a claim of speed, in GFLOP/s of matrix products, and one of memory, in gigabytes.
+    pub async fn enrol_with(&mut self, gigaflops: f64, gigabytes: f64) {
+        self.say(WorkerMessage::Enrol(Box::new(enrolment(gigaflops, gigabytes)))).await;
         self.until(|message| match message {
             NetworkMessage::Enrolled => Some(()),
             NetworkMessage::Refused { fault, .. } => panic!("{fault}"),
@@ -232,7 +317,7 @@ pub async fn close_code(connection: &Connection) -> u64 {
     }
 }
 
-fn enrolment() -> Enrolment {
+fn enrolment(gigaflops: f64, gigabytes: f64) -> Enrolment {
     let device = DeviceInfo {
         index: 0,
         name: "Test GPU".to_owned(),
@@ -247,12 +332,15 @@ fn enrolment() -> Enrolment {
     };
     let measurement = |measure, value| Measurement::new(measure, vec![value], "made up for a test", true);
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    let measurements = vec![
+    let mut measurements = vec![
         measurement(Measure::Fp32Peak, 10_000.0),
         measurement(Measure::MemoryRead, 300.0),
-        // So little that a processor can show it.
-        measurement(Measure::GemmFp32, 0.02),
+        // Usually so little that a processor can show it.
+        measurement(Measure::GemmFp32, gigaflops),
     ];
+    if gigabytes > 0.0 {
+        measurements.push(measurement(Measure::MemoryAllocatable, gigabytes));
+    }
     let now = UnixMillis(since.as_millis() as u64);
     let report = BenchmarkReport::new(device.clone(), "test", now, Duration::from_secs(10), measurements);
     Enrolment {

@@ -126,7 +126,7 @@ async fn devices_are_timed_before_they_get_work() {
     session.enrol().await;
     session.say(WorkerMessage::WantWork { device: 0 }).await;
     let timed = |message: &NetworkMessage| match message {
-        NetworkMessage::Timed { device: 0, gigaflops } => Some(*gigaflops),
+        NetworkMessage::Timed { device: 0, gigaflops, .. } => Some(*gigaflops),
         _ => None,
     };
     let gigaflops = session.until(timed).await;

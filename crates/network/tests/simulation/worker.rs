@@ -177,6 +177,7 @@ impl Worker {
             }
             NetworkMessage::NoWork { .. }
             | NetworkMessage::Timed { .. }
+            | NetworkMessage::ClaimLowered { .. }
             | NetworkMessage::Prices(_)
             | NetworkMessage::WalletSet(_)
             | NetworkMessage::Balance(_) => {}

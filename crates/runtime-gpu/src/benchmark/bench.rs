@@ -347,6 +347,11 @@ impl<'a> Bench<'a> {
         Measurement::new(self.progress.measure, samples, method, correct)
     }
 
+    /// An encoder for one submission.
+    pub fn commands(&self) -> wgpu::CommandEncoder {
+        self.gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default())
+    }
+
     /// Fails once the worker has asked to stop.
     pub fn go_on(&self) -> Result<(), BenchmarkError> {
         if self.work.is_cancelled() { Err(BenchmarkError::Cancelled) } else { Ok(()) }

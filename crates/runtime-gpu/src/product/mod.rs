@@ -1,9 +1,13 @@
 //! Products of square matrices on a device: for the benchmark, and for the network's challenge.
 
+mod panels;
+
 use std::time::Duration;
 
-use lull_checks::product::{DIGEST_BYTES, Matrix, Product};
+use lull_checks::product::{Matrix, Product};
 use lull_types::DeviceKind;
+
+pub use panels::Panels;
 
 use crate::benchmark::{Bench, BenchmarkError};
 
@@ -148,7 +152,6 @@ pub struct Matrices {
     a: wgpu::Buffer,
     b: wgpu::Buffer,
     c: wgpu::Buffer,
-    digests: wgpu::Buffer,
 }
 
 impl Matrices {
@@ -164,7 +167,6 @@ impl Matrices {
             a: storage(side * side * 4)?,
             b: storage(side * side * 4)?,
             c: storage(side * side * 4)?,
-            digests: storage(side * DIGEST_BYTES as u64)?,
         };
         matrices.fill(bench, helpers, Matrix::B)?;
         matrices.fill(bench, helpers, Matrix::A { panel: 0 })?;
@@ -187,7 +189,7 @@ impl Matrices {
 
     /// Multiplies, and tells how long it took.
     pub fn multiply(&self, bench: &Bench<'_>, by: &Multiplier) -> Result<Duration, BenchmarkError> {
-        let group = bench.bind(&by.kernel, 0, &[&self.parameters, &self.a, &self.b, &self.c])?;
+        let group = self.multiply_group(bench, by)?;
         let tiles = self.product.side / by.variant.tile();
         bench.time(&by.kernel, &group, (&self.parameters, [self.product.side, 0, 0, 0]), (tiles, tiles))
     }
@@ -197,23 +199,8 @@ impl Matrices {
         2.0 * f64::from(self.product.side).powi(3) / took.as_secs_f64() / 1e9
     }
 
-    /// The digests of all rows of C.
-    pub fn digest(&self, bench: &Bench<'_>, helpers: &Helpers) -> Result<Vec<u8>, BenchmarkError> {
-        let descriptor = wgpu::BindGroupDescriptor {
-            label: None,
-            layout: &helpers.digest.get_bind_group_layout(0),
-            entries: &[
-                wgpu::BindGroupEntry { binding: 0, resource: self.parameters.as_entire_binding() },
-                wgpu::BindGroupEntry { binding: 2, resource: self.c.as_entire_binding() },
-                wgpu::BindGroupEntry { binding: 3, resource: self.digests.as_entire_binding() },
-            ],
-        };
-        let group = bench.gpu.device.create_bind_group(&descriptor);
-        bench.gpu.check()?;
-        let side = self.product.side;
-        bench.time(&helpers.digest, &group, (&self.parameters, [side, 0, 0, 0]), (side, 1))?;
-        let mut read = bench.gpu.read(bench.work, &[&self.digests])?;
-        Ok(read.swap_remove(0))
+    fn multiply_group(&self, bench: &Bench<'_>, by: &Multiplier) -> Result<wgpu::BindGroup, BenchmarkError> {
+        Ok(bench.bind(&by.kernel, 0, &[&self.parameters, &self.a, &self.b, &self.c])?)
     }
 
     /// The whole C.

@@ -57,8 +57,11 @@ pub struct Behaviour {
     pub workgroups_per_ms: u64,
     /// How long each measure of a benchmark takes.
     pub benchmark_ms_per_measure: u64,
-    /// The value of every measure, in the measure's unit.
+    /// The value of every other measure than the memory that can be allocated, in the measure's unit.
     pub benchmark_value: f64,
+    /// Memory that can be allocated, in 10⁹ bytes. It is really filled when the network asks for it, at the pace of a
+    /// processor.
+    pub memory_gigabytes: f64,
 }
 
 impl Default for Behaviour {
@@ -73,6 +76,8 @@ impl Default for Behaviour {
             workgroups_per_ms: 100_000,
             benchmark_ms_per_measure: 50,
             benchmark_value: 1000.0,
+            // 38 lanes, more than one region: they are filled in half a second.
+            memory_gigabytes: 0.16,
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::raw_runtime::{PATIENCE, RawRuntime};
 /// all tests run at once on a software adapter.
 const CANCEL_MAX: Duration = Duration::from_secs(5);
 
-async fn with_device(subject: &Subject) -> anyhow::Result<(RawRuntime, DeviceInfo)> {
+pub(super) async fn with_device(subject: &Subject) -> anyhow::Result<(RawRuntime, DeviceInfo)> {
     let (mut runtime, _) = RawRuntime::ready(&subject.program).await?;
     runtime.send(&Request::Enumerate).await?;
     match runtime.next().await? {
@@ -69,7 +69,7 @@ async fn started(runtime: &mut RawRuntime) -> anyhow::Result<()> {
     }
 }
 
-async fn still_serves(runtime: &mut RawRuntime, device: &DeviceInfo) -> anyhow::Result<()> {
+pub(super) async fn still_serves(runtime: &mut RawRuntime, device: &DeviceInfo) -> anyhow::Result<()> {
     runtime.send(&squares(device)?).await?;
     match run_ended(runtime, PATIENCE).await? {
         RunOutcome::Done { .. } => Ok(()),
@@ -190,7 +190,7 @@ pub async fn cancels_a_benchmark(subject: &Subject) -> anyhow::Result<()> {
     still_serves(&mut runtime, &device).await
 }
 
-async fn challenge_answered(
+pub(super) async fn challenge_answered(
     runtime: &mut RawRuntime,
     step: ChallengeStep,
 ) -> anyhow::Result<Result<ChallengeAnswer, Fault>> {

@@ -6,10 +6,12 @@ use std::time::Duration;
 use lull_types::{Fault, UnixMillis};
 
 use super::Machine;
+use super::device::Found;
 use super::effect::Effect;
 use super::id::{ChallengeId, LeaseId};
 use super::input::ChallengeEnd;
 use super::lease::Purpose;
+use super::notice::NOTICE_REPEAT_AFTER;
 use super::out::Out;
 
 /// How long a device is left alone after a challenge that it answered. A challenge takes some seconds, so that a
@@ -64,12 +66,26 @@ impl Machine {
     }
 
     /// What the network found.
-    pub(super) fn on_timed(&mut self, number: u32, gigaflops: f64) {
+    pub(super) fn on_timed(&mut self, number: u32, gigaflops: f64, memory_bytes: Option<u64>) {
         let network = self.network_id();
         if let Some(device) = self.device(number)
             && gigaflops.is_finite()
         {
-            device.timed_gigaflops = network.map(|network| (network, gigaflops));
+            device.found = network.map(|network| (network, Found { gigaflops, memory_bytes }));
+        }
+    }
+
+    /// The network found less than a device's benchmark says.
+    pub(super) fn on_claim_lowered(&mut self, number: u32, reason: &Fault, now: UnixMillis, out: &mut Out) {
+        let Some(device) = self.device(number) else { return };
+        let sentence = format!("{}: {}", device.info.name, reason.sentence);
+        // Every device of a machine is told of, but none twice within an hour.
+        let recent = self
+            .notices
+            .iter()
+            .any(|notice| notice.sentence == sentence && now < notice.at.after(NOTICE_REPEAT_AFTER));
+        if !recent {
+            self.notify(&reason.code, sentence, true, now, out);
         }
     }
 

@@ -37,6 +37,15 @@ pub(super) enum Ask {
     NoWork { until: UnixMillis, reason: Fault },
 }
 
+/// What a network's challenge found of a device.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Found {
+    /// GFLOP/s of matrix products.
+    pub gigaflops: f64,
+    /// Memory that is really there.
+    pub memory_bytes: Option<u64>,
+}
+
 /// One device.
 #[derive(Clone, Debug)]
 pub(super) struct Device {
@@ -60,7 +69,7 @@ pub(super) struct Device {
     /// Whose challenge it last answered, and when.
     pub timed: Option<(NetworkId, UnixMillis)>,
     /// What a network found of it, and which.
-    pub timed_gigaflops: Option<(NetworkId, f64)>,
+    pub found: Option<(NetworkId, Found)>,
 }
 
 impl Device {
@@ -76,7 +85,7 @@ impl Device {
             ask_after: UnixMillis(0),
             local_failures: 0,
             timed: None,
-            timed_gigaflops: None,
+            found: None,
         }
     }
 

@@ -168,7 +168,12 @@ impl Machine {
             NetworkMessage::NoWork { device, reason, retry_after_ms } => {
                 self.on_no_work(device, reason, retry_after_ms, now);
             }
-            NetworkMessage::Timed { device, gigaflops } => self.on_timed(device, gigaflops),
+            NetworkMessage::Timed { device, gigaflops, memory_bytes } => {
+                self.on_timed(device, gigaflops, memory_bytes);
+            }
+            NetworkMessage::ClaimLowered { device, reason } => {
+                self.on_claim_lowered(device, &reason, now, out);
+            }
             NetworkMessage::Prices(mut prices) => {
                 // There are a handful of kinds; a network that names thousands wants to fill memory.
                 prices.truncate(PRICES_MAX);

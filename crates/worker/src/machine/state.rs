@@ -27,15 +27,16 @@ impl Machine {
             Hardware::Known { report, sandbox, .. } => (Some(report.clone()), sandbox.clone()),
             Hardware::Unknown | Hardware::Looking | Hardware::Failed { .. } => (None, Vec::new()),
         };
-        let devices = self.devices.iter().map(|device| DeviceFacts {
-            info: device.info.clone(),
-            lent: self.is_lent(device.info.index),
-            benchmark: self.benchmark_of(&device.info).cloned(),
-            timed_gigaflops: device
-                .timed_gigaflops
-                .filter(|(by, _)| Some(*by) == self.network_id())
-                .map(|(_, found)| found),
-            fault: device.fault().cloned(),
+        let devices = self.devices.iter().map(|device| {
+            let found = device.found.filter(|(by, _)| Some(*by) == self.network_id()).map(|(_, found)| found);
+            DeviceFacts {
+                info: device.info.clone(),
+                lent: self.is_lent(device.info.index),
+                benchmark: self.benchmark_of(&device.info).cloned(),
+                timed_gigaflops: found.map(|found| found.gigaflops),
+                timed_memory_bytes: found.and_then(|found| found.memory_bytes),
+                fault: device.fault().cloned(),
+            }
         });
         View {
             intent: self.intent,

@@ -45,6 +45,8 @@ pub struct DeviceFacts {
     pub benchmark: Option<BenchmarkReport>,
     /// GFLOP/s of matrix products that the network joined has timed.
     pub timed_gigaflops: Option<f64>,
+    /// Memory that the network joined has found to be really there.
+    pub timed_memory_bytes: Option<u64>,
     /// Why it is not used now: it failed and waits, or it is set aside until the worker is started again.
     pub fault: Option<Fault>,
 }

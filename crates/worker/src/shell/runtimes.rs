@@ -285,6 +285,14 @@ impl Holding {
                         ChallengeReply::Committed(root)
                     }
                     Ok(ChallengeAnswer::Opened(rows)) => ChallengeReply::Opened(rows),
+                    Ok(ChallengeAnswer::Filled) => ChallengeReply::Filled,
+                    Ok(ChallengeAnswer::Swept(hash)) => ChallengeReply::Swept(hash),
+                    Ok(ChallengeAnswer::LookedUp(hash)) => ChallengeReply::LookedUp(hash),
+                    Ok(ChallengeAnswer::Shown(transcript)) => ChallengeReply::Shown(transcript),
+                    // The network may ask for less.
+                    Err(RuntimeError::ChallengeFailed(fault)) if is_too_much(&fault) => {
+                        ChallengeReply::Declined(fault)
+                    }
                     Err(error) => {
                         let fault = error.fault();
                         stream.decline(fault.clone()).await;
@@ -309,6 +317,10 @@ impl Holding {
                         }
                         Some(ChallengeRequest::Commit(product)) => break ChallengeStep::Commit(product),
                         Some(ChallengeRequest::Open(rows)) => break ChallengeStep::Open(rows),
+                        Some(ChallengeRequest::Fill(memory)) => break ChallengeStep::Fill(memory),
+                        Some(ChallengeRequest::Sweep(sweeps)) => break ChallengeStep::Sweep(sweeps),
+                        Some(ChallengeRequest::LookUp(seed)) => break ChallengeStep::LookUp(seed),
+                        Some(ChallengeRequest::Show) => break ChallengeStep::Show,
                         // Another device is another stream.
                         Some(ChallengeRequest::Prepare { .. }) | None => return end,
                     }
@@ -520,6 +532,11 @@ fn failed(error: RuntimeError) -> RunEnd {
         | RuntimeError::ChallengeFailed(_)
         | RuntimeError::Busy => RunEnd::LocalFault(error.fault()),
     }
+}
+
+/// Whether a device cannot hold what it was asked to, and is well.
+fn is_too_much(fault: &Fault) -> bool {
+    matches!(fault.code.as_str(), "out_of_device_memory" | "device_limit_exceeded")
 }
 
 fn cancelled() -> Fault {

@@ -90,6 +90,7 @@ impl Viewer {
                 scores: device.benchmark.as_ref().map(BenchmarkReport::scores).unwrap_or_default(),
                 benchmark: device.benchmark,
                 timed_gigaflops: device.timed_gigaflops,
+                timed_memory_bytes: device.timed_memory_bytes,
             })
             .collect();
         Snapshot {

@@ -1,5 +1,6 @@
 //! Tables of what the engine does, input by input. The simulation in `tests/simulation` does the rest.
 
+mod accounts;
 mod enrolment;
 mod jobs;
 mod money;

@@ -11,7 +11,6 @@ use lull_types::{
 };
 use rusqlite::Connection;
 
-use crate::engine::Claim;
 use crate::engine::*;
 use crate::ledger;
 use crate::store::{self, queries};
@@ -38,7 +37,7 @@ pub struct Rig {
     /// Checks that were asked for and not concluded.
     pub checks: Vec<CheckRequest>,
     /// Timings that were asked for.
-    pub timings: Vec<(WorkerId, SessionId, Vec<Claim>)>,
+    pub timings: Vec<Round>,
     /// All that was sent, by worker, since it was last looked at.
     sent: BTreeMap<WorkerId, Vec<NetworkMessage>>,
     sessions: BTreeMap<WorkerId, SessionId>,
@@ -149,7 +148,7 @@ impl Rig {
                         self.sessions.remove(&worker);
                     }
                 }
-                Effect::Time { worker, session, claims } => self.timings.push((worker, session, claims)),
+                Effect::Time(round) => self.timings.push(round),
                 Effect::JobChanged { .. } | Effect::Progress { .. } => {}
             }
         }
@@ -168,6 +167,12 @@ impl Rig {
         self.sessions.insert(worker, session);
         self.tell(Input::WorkerConnected { worker, session }).unwrap();
         session
+    }
+
+    pub fn disconnect(&mut self, worker: WorkerId) {
+        if let Some(session) = self.sessions.remove(&worker) {
+            self.tell(Input::WorkerDisconnected { worker, session }).unwrap();
+        }
     }
 
     /// A worker with one device of a vendor, connected and enrolled.

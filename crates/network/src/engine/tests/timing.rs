@@ -5,9 +5,9 @@ use lull_network_api::{NetworkMessage, WorkerMessage};
 use lull_types::{BlobHash, Fault, WorkerId};
 
 use super::rig::{Rig, TIMING_VALID_MS, device, enrolment};
-use crate::engine::{Evidence, Finding, Input, TimingOutcome};
+use crate::engine::{Asked, Evidence, Finding, FoundOf, Input, MemoryFinding, Round, TimingOutcome};
 
-fn timed(gigaflops: f64) -> TimingOutcome {
+pub(super) fn timed(gigaflops: f64) -> TimingOutcome {
     let product = Product { seed: [1; 32], side: 256, panels: 1 };
     let evidence = Evidence {
         product,
@@ -17,14 +17,22 @@ fn timed(gigaflops: f64) -> TimingOutcome {
         elapsed_us: 5,
         round_trip_us: 6,
     };
-    TimingOutcome::Timed { gigaflops, evidence }
+    TimingOutcome::Timed { gigaflops, evidence, memory: MemoryFinding::NotClaimed }
 }
 
 /// Ends the timing that is under way, with the same outcome for all devices.
-fn conclude(rig: &mut Rig, outcome: &TimingOutcome) {
-    let (worker, session, claims) = rig.timings.pop().expect("no timing was asked for");
-    let findings = claims.into_iter().map(|claim| Finding { claim, outcome: outcome.clone() }).collect();
-    rig.tell(Input::Timed { worker, session, findings }).unwrap();
+pub(super) fn conclude(rig: &mut Rig, outcome: &TimingOutcome) {
+    conclude_each(rig, |_| outcome.clone());
+}
+
+/// Ends it, with an outcome for each worker.
+pub(super) fn conclude_each(rig: &mut Rig, outcome: impl Fn(WorkerId) -> TimingOutcome) {
+    let Round { account, asked, .. } = rig.timings.pop().expect("no timing was asked for");
+    let found = asked.into_iter().map(|Asked { worker, session, claims }| {
+        let finding = |claim| Finding { claim, outcome: outcome(worker) };
+        FoundOf { worker, session, findings: claims.into_iter().map(finding).collect() }
+    });
+    rig.tell(Input::Timed { account, found: found.collect() }).unwrap();
 }
 
 /// The worker comes back in a new session; returns what it is told.
@@ -34,9 +42,9 @@ fn come_back(rig: &mut Rig, worker: WorkerId) -> Vec<NetworkMessage> {
     rig.say(worker, WorkerMessage::Enrol(Box::new(one)))
 }
 
-fn speeds(told: &[NetworkMessage]) -> Vec<(u32, f64)> {
+pub(super) fn speeds(told: &[NetworkMessage]) -> Vec<(u32, f64)> {
     let timed = told.iter().filter_map(|message| match message {
-        NetworkMessage::Timed { device, gigaflops } => Some((*device, *gigaflops)),
+        NetworkMessage::Timed { device, gigaflops, .. } => Some((*device, *gigaflops)),
         _ => None,
     });
     timed.collect()
@@ -56,14 +64,15 @@ fn work_comes_once_a_device_was_timed() {
     assert_eq!(rig.idle(worker), "being_timed");
     assert_eq!(rig.idle(worker), "being_timed");
     assert_eq!(rig.timings.len(), 1, "it is asked for once");
-    let claimed = rig.timings[0].2[0].gigaflops;
+    let claimed = rig.timings[0].asked[0].claims[0].gigaflops;
     conclude(&mut rig, &timed(claimed / 2.0));
     assert_eq!(speeds(&rig.told(worker)), [(0, claimed / 2.0)], "a claim above it is lowered");
     rig.take(worker);
 
     // It is believed for a while, in other sessions too, and then timed anew.
     assert_eq!(speeds(&come_back(&mut rig, worker)), [(0, claimed / 2.0)]);
-    rig.take(worker);
+    let assignment = rig.take(worker);
+    rig.hand_back(worker, assignment.id, "paused");
     rig.pass(TIMING_VALID_MS);
     come_back(&mut rig, worker);
     assert_eq!(rig.idle(worker), "being_timed");
@@ -74,7 +83,7 @@ fn a_claim_below_what_was_found_stands() {
     let mut rig = rig();
     let worker = rig.worker(1);
     rig.idle(worker);
-    let claimed = rig.timings[0].2[0].gigaflops;
+    let claimed = rig.timings[0].asked[0].claims[0].gigaflops;
     conclude(&mut rig, &timed(claimed * 2.0));
     assert_eq!(speeds(&rig.told(worker)), [(0, claimed)]);
 }
@@ -89,7 +98,7 @@ fn all_devices_are_timed_at_once_and_wait_for_each_other() {
         rig.say(worker, WorkerMessage::WantWork { device });
     }
     assert_eq!(rig.timings.len(), 1);
-    assert_eq!(rig.timings[0].2.len(), 2);
+    assert_eq!(rig.timings[0].asked[0].claims.len(), 2);
     let not_now = TimingOutcome::NotNow(Fault::new("challenge_declined", "it is at work"));
     conclude(&mut rig, &not_now);
     assert_eq!(rig.idle(worker), "being_timed");

@@ -18,6 +18,15 @@ fn answered(bench: &Bench) -> Option<Lease> {
     })
 }
 
+fn timed() -> NetworkMessage {
+    NetworkMessage::Timed { device: 0, gigaflops: 42.0, memory_bytes: Some(1 << 32) }
+}
+
+fn found(bench: &Bench) -> (Option<f64>, Option<u64>) {
+    let view = bench.machine.view(UnixMillis(bench.now), 0);
+    (view.devices[0].timed_gigaflops, view.devices[0].timed_memory_bytes)
+}
+
 fn declined(bench: &Bench) -> bool {
     bench.has(|effect| {
         matches!(effect, Effect::DeclineChallenge { challenge: ChallengeId(1), fault } if fault.code == "challenge_declined")
@@ -30,10 +39,10 @@ fn an_idle_device_is_timed_and_then_works() {
     let lease = answered(bench.give(ASKED)).expect("it is answered");
     assert!(matches!(bench.state(), StateView::Benchmarking(view) if view.device == 0));
     bench.give(Input::ChallengeEnded { lease: lease.id, end: ChallengeEnd::Answered });
-    bench.said(NetworkMessage::Timed { device: 0, gigaflops: 42.0 });
+    bench.said(timed());
     bench.give(Input::Freed { lease: lease.id });
     assert_eq!(bench.state_name(), "ready");
-    assert_eq!(bench.machine.view(UnixMillis(bench.now), 0).devices[0].timed_gigaflops, Some(42.0));
+    assert_eq!(found(&bench), (Some(42.0), Some(1 << 32)));
     // A network that asks again and again would get the device for nothing.
     assert!(declined(bench.give(ASKED)));
     bench.after(CHALLENGE_PAUSE.as_millis() as u64);
@@ -41,14 +50,34 @@ fn an_idle_device_is_timed_and_then_works() {
 }
 
 #[test]
+fn a_claim_that_is_lowered_is_told_once() {
+    let mut bench = Bench::up(1);
+    let lowered = |sentence: &str| NetworkMessage::ClaimLowered {
+        device: 0,
+        reason: lull_types::Fault::new("claim_lowered", sentence),
+    };
+    let told = |bench: &Bench| {
+        let notices = bench.machine.view(UnixMillis(bench.now), 0).notices;
+        notices.into_iter().filter(|notice| notice.code == "claim_lowered").collect::<Vec<_>>()
+    };
+    bench.said(lowered("it claims 5 and does 2"));
+    bench.said(lowered("it claims 5 and does 2"));
+    let notices = told(&bench);
+    assert_eq!(notices.len(), 1);
+    assert!(notices[0].problem && notices[0].sentence.ends_with(": it claims 5 and does 2"), "{notices:?}");
+    bench.said(lowered("it claims 7 and does 2"));
+    assert_eq!(told(&bench).len(), 2, "something else is told at once");
+}
+
+#[test]
 fn another_network_need_not_wait() {
     let mut bench = Bench::up(1);
     let lease = answered(bench.give(ASKED)).unwrap();
     bench.give(Input::ChallengeEnded { lease: lease.id, end: ChallengeEnd::Answered });
-    bench.said(NetworkMessage::Timed { device: 0, gigaflops: 42.0 });
+    bench.said(timed());
     bench.give(Input::Freed { lease: lease.id });
     bench.order(Order::Join(None)).give(Input::PracticeStarted(Ok(other_ticket())));
-    assert_eq!(bench.machine.view(UnixMillis(bench.now), 0).devices[0].timed_gigaflops, None);
+    assert_eq!(found(&bench), (None, None));
     assert!(answered(bench.give(ASKED)).is_some());
 }
 
