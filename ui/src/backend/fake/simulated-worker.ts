@@ -312,6 +312,7 @@ export class SimulatedWorker {
         telemetry: info.index === 0 ? this.telemetry.read() : unknownTelemetry,
         ...this.benchmarks.of(info.index),
         timed_gigaflops: this.network?.enrolled && info.index === 0 ? 17_900 : null,
+        timed_memory_bytes: this.network?.enrolled && info.index === 0 ? 15_200_157_696 : null,
       })),
       network: this.network,
       wallet: this.wallet,
