@@ -251,6 +251,7 @@ fn newcomer() -> Snapshot {
             telemetry: DeviceTelemetry::default(),
             benchmark: None,
             timed_gigaflops: None,
+            timed_memory_bytes: None,
         }],
         network: None,
         wallet: None,
