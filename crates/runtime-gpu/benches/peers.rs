@@ -4,7 +4,7 @@
 //! is left out: clpeak is a Debian package and speaks OpenCL, so it needs a driver of that for the same device
 //! (`OCL_ICD_VENDORS` chooses one); vkpeak is built from its source, and `VKPEAK_DEVICE` is its number of the device.
 //! clpeak tells the mean of its runs and vkpeak the best, so the first is compared with our median and the second
-//! with our best sample.
+//! with our best sample. What has the same name is not always the same: docs/benchmark.md, "Beside others".
 
 #![allow(clippy::print_stdout, reason = "a bench tells its figures to whoever started it")]
 
