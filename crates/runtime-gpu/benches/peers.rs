@@ -70,6 +70,9 @@ fn main() {
                 for m in report.measurements {
                     let lowest = m.measure.is_better_lower();
                     let best = m.samples.iter().copied().reduce(|a, b| if (a < b) == lowest { a } else { b });
+                    if round == 1 {
+                        println!("  {:?}: {:.1}, {}", m.measure, m.value, m.method);
+                    }
                     medians.entry(m.measure).or_default().push(m.value);
                     bests.entry(m.measure).or_default().extend(best);
                     if !m.correct {

@@ -14,8 +14,6 @@ const STEPS: u32 = 8;
 const LANES: u32 = 256;
 /// Bytes of one element.
 const ELEMENT_BYTES: u32 = 16;
-/// Elements in a row of the texture, as in the kernels: what every device can do.
-const TEXELS_WIDTH: u32 = 8192;
 /// Factor of the kernels' pattern.
 pub const PATTERN: u32 = 2_654_435_761;
 /// Rounds in one dispatch: keeps a broken clock from asking for minutes.
@@ -84,8 +82,6 @@ pub fn working_sets(buffer_bytes: u64) -> impl Iterator<Item = u64> {
 struct Bound {
     kernel: wgpu::ComputePipeline,
     group: wgpu::BindGroup,
-    /// The unit that loads.
-    through: &'static str,
 }
 
 struct Buffers {
@@ -145,51 +141,7 @@ impl Buffers {
             Stream::Copy => &[(0, &self.parameters), (1, data), (3, filled)],
         };
         let group = bench.bind_at(&kernel, buffers)?;
-        Ok(Bound { kernel, group, through: "" })
-    }
-
-    /// Binds a copy of the data in a texture: another unit loads from that, which is the faster one where the driver
-    /// checks each lane's address of a buffer by itself.
-    fn bind_texels(&self, bench: &Bench<'_>) -> Result<Bound, BenchmarkError> {
-        let size = wgpu::Extent3d {
-            width: TEXELS_WIDTH,
-            height: (self.elements / TEXELS_WIDTH).max(1),
-            depth_or_array_layers: 1,
-        };
-        let texture = bench.gpu.device.create_texture(&wgpu::TextureDescriptor {
-            label: None,
-            size,
-            mip_level_count: 1,
-            sample_count: 1,
-            dimension: wgpu::TextureDimension::D2,
-            format: wgpu::TextureFormat::Rgba32Uint,
-            usage: wgpu::TextureUsages::TEXTURE_BINDING | wgpu::TextureUsages::COPY_DST,
-            view_formats: &[],
-        });
-        bench.gpu.check()?;
-        let layout = wgpu::TexelCopyBufferLayout {
-            offset: 0,
-            bytes_per_row: Some(TEXELS_WIDTH * ELEMENT_BYTES),
-            rows_per_image: None,
-        };
-        let source = wgpu::TexelCopyBufferInfo { buffer: &self.data, layout };
-        let mut commands = bench.commands();
-        commands.copy_buffer_to_texture(source, texture.as_image_copy(), size);
-        bench.gpu.run(bench.work, commands)?;
-        let kernel = bench.kernel(include_str!("kernels/memory.wgsl"), "add_up_texels")?;
-        let view = texture.create_view(&wgpu::TextureViewDescriptor::default());
-        let entry = |binding, resource| wgpu::BindGroupEntry { binding, resource };
-        let group = bench.gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: None,
-            layout: &kernel.get_bind_group_layout(0),
-            entries: &[
-                entry(0, self.parameters.as_entire_binding()),
-                entry(2, self.sums.as_entire_binding()),
-                entry(4, wgpu::BindingResource::TextureView(&view)),
-            ],
-        });
-        bench.gpu.check()?;
-        Ok(Bound { kernel, group, through: " through a texture" })
+        Ok(Bound { kernel, group })
     }
 
     /// Goes over `rounds` from `first`, within the elements that `mask` leaves.
@@ -227,10 +179,11 @@ impl Buffers {
         Ok(())
     }
 
-    /// Whether what a kernel adds up is the pattern, by its sum.
-    fn holds_pattern(&self, bench: &mut Bench<'_>, read: &Bound) -> Result<bool, BenchmarkError> {
+    /// Whether a buffer holds the pattern, by its sum.
+    fn holds_pattern(&self, bench: &mut Bench<'_>, buffer: &wgpu::Buffer) -> Result<bool, BenchmarkError> {
+        let read = self.bind(bench, Stream::Read, buffer)?;
         let mut sum = 0u32;
-        self.go_over(bench, read, |bench| {
+        self.go_over(bench, &read, |bench| {
             let read_back = bench.gpu.read(bench.work, &[&self.sums])?;
             let (words, _) = read_back[0].as_chunks::<4>();
             sum = words.iter().fold(sum, |sum, word| sum.wrapping_add(u32::from_le_bytes(*word)));
@@ -239,30 +192,22 @@ impl Buffers {
         Ok(sum == expected_sum(u64::from(self.elements) * u64::from(ELEMENT_BYTES / 4)))
     }
 
-    /// The fastest way: one of the kernels with the better step, or the driver's own command.
-    fn fastest(
-        &self,
-        bench: &mut Bench<'_>,
-        stream: Stream,
-        kernels: Vec<Bound>,
-    ) -> Result<Way, BenchmarkError> {
-        let command = (stream != Stream::Read).then_some(Way::Command);
-        let mut fastest = (0.0, self.step.get(), Way::Command);
-        for way in kernels.into_iter().map(Way::Kernel).chain(command) {
-            let mut best = (0.0, self.step.get());
-            for step in [self.lanes(), LANES] {
-                self.step.set(step);
-                let rate = self.try_way(bench, stream, &way)?;
-                if rate > best.0 {
-                    best = (rate, step);
-                }
-            }
-            if best.0 > fastest.0 {
-                fastest = (best.0, best.1, way);
+    /// The fastest way: a kernel with the better step, or the driver's own command.
+    fn fastest(&self, bench: &mut Bench<'_>, stream: Stream, kernel: Way) -> Result<Way, BenchmarkError> {
+        let mut fastest = (0.0, self.step.get());
+        for step in [self.lanes(), LANES] {
+            self.step.set(step);
+            let rate = self.try_way(bench, stream, &kernel)?;
+            if rate > fastest.0 {
+                fastest = (rate, step);
             }
         }
         self.step.set(fastest.1);
-        Ok(fastest.2)
+        let has_command = stream != Stream::Read;
+        if has_command && self.try_way(bench, stream, &Way::Command)? > fastest.0 {
+            return Ok(Way::Command);
+        }
+        Ok(kernel)
     }
 
     /// The best of some runs.
@@ -326,17 +271,10 @@ pub fn measure(bench: &mut Bench<'_>, stream: Stream) -> Result<Measurement, Ben
         buffers.go_over(bench, &bound, |_| Ok(()))?;
     }
     let filled = buffers.target.as_ref().unwrap_or(&buffers.data);
-    let read = buffers.bind(bench, Stream::Read, filled)?;
-    let mut is_correct = buffers.holds_pattern(bench, &read)?;
-    let mut kernels = vec![bound];
-    if stream == Stream::Read {
-        let texels = buffers.bind_texels(bench)?;
-        is_correct &= buffers.holds_pattern(bench, &texels)?;
-        kernels.push(texels);
-    }
+    let is_correct = buffers.holds_pattern(bench, filled)?;
 
     let kept = if stream == Stream::Read { bench.reserve(CURVE_SHARE) } else { Duration::ZERO };
-    let way = buffers.fastest(bench, stream, kernels)?;
+    let way = buffers.fastest(bench, stream, Way::Kernel(bound))?;
     let rounds = match &way {
         Way::Kernel(bound) => {
             bench.calibrate(ROUNDS_MAX, |bench, rounds| buffers.go_on(bench, bound, rounds))?
@@ -347,10 +285,9 @@ pub fn measure(bench: &mut Bench<'_>, stream: Stream) -> Result<Measurement, Ben
     bench.release(kept);
     let whole = u64::from(buffers.elements) * u64::from(ELEMENT_BYTES);
     let method = match &way {
-        Way::Kernel(bound) => format!(
-            "{}{} by {} invocations, {}, {} MiB a dispatch, around a buffer of {} MiB; {}",
+        Way::Kernel(_) => format!(
+            "{} by {} invocations, {}, {} MiB a dispatch, around a buffer of {} MiB; {}",
             stream.words(),
-            bound.through,
             buffers.lanes(),
             if buffers.step.get() == LANES {
                 "each workgroup in a stretch of its own"

@@ -6,7 +6,6 @@
 @group(0) @binding(1) var<storage, read> data: array<vec4<u32>>;
 @group(0) @binding(2) var<storage, read_write> sums: array<u32>;
 @group(0) @binding(3) var<storage, read_write> filled: array<vec4<u32>>;
-@group(0) @binding(4) var texels: texture_2d<u32>;
 
 const LANES: u32 = 256u;
 
@@ -34,35 +33,6 @@ fn add_up(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation
         b += data[(at + 5u * step) & mask];
         c += data[(at + 6u * step) & mask];
         d += data[(at + 7u * step) & mask];
-        at += 8u * step;
-    }
-    let sum = (a + b) + (c + d);
-    sums[workgroup.x * LANES + lane] = (sum.x + sum.y) + (sum.z + sum.w);
-}
-
-fn texel(at: u32) -> vec4<u32> {
-    return textureLoad(texels, vec2(at % 8192u, at / 8192u), 0);
-}
-
-// The same from a texture.
-@compute @workgroup_size(LANES)
-fn add_up_texels(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    var at = begin(workgroup.x, lane);
-    let step = parameters.z;
-    let mask = parameters.w;
-    var a = vec4(0u);
-    var b = vec4(0u);
-    var c = vec4(0u);
-    var d = vec4(0u);
-    for (var i = 0u; i < parameters.y; i++) {
-        a += texel(at & mask);
-        b += texel((at + step) & mask);
-        c += texel((at + 2u * step) & mask);
-        d += texel((at + 3u * step) & mask);
-        a += texel((at + 4u * step) & mask);
-        b += texel((at + 5u * step) & mask);
-        c += texel((at + 6u * step) & mask);
-        d += texel((at + 7u * step) & mask);
         at += 8u * step;
     }
     let sum = (a + b) + (c + d);
