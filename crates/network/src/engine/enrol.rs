@@ -38,8 +38,8 @@ const SHARED_MEMORY_GIGABYTES_MAX: f64 = 1_200.0;
 const HALF_OVER_SINGLE_MAX: f64 = 4.0;
 /// Matrix units reach sixteen times the plain peak in 16 bits, and twice that in 8.
 const MATRIX_UNITS_OVER_SINGLE_MAX: f64 = 32.0;
-/// PCI Express 6.0 with 16 lanes carries 128; half as much again for the next.
-const BUS_GIGABYTES_MAX: f64 = 200.0;
+/// Links between a processor and its GPU on one board carry 450 (PCI Express 6.0 with 16 lanes 128); twice that.
+const BUS_GIGABYTES_MAX: f64 = 900.0;
 /// The largest device of 2026 has 288; twice that for the next.
 const ALLOCATABLE_GIGABYTES_MAX: f64 = 600.0;
 /// Measures of one device, taken or not: twice those that there are.
