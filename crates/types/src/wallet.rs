@@ -7,6 +7,8 @@ use ed25519_dalek::VerifyingKey;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+use crate::{KeyError, NetworkId, Signature, UnixMillis, WorkerId};
+
 /// A Solana wallet address: a point of the ed25519 curve in base 58. Being one says nothing of who holds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, TS)]
 #[ts(type = "string")]
@@ -41,6 +43,57 @@ impl WalletAddress {
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
+
+    /// Whether the wallet's holder signed these bytes. Strict: small-order keys and malleable encodings are refused.
+    ///
+    /// # Errors
+    /// [`KeyError`] says which of the two does not hold.
+    pub fn has_signed(&self, message: &[u8], signature: &Signature) -> Result<(), KeyError> {
+        let key = VerifyingKey::from_bytes(&self.0).map_err(|_| KeyError::BadKey)?;
+        let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
+        key.verify_strict(message, &signature).map_err(|_| KeyError::BadSignature)
+    }
+}
+
+/// What a wallet's holder signs to say that a worker's earnings go there. `lull_checks::wallet` writes it out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WalletStatement {
+    /// Who pays.
+    pub network: NetworkId,
+    /// Whose earnings.
+    pub worker: WorkerId,
+    /// Where they go.
+    pub wallet: WalletAddress,
+    /// The page on the contributor's own machine that asks for the signature, as `127.0.0.1:PORT`; wallets show it.
+    pub domain: String,
+    /// Drawn by the network for one use: 32 hexadecimal digits.
+    pub nonce: String,
+    /// When the network drew it.
+    pub issued_at: UnixMillis,
+    /// Until when it may be shown.
+    pub expires_at: UnixMillis,
+}
+
+/// Where a network pays a worker.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct WalletStanding {
+    /// Where it pays now.
+    pub wallet: Option<WalletAddress>,
+    /// Whether its holder has signed for it.
+    pub proven: bool,
+    /// What comes in its place once the waiting period is over.
+    pub next: Option<NextWallet>,
+}
+
+/// A change of wallet that waits, so that whoever took a machine over cannot take its earnings unnoticed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct NextWallet {
+    /// The new one; none to be paid nowhere.
+    pub wallet: Option<WalletAddress>,
+    /// Whether its holder has signed for it.
+    pub proven: bool,
+    /// From when on it counts.
+    pub from: UnixMillis,
 }
 
 impl FromStr for WalletAddress {
@@ -75,6 +128,18 @@ impl<'de> Deserialize<'de> for WalletAddress {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_holder_signs() {
+        let holder = ed25519_dalek::SigningKey::from_bytes(&[3; 32]);
+        let wallet = WalletAddress(holder.verifying_key().to_bytes());
+        let signature = Signature(ed25519_dalek::Signer::sign(&holder, b"text").to_bytes());
+        assert_eq!(wallet.has_signed(b"text", &signature), Ok(()));
+        assert_eq!(wallet.has_signed(b"test", &signature), Err(KeyError::BadSignature));
+        let other = ed25519_dalek::SigningKey::from_bytes(&[4; 32]);
+        let other = WalletAddress(other.verifying_key().to_bytes());
+        assert_eq!(other.has_signed(b"text", &signature), Err(KeyError::BadSignature));
+    }
 
     #[test]
     fn addresses_are_told_apart() {
