@@ -2,7 +2,7 @@
 
 use lull_types::{
     AssignmentId, BaseUnits, BenchmarkReport, BlobHash, Fault, HardwareReport, JobId, NetworkId, PictureTile,
-    Signature, SignedReceipt, TaskId, UnixMillis, WalletAddress, WorkClass,
+    Signature, SignedReceipt, TaskId, UnixMillis, WalletAddress, WalletStanding, WalletStatement, WorkClass,
 };
 use serde::{Deserialize, Serialize};
 
@@ -22,8 +22,23 @@ pub enum WorkerMessage {
     },
     /// Asks to be enrolled, or renews what the network knows. Answered with `Enrolled` or `Refused`.
     Enrol(Box<Enrolment>),
-    /// Sets, changes or clears where earnings are paid. Answered with `WalletSet` or `Refused`.
+    /// Sets, changes or clears where earnings are paid. Answered with `WalletSet` or `Refused`. A change waits.
     SetWallet(Option<WalletAddress>),
+    /// Asks for what a wallet's holder is to sign. Answered with `WalletStatement` or `Refused`.
+    StateWallet {
+        /// The wallet to be proven.
+        wallet: WalletAddress,
+        /// The page on the contributor's machine that shows it to the wallet, as `127.0.0.1:PORT`.
+        domain: String,
+    },
+    /// The holder's signature of the statement that was asked for last. Proves the wallet and sets it; answered with
+    /// `WalletSet` or `Refused`.
+    ProveWallet {
+        /// The statement's.
+        nonce: String,
+        /// Over the bytes of `lull_checks::wallet::text`.
+        signature: Signature,
+    },
     /// Asks for one assignment for one device. Answered with `Assign` or `NoWork`. Asking again while an
     /// assignment of this device is open gets the same one again.
     WantWork {
@@ -88,8 +103,10 @@ pub enum NetworkMessage {
     },
     /// Enrolment succeeded.
     Enrolled,
-    /// The wallet is set.
-    WalletSet(Option<WalletAddress>),
+    /// Where earnings are paid, and what waits to come in its place. Also sent when that changes.
+    WalletSet(WalletStanding),
+    /// What a wallet's holder is to sign.
+    WalletStatement(Box<WalletStatement>),
     /// Work for one device.
     Assign(Box<Assignment>),
     /// No work for this device now.

@@ -28,6 +28,7 @@ impl Engine {
         self.end_lonely_checks(turn)?;
         self.end_old_jobs(turn)?;
         self.release_holds(turn)?;
+        self.change_wallets(turn)?;
         if self.sessions.anyone_waits() {
             self.call_for_ripe_tasks(turn)?;
         }

@@ -4,12 +4,9 @@
 use std::time::Duration;
 
 use lull_network_api::{Enrolment, NetworkMessage};
-use lull_types::{
-    BenchmarkReport, DeviceInfo, DeviceKind, Measure, Measurement, Unit, UnixMillis, WalletAddress, WorkerId,
-};
+use lull_types::{BenchmarkReport, DeviceInfo, DeviceKind, Measure, Measurement, Unit, UnixMillis, WorkerId};
 use rusqlite::params;
 
-use super::timing::move_account;
 use super::turn::Turn;
 use super::{Engine, EngineError};
 use crate::store::{Json, Sql};
@@ -92,34 +89,6 @@ impl Engine {
         self.send(turn, worker, NetworkMessage::Enrolled);
         self.tell_prices(turn, worker)?;
         self.tell_timings(turn, worker)
-    }
-
-    pub(super) fn set_wallet(
-        &mut self,
-        turn: &mut Turn<'_>,
-        worker: WorkerId,
-        wallet: Option<WalletAddress>,
-    ) -> Result<(), EngineError> {
-        // The same address again keeps what was proven of it.
-        let known = turn
-            .tx
-            .prepare_cached(
-                "UPDATE workers SET
-                     wallet_proven = CASE WHEN wallet IS ?2 THEN wallet_proven ELSE 0 END,
-                     wallet_set_at = CASE WHEN wallet IS ?2 THEN wallet_set_at ELSE ?3 END,
-                     wallet = ?2
-                 WHERE id = ?1",
-            )?
-            .execute(params![Sql(worker), wallet.map(Sql), Sql(turn.now)])?;
-        if known == 0 {
-            let sentence = "this worker is not enrolled, so there is nowhere to keep its wallet; enrol first";
-            self.refuse(turn, worker, None, "not_enrolled", sentence);
-        } else {
-            self.sessions.forget_known_timing(worker);
-            move_account(turn.tx, worker)?;
-            self.send(turn, worker, NetworkMessage::WalletSet(wallet));
-        }
-        Ok(())
     }
 }
 

@@ -46,6 +46,7 @@ mod settle;
 mod timing;
 mod turn;
 mod verify;
+mod wallets;
 
 use lull_network_api::{NetworkInfo, WorkerMessage};
 use lull_types::{SecretKey, UnixMillis, WorkerId};
@@ -190,6 +191,10 @@ impl Engine {
             }
             WorkerMessage::Enrol(enrolment) => self.enrol(turn, worker, &enrolment),
             WorkerMessage::SetWallet(wallet) => self.set_wallet(turn, worker, wallet),
+            WorkerMessage::StateWallet { wallet, domain } => self.state_wallet(turn, worker, wallet, domain),
+            WorkerMessage::ProveWallet { nonce, signature } => {
+                self.prove_wallet(turn, worker, &nonce, signature)
+            }
             WorkerMessage::WantWork { device } => self.want_work(turn, worker, device),
             WorkerMessage::Progress { assignment, fraction } => {
                 report::progress(turn, worker, assignment, fraction)

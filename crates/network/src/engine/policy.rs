@@ -55,6 +55,8 @@ pub struct Policy {
     pub job_age_ms_max: u64,
     /// How long the network believes what it has timed of a device; `None` times none and believes all.
     pub timing_valid_ms: Option<u64>,
+    /// How long a change of wallet waits.
+    pub wallet_change_ms: u64,
     /// How long accepted earnings are held before they are payable.
     pub audit_window_ms: u64,
     /// When a worker that found no work asks again, unless it is told earlier.
@@ -95,6 +97,8 @@ impl Default for Policy {
             job_age_ms_max: 30 * DAY_MS,
             // A device that is sold, or loses its fan, is noticed within a month.
             timing_valid_ms: Some(30 * DAY_MS),
+            // Over a week-end away from the machine, a phone shows the notice.
+            wallet_change_ms: 2 * DAY_MS,
             audit_window_ms: DAY_MS,
             // A lost push costs at most this.
             no_work_retry_ms: 30_000,

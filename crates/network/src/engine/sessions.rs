@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use lull_network_api::NetworkMessage;
-use lull_types::{AssignmentId, Fault, UnixMillis, WorkerId};
+use lull_types::{AssignmentId, Fault, UnixMillis, WalletStatement, WorkerId};
 
 use super::turn::Turn;
 use super::{Effect, Engine, SessionId};
@@ -33,6 +33,8 @@ pub(super) struct Sessions {
     timing: BTreeMap<WorkerId, Timing>,
     /// Accounts of which a round is wanted, and since when.
     rounds: BTreeMap<String, UnixMillis>,
+    /// What a wallet's holder was last asked to sign.
+    pub statements: BTreeMap<WorkerId, WalletStatement>,
     /// Receipts that are still to be sent again: the next nonce, by session.
     pub resend: BTreeMap<WorkerId, u64>,
 }
@@ -55,6 +57,7 @@ impl Sessions {
 
     fn forget(&mut self, worker: WorkerId) {
         self.resend.remove(&worker);
+        self.statements.remove(&worker);
         self.timing.remove(&worker);
         self.idle.retain(|(who, _), _| *who != worker);
     }

@@ -59,6 +59,13 @@ impl Engine {
         JobId::from_parts(now, &random).0
     }
 
+    /// 32 hexadecimal digits that nobody can foresee.
+    pub(super) fn draw_nonce(&mut self) -> String {
+        let mut random = [0; 16];
+        self.dice.fill_bytes(&mut random);
+        random.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     pub(super) fn new_job_id(&mut self, now: UnixMillis) -> JobId {
         JobId(self.uuid(now))
     }

@@ -8,8 +8,12 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 /// Each entry brings the schema from its position to the next; entries are never changed once published.
-const MIGRATIONS: &[&str] =
-    &[include_str!("schema.sql"), include_str!("timings.sql"), include_str!("timed_accounts.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema.sql"),
+    include_str!("timings.sql"),
+    include_str!("timed_accounts.sql"),
+    include_str!("wallets.sql"),
+];
 
 /// Statements are compiled once: the engine has about a hundred.
 const STATEMENTS_KEPT: usize = 256;

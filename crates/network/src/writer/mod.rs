@@ -241,6 +241,8 @@ fn about(message: &WorkerMessage) -> Option<AssignmentId> {
         WorkerMessage::Hello { .. }
         | WorkerMessage::Enrol(_)
         | WorkerMessage::SetWallet(_)
+        | WorkerMessage::StateWallet { .. }
+        | WorkerMessage::ProveWallet { .. }
         | WorkerMessage::WantWork { .. }
         | WorkerMessage::Countersign { .. } => None,
     }

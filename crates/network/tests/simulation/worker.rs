@@ -180,6 +180,7 @@ impl Worker {
             | NetworkMessage::ClaimLowered { .. }
             | NetworkMessage::Prices(_)
             | NetworkMessage::WalletSet(_)
+            | NetworkMessage::WalletStatement(_)
             | NetworkMessage::Balance(_) => {}
         }
         None

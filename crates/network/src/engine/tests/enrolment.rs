@@ -1,5 +1,5 @@
 use lull_network_api::{Enrolment, NetworkMessage, WorkerMessage};
-use lull_types::{DeviceKind, Measure, UnixMillis, WalletAddress};
+use lull_types::{DeviceKind, Measure, UnixMillis};
 
 use super::rig::*;
 
@@ -62,22 +62,4 @@ fn enrolling_again_renews_the_devices_and_keeps_the_rest() {
     let customer = rig.customer(1);
     rig.job(customer, "job", 1);
     assert_eq!(rig.idle(worker), "no_matching_kind");
-}
-
-#[test]
-fn a_wallet_is_kept_unproven() {
-    let mut rig = Rig::new(strict());
-    let wallet: WalletAddress = "7xKXtg2CW87d97TXJSDpbD5jBkheTqA83TZRuJosgAsU".parse().unwrap();
-    let stranger = key(2).worker_id();
-    rig.connect(stranger);
-    assert_eq!(refused(&rig.say(stranger, WorkerMessage::SetWallet(Some(wallet)))), "not_enrolled");
-    let worker = rig.worker(1);
-    for wallet in [Some(wallet), Some(wallet), None] {
-        assert_eq!(rig.say(worker, WorkerMessage::SetWallet(wallet)), [NetworkMessage::WalletSet(wallet)]);
-        let (stored, proven): (Option<String>, bool) = rig
-            .connection
-            .query_row("SELECT wallet, wallet_proven FROM workers", [], |row| Ok((row.get(0)?, row.get(1)?)))
-            .unwrap();
-        assert_eq!((stored, proven), (wallet.map(|w| w.to_string()), false));
-    }
 }

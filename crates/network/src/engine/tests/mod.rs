@@ -10,3 +10,4 @@ pub(crate) mod rig;
 mod scheduling;
 mod timing;
 mod verification;
+mod wallets;
