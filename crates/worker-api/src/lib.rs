@@ -14,7 +14,7 @@ pub use message::{
 };
 pub use snapshot::{
     AssignmentStage, AssignmentView, BenchmarkView, Cause, DeviceView, EarningsView, Effort, Estimate,
-    Intent, NetworkView, Notice, Settings, Snapshot, StateView, Steps,
+    Intent, NetworkView, Notice, Settings, Snapshot, StateView, Steps, WalletProof,
 };
 
 /// Version of these messages. The app and the worker are installed together; a client that finds another

@@ -50,6 +50,9 @@ pub enum Command {
         /// A Solana wallet address.
         address: Option<String>,
     },
+    /// Serves a page on this machine on which the contributor proves, with their own wallet, that they hold the
+    /// address; and sets it. → [`Reply::WalletPage`]
+    ProveWallet,
     /// Changes settings. → [`Reply::Done`]
     Configure(SettingsChange),
     /// Earnings over time. → [`Reply::Earnings`]
@@ -250,6 +253,11 @@ pub enum Reply {
     Receipts(Vec<ReceiptRow>),
     /// To [`Command::VerifyReceipts`].
     ReceiptsChecked(ReceiptsCheck),
+    /// To [`Command::ProveWallet`]: to be opened in the browser that has the wallet.
+    WalletPage {
+        /// Its address on this machine. Whoever knows it can begin a proof, so it is for the contributor alone.
+        url: String,
+    },
     /// To an export: where the file is.
     Exported {
         /// Its path.

@@ -2,7 +2,7 @@
 
 use lull_types::{
     AssignmentId, BaseUnits, BenchmarkReport, DeviceInfo, DeviceTelemetry, Fault, HardwareReport, JobId,
-    Measure, PictureTile, SandboxPart, Score, UnixMillis, WalletAddress, WorkerId,
+    Measure, PictureTile, SandboxPart, Score, UnixMillis, WalletAddress, WalletStanding, WorkerId,
 };
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -42,8 +42,12 @@ pub struct Snapshot {
     pub devices: Vec<DeviceView>,
     /// The network joined or being joined.
     pub network: Option<NetworkView>,
-    /// Where earnings are paid. Its holder is not proven yet.
+    /// Where the contributor wants to be paid.
     pub wallet: Option<WalletAddress>,
+    /// Where the network pays, once it has said so in this session.
+    pub wallet_standing: Option<WalletStanding>,
+    /// The proof of a wallet that is under way.
+    pub wallet_proof: Option<WalletProof>,
     /// What was earned.
     pub earnings: EarningsView,
     /// What could be earned, once a benchmark is there.
@@ -52,6 +56,21 @@ pub struct Snapshot {
     pub settings: Settings,
     /// Things that a person should be told once, newest last. A client remembers the highest `id` it showed.
     pub notices: Vec<Notice>,
+}
+
+/// What a wallet's holder is asked to sign.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct WalletProof {
+    /// The wallet.
+    pub wallet: WalletAddress,
+    /// The page that asks its holder.
+    pub domain: String,
+    /// Which text.
+    pub nonce: Option<String>,
+    /// The text, once the network has drawn it.
+    pub text: Option<String>,
+    /// Why it was refused.
+    pub fault: Option<Fault>,
 }
 
 /// What the worker is doing.

@@ -5,6 +5,7 @@ mod receipts;
 mod remote;
 mod run;
 mod text;
+mod wallet;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -53,9 +54,27 @@ enum Command {
         /// The network's ticket; without it the practice network on this machine.
         ticket: Option<String>,
     },
+    /// Where earnings are paid.
+    #[command(subcommand)]
+    Wallet(WalletCommand),
     /// Look after receipts.
     #[command(subcommand)]
     Receipts(ReceiptsCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum WalletCommand {
+    /// Show the wallet, whether it is proven, and what waits to come in its place.
+    Show,
+    /// Be paid to this address. A change counts after a waiting period.
+    Set {
+        /// A Solana wallet address.
+        address: String,
+    },
+    /// Open a page on this machine on which your own wallet signs that it is yours, and be paid there.
+    Prove,
+    /// Be paid nowhere; earnings wait.
+    Clear,
 }
 
 #[derive(Debug, Subcommand)]
@@ -80,6 +99,10 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Shutdown => remote::shutdown().await,
         Command::Benchmark(args) => benchmark::run(args).await,
         Command::Enrol { ticket } => remote::enrol(ticket).await,
+        Command::Wallet(WalletCommand::Show) => wallet::show().await,
+        Command::Wallet(WalletCommand::Set { address }) => wallet::set(Some(address)).await,
+        Command::Wallet(WalletCommand::Prove) => wallet::prove().await,
+        Command::Wallet(WalletCommand::Clear) => wallet::set(None).await,
         Command::Receipts(ReceiptsCommand::Verify { file, json }) => receipts::verify(file, json).await,
     };
     done.unwrap_or_else(|fault| {

@@ -17,3 +17,4 @@ pub mod session;
 pub mod shell;
 pub mod signed_benchmark;
 pub mod telemetry;
+pub mod wallet_page;

@@ -18,6 +18,7 @@ use crate::paths::Paths;
 use crate::picture::Picture;
 use crate::shell::{Handle, network_of};
 use crate::signed_benchmark::SignedBenchmark;
+use crate::wallet_page::WalletPage;
 
 /// Rows in one answer.
 const ROWS_MAX: u32 = 200;
@@ -34,12 +35,13 @@ pub struct LocalApi {
     worker: Handle,
     paths: Paths,
     key: SecretKey,
+    wallet_page: WalletPage,
 }
 
 impl LocalApi {
     /// Commands for `worker`, whose device key is `key` and whose folder is `paths`.
     pub fn new(worker: Handle, paths: Paths, key: SecretKey) -> Self {
-        Self { worker, paths, key }
+        Self { worker, paths, key, wallet_page: WalletPage::default() }
     }
 
     async fn answer(&self, command: Command) -> Result<Reply, Fault> {
@@ -93,6 +95,10 @@ impl LocalApi {
             Command::SetWallet { address: Some(text) } => Order::SetWallet(Some(
                 text.parse().map_err(|error: lull_types::WalletAddressError| error.fault())?,
             )),
+            Command::ProveWallet => {
+                let url = self.wallet_page.open(&self.worker).await.map_err(|error| error.fault())?;
+                return Ok(Reply::WalletPage { url });
+            }
             Command::Configure(change) => Order::Configure(change),
             Command::Shutdown => Order::Shutdown,
         };

@@ -36,6 +36,8 @@ fn snapshot(taken_at: u64) -> Snapshot {
         devices: Vec::new(),
         network: None,
         wallet: None,
+        wallet_standing: None,
+        wallet_proof: None,
         earnings: EarningsView::default(),
         estimate: None,
         settings: Settings::default(),

@@ -3,6 +3,15 @@
 use lull_types::{BenchmarkReport, Measure, Unit, UnixMillis};
 use lull_worker_api::{AssignmentStage, Cause, Snapshot, StateView};
 
+/// Date and time here.
+pub(super) fn local(at: UnixMillis) -> String {
+    let millis = i64::try_from(at.0).unwrap_or(i64::MAX);
+    chrono::DateTime::from_timestamp_millis(millis).map_or_else(
+        || "an unknown time".to_owned(),
+        |at| at.with_timezone(&chrono::Local).format("%Y-%m-%d %H:%M").to_string(),
+    )
+}
+
 /// What the worker is doing, in one line.
 pub(super) fn state(snapshot: &Snapshot) -> String {
     let now = snapshot.taken_at;

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use lull_network_api::{NetworkMessage, NetworkTicket};
-use lull_types::{BenchmarkReport, BlobHash, Fault, HardwareReport, Measure, SandboxPart, WalletAddress};
+use lull_types::{
+    BenchmarkReport, BlobHash, Fault, HardwareReport, Measure, SandboxPart, Signature, WalletAddress,
+};
 use lull_worker_api::{PauseFor, SettingsChange};
 
 use super::id::{ChallengeId, LeaseId, SessionId, TransferId};
@@ -156,6 +158,20 @@ pub enum Order {
     Join(Option<NetworkTicket>),
     /// Sets or clears where earnings are paid.
     SetWallet(Option<WalletAddress>),
+    /// Asks the network what the holder of a wallet is to sign; it is in the view when it is there.
+    StateWallet {
+        /// The wallet.
+        wallet: WalletAddress,
+        /// The page that shows it to the wallet.
+        domain: String,
+    },
+    /// Sends the network what the holder signed.
+    ProveWallet {
+        /// The statement's.
+        nonce: String,
+        /// Over its text.
+        signature: Signature,
+    },
     /// Changes settings.
     Configure(SettingsChange),
     /// Ends the worker: work is handed back, then [`super::Effect::Exit`] follows.

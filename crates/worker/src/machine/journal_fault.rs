@@ -97,6 +97,8 @@ impl Machine {
                 | Order::CancelBenchmark
                 | Order::Join(_)
                 | Order::SetWallet(_)
+                | Order::StateWallet { .. }
+                | Order::ProveWallet { .. }
                 | Order::Configure(_),
             )
             | Input::DevicesFound(_)

@@ -253,6 +253,7 @@ impl Machine {
         self.link.attempts += 1;
         let retry_at = now.after(SESSION.wait(self.link.attempts, &mut self.chance));
         self.link.fault = Some(fault);
+        self.forget_wallet_proof();
         self.link.session = Session::Down { retry_at };
         self.link.told = None;
     }
@@ -298,7 +299,7 @@ impl Machine {
             joined.enrolled = true;
             out.record(Record::Network(joined.clone()));
         }
-        self.send(session, WorkerMessage::SetWallet(self.wallet), out);
+        self.send(session, WorkerMessage::SetWallet(self.wallets.wanted), out);
         self.repeat_countersignatures(session, out);
         self.repeat_reports(session, out);
     }
@@ -316,7 +317,11 @@ impl Machine {
                 self.link.refused = Some(fault);
             }
             // The session goes on: what was refused changed nothing.
-            Session::Up { .. } => self.notify_problem(&fault, now, out),
+            Session::Up { .. } => {
+                if !self.is_about_wallet(&fault) {
+                    self.notify_problem(&fault, now, out);
+                }
+            }
             Session::Down { .. } | Session::Opening { .. } => {}
         }
     }

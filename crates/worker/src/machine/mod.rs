@@ -35,12 +35,13 @@ mod task;
 #[cfg(test)]
 pub(crate) mod tests;
 mod view;
+mod wallets;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use lull_guards::{Guard, PauseUntil, Policy};
 use lull_network_api::{Balance, RecentPrice};
-use lull_types::{AssignmentId, BenchmarkReport, NetworkId, SecretKey, UnixMillis, WalletAddress};
+use lull_types::{AssignmentId, BenchmarkReport, NetworkId, SecretKey, UnixMillis};
 use lull_worker_api::{Intent, Notice, Settings, StateView};
 
 pub use drain::DRAIN_TIME;
@@ -65,6 +66,7 @@ use lease::Leases;
 use link::Link;
 use out::Out;
 use task::Task;
+use wallets::Wallets;
 
 /// Who this worker is.
 #[derive(Clone, Debug)]
@@ -89,7 +91,7 @@ pub struct Machine {
     intent: Intent,
     settings: Settings,
     network: Option<record::JoinedNetwork>,
-    wallet: Option<WalletAddress>,
+    wallets: Wallets,
 
     // What is the case.
     hardware: Hardware,
@@ -143,7 +145,7 @@ impl Machine {
             intent: Intent::Off,
             settings: Settings::default(),
             network: None,
-            wallet: None,
+            wallets: Wallets::default(),
             hardware: Hardware::Unknown,
             hardware_failures: 0,
             devices: Vec::new(),
@@ -186,7 +188,7 @@ impl Machine {
         self.intent = restored.intent.unwrap_or(Intent::Off);
         self.settings = restored.settings;
         self.network = restored.network;
-        self.wallet = restored.wallet;
+        self.wallets.wanted = restored.wallet;
         self.benchmarks = restored.benchmarks;
         self.tasks = restored.open.into_iter().map(Task::new).collect();
         self.over = restored.over.into();

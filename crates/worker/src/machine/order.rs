@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use lull_guards::PauseUntil;
-use lull_network_api::{NetworkTicket, WorkerMessage};
-use lull_types::{Coded, Fault, UnixMillis, WalletAddress};
+use lull_network_api::NetworkTicket;
+use lull_types::{Coded, Fault, UnixMillis};
 use lull_worker_api::{Intent, PauseFor, SettingsChange};
 
 use super::Machine;
@@ -36,6 +36,10 @@ enum Refusal {
     PauseLength,
     #[error("The price of power is more than any household pays; give it for one kilowatt-hour.")]
     TariffTooHigh,
+    #[error(
+        "There is no connection to the network now, and a wallet is proven to it; try again in a moment."
+    )]
+    NotConnected,
 }
 
 /// A hundred dollars for a kilowatt-hour: a typing error, not a price.
@@ -51,6 +55,7 @@ impl Coded for Refusal {
             Self::Draining => "draining",
             Self::PauseLength => "pause_length",
             Self::TariffTooHigh => "tariff_too_high",
+            Self::NotConnected => "not_connected",
         }
     }
 }
@@ -95,6 +100,9 @@ impl Machine {
                     .find(|index| !self.devices.is_empty() && !knows(*index))
                     .map(Refusal::NoSuchDevice)
             }
+            Order::StateWallet { .. } | Order::ProveWallet { .. } if self.link.up().is_none() => {
+                Some(Refusal::NotConnected)
+            }
             Order::Benchmark { .. }
             | Order::Pause(_)
             | Order::Start
@@ -103,6 +111,8 @@ impl Machine {
             | Order::CancelBenchmark
             | Order::Join(_)
             | Order::SetWallet(_)
+            | Order::StateWallet { .. }
+            | Order::ProveWallet { .. }
             | Order::Shutdown => None,
         }
     }
@@ -134,6 +144,8 @@ impl Machine {
             Order::CancelBenchmark => self.cancel_benchmark(now, out),
             Order::Join(ticket) => self.join(ticket, now, out),
             Order::SetWallet(wallet) => self.set_wallet(wallet, out),
+            Order::StateWallet { wallet, domain } => self.state_wallet(wallet, domain, out),
+            Order::ProveWallet { nonce, signature } => self.prove_wallet(nonce, signature, out),
             Order::Configure(change) => self.configure(change, out),
         }
     }
@@ -194,14 +206,6 @@ impl Machine {
             device.ask = Ask::Idle;
             device.hand_backs = 0;
             device.ask_after = now;
-        }
-    }
-
-    fn set_wallet(&mut self, wallet: Option<WalletAddress>, out: &mut Out) {
-        self.wallet = wallet;
-        out.record(Record::Wallet(wallet));
-        if let Some(session) = self.link.up() {
-            self.send(session, WorkerMessage::SetWallet(wallet), out);
         }
     }
 

@@ -163,7 +163,8 @@ impl Machine {
         match message {
             NetworkMessage::Welcome { network, enrolled: _ } => self.on_welcome(&network, now, out),
             NetworkMessage::Enrolled => self.on_enrolled(session, out),
-            NetworkMessage::WalletSet(_) => {}
+            NetworkMessage::WalletSet(standing) => self.on_wallet_set(id, standing, now, out),
+            NetworkMessage::WalletStatement(statement) => self.on_wallet_statement(id, &statement),
             NetworkMessage::Assign(assignment) => self.on_assign(id, *assignment, now, out),
             NetworkMessage::NoWork { device, reason, retry_after_ms } => {
                 self.on_no_work(device, reason, retry_after_ms, now);

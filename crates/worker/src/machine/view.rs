@@ -1,8 +1,10 @@
 //! What the machine knows of itself, for people. The shell completes it to a snapshot.
 
 use lull_network_api::RecentPrice;
-use lull_types::{BenchmarkReport, DeviceInfo, Fault, HardwareReport, SandboxPart, WalletAddress};
-use lull_worker_api::{EarningsView, Intent, NetworkView, Notice, Settings, StateView, Steps};
+use lull_types::{
+    BenchmarkReport, DeviceInfo, Fault, HardwareReport, SandboxPart, WalletAddress, WalletStanding,
+};
+use lull_worker_api::{EarningsView, Intent, NetworkView, Notice, Settings, StateView, Steps, WalletProof};
 
 /// The machine's part of a [`lull_worker_api::Snapshot`]. The shell adds the protocol and worker versions, the
 /// worker's id, the time, each device's telemetry, the energy used and the estimate.
@@ -22,8 +24,12 @@ pub struct View {
     pub devices: Vec<DeviceFacts>,
     /// The network joined or being joined.
     pub network: Option<NetworkView>,
-    /// Where earnings are paid.
+    /// Where the contributor wants to be paid.
     pub wallet: Option<WalletAddress>,
+    /// Where the network joined pays.
+    pub wallet_standing: Option<WalletStanding>,
+    /// The proof of a wallet under way.
+    pub wallet_proof: Option<WalletProof>,
     /// What was earned in the network joined; energy is left open.
     pub earnings: EarningsView,
     /// What work in the network joined has lately paid; empty while that is not known.

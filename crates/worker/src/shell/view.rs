@@ -106,6 +106,8 @@ impl Viewer {
             devices,
             network: view.network,
             wallet: view.wallet,
+            wallet_standing: view.wallet_standing,
+            wallet_proof: view.wallet_proof,
             earnings,
             estimate,
             settings: view.settings,

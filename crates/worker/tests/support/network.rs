@@ -13,7 +13,7 @@ use lull_network_api::{
 use lull_types::wgsl::{Tolerance, WgslTask};
 use lull_types::{
     AssignmentId, BaseUnits, BlobHash, Fault, JobId, PictureTile, ReceiptLeaf, SecretKey, SignedReceipt,
-    TaskId, UnixMillis, WorkerId,
+    TaskId, UnixMillis, WalletStanding, WorkerId,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -146,7 +146,11 @@ impl Network {
                 answers
             }
             WorkerMessage::Enrol(_) => vec![NetworkMessage::Enrolled],
-            WorkerMessage::SetWallet(wallet) => vec![NetworkMessage::WalletSet(wallet)],
+            WorkerMessage::SetWallet(wallet) => {
+                vec![NetworkMessage::WalletSet(WalletStanding { wallet, ..WalletStanding::default() })]
+            }
+            // Nobody proves a wallet here.
+            WorkerMessage::StateWallet { .. } | WorkerMessage::ProveWallet { .. } => Vec::new(),
             WorkerMessage::WantWork { device } => {
                 if state.open.is_none() && state.tasks_left > 0 {
                     let index = state.task_count - state.tasks_left;

@@ -1,6 +1,6 @@
 //! Two reports side by side.
 
-use lull_types::{BenchmarkReport, Measurement, UnixMillis};
+use lull_types::{BenchmarkReport, Measurement};
 
 use crate::cli::text;
 
@@ -11,7 +11,7 @@ const NOISE_MIN: f64 = 0.03;
 /// What has changed since an earlier report.
 pub fn lines(before: &BenchmarkReport, now: &BenchmarkReport) -> Vec<String> {
     let mut lines =
-        vec![String::new(), format!("Compared with the report of {}:", local(before.measured_at))];
+        vec![String::new(), format!("Compared with the report of {}:", text::local(before.measured_at))];
     if before.device.name != now.device.name {
         lines.push(format!(
             "  NOT THE SAME DEVICE: {} before, {} now",
@@ -36,14 +36,6 @@ pub fn lines(before: &BenchmarkReport, now: &BenchmarkReport) -> Vec<String> {
         lines.push(format!("  {:<21} not measured now", text::measure_name(old.measure)));
     }
     lines
-}
-
-/// Date and time here.
-fn local(at: UnixMillis) -> String {
-    let millis = i64::try_from(at.0).unwrap_or(i64::MAX);
-    chrono::DateTime::from_timestamp_millis(millis).map_or("an unknown time".to_owned(), |at| {
-        at.with_timezone(&chrono::Local).format("%Y-%m-%d %H:%M").to_string()
-    })
 }
 
 fn change(old: &Measurement, new: &Measurement) -> String {

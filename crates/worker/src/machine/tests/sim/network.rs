@@ -6,6 +6,7 @@ use lull_checks::receipts::{Lane, outputs_hash, verify_countersigned};
 use lull_network_api::{Assignment, Balance, NetworkMessage, Verdict, WorkerMessage};
 use lull_types::{
     AssignmentId, BaseUnits, BlobHash, CountersignedReceipt, ReceiptLeaf, SignedReceipt, TaskId, UnixMillis,
+    WalletStanding,
 };
 use uuid::Uuid;
 
@@ -131,7 +132,11 @@ impl Network {
                 assert!(!enrolment.benchmarks.is_empty());
                 vec![Say(NetworkMessage::Enrolled)]
             }
-            WorkerMessage::SetWallet(wallet) => vec![Say(NetworkMessage::WalletSet(wallet))],
+            WorkerMessage::SetWallet(wallet) => {
+                vec![Say(NetworkMessage::WalletSet(WalletStanding { wallet, ..WalletStanding::default() }))]
+            }
+            // Nobody proves a wallet here.
+            WorkerMessage::StateWallet { .. } | WorkerMessage::ProveWallet { .. } => Vec::new(),
             WorkerMessage::WantWork { device } => self.give(device, now, chance),
             WorkerMessage::Progress { .. } => Vec::new(),
             WorkerMessage::Report { assignment, outputs, .. } => self.report(assignment, &outputs, now),

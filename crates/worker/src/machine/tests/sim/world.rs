@@ -386,6 +386,8 @@ impl World {
             }
             WorkerMessage::Enrol(_)
             | WorkerMessage::SetWallet(_)
+            | WorkerMessage::StateWallet { .. }
+            | WorkerMessage::ProveWallet { .. }
             | WorkerMessage::WantWork { .. }
             | WorkerMessage::Progress { .. } => {}
         }

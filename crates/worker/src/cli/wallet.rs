@@ -1,0 +1,57 @@
+//! Where earnings are paid.
+
+use std::process::ExitCode;
+
+use lull_types::{Fault, WalletAddress};
+use lull_worker_api::{Command, Reply};
+
+use super::remote::{command, connect, snapshot, unexpected};
+use super::{say, text};
+
+pub(super) async fn show() -> Result<ExitCode, Fault> {
+    let snapshot = snapshot(&connect().await?).await?;
+    let Some(standing) = snapshot.wallet_standing else {
+        say(format!("You want to be paid to {}.", name(snapshot.wallet)));
+        say("The network has not said yet where it pays; it does so once the worker has joined one.");
+        return Ok(ExitCode::SUCCESS);
+    };
+    say(format!("You are paid to {}{}.", name(standing.wallet), proof(standing.wallet, standing.proven)));
+    if let Some(next) = standing.next {
+        say(format!(
+            "From {} on, to {}{}.",
+            text::local(next.from),
+            name(next.wallet),
+            proof(next.wallet, next.proven)
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) async fn set(address: Option<String>) -> Result<ExitCode, Fault> {
+    command(&connect().await?, Command::SetWallet { address }).await?;
+    say("Written down; “lull-worker wallet show” tells from when on it counts.");
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) async fn prove() -> Result<ExitCode, Fault> {
+    match command(&connect().await?, Command::ProveWallet).await? {
+        Reply::WalletPage { url } => {
+            say("Open this page in the browser on this machine that has your wallet:");
+            say(url);
+            Ok(ExitCode::SUCCESS)
+        }
+        _ => Err(unexpected()),
+    }
+}
+
+fn name(wallet: Option<WalletAddress>) -> String {
+    wallet.map_or_else(|| "no wallet".to_owned(), |wallet| wallet.to_string())
+}
+
+fn proof(wallet: Option<WalletAddress>, proven: bool) -> &'static str {
+    match (wallet, proven) {
+        (None, _) => "",
+        (Some(_), true) => ", which its holder has signed for",
+        (Some(_), false) => ", which nobody has proven yet to be yours",
+    }
+}

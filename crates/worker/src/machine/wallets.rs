@@ -1,0 +1,139 @@
+//! Where the contributor is paid: what they want, what the network says of it, and a proof that is under way.
+
+use chrono::DateTime;
+use lull_checks::wallet;
+use lull_network_api::WorkerMessage;
+use lull_types::{
+    Coded, Fault, NetworkId, Signature, UnixMillis, WalletAddress, WalletStanding, WalletStatement,
+};
+use lull_worker_api::WalletProof;
+
+use super::Machine;
+use super::out::Out;
+use super::record::Record;
+
+/// What the machine knows of wallets.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Wallets {
+    /// Where the contributor wants to be paid.
+    pub wanted: Option<WalletAddress>,
+    /// What a network said of it last.
+    standing: Option<(NetworkId, WalletStanding)>,
+    /// The proof under way, of the session that it was begun in.
+    proof: Option<WalletProof>,
+}
+
+impl Wallets {
+    /// The proof under way.
+    pub fn proof(&self) -> Option<&WalletProof> {
+        self.proof.as_ref()
+    }
+
+    /// What this network said.
+    pub fn standing(&self, network: Option<NetworkId>) -> Option<&WalletStanding> {
+        self.standing.as_ref().filter(|(by, _)| Some(*by) == network).map(|(_, standing)| standing)
+    }
+}
+
+impl Machine {
+    pub(super) fn set_wallet(&mut self, wallet: Option<WalletAddress>, out: &mut Out) {
+        self.want_wallet(wallet, out);
+        if let Some(session) = self.link.up() {
+            self.send(session, WorkerMessage::SetWallet(wallet), out);
+        }
+    }
+
+    fn want_wallet(&mut self, wallet: Option<WalletAddress>, out: &mut Out) {
+        if self.wallets.wanted != wallet {
+            self.wallets.wanted = wallet;
+            out.record(Record::Wallet(wallet));
+        }
+    }
+
+    /// Asks the network what the holder of a wallet is to sign.
+    pub(super) fn state_wallet(&mut self, wallet: WalletAddress, domain: String, out: &mut Out) {
+        if let Some(session) = self.link.up() {
+            self.wallets.proof =
+                Some(WalletProof { wallet, domain: domain.clone(), nonce: None, text: None, fault: None });
+            self.send(session, WorkerMessage::StateWallet { wallet, domain }, out);
+        }
+    }
+
+    /// Sends the network what the holder signed.
+    pub(super) fn prove_wallet(&mut self, nonce: String, signature: Signature, out: &mut Out) {
+        if let (Some(session), Some(proof)) = (self.link.up(), &mut self.wallets.proof) {
+            proof.fault = None;
+            self.send(session, WorkerMessage::ProveWallet { nonce, signature }, out);
+        }
+    }
+
+    pub(super) fn on_wallet_statement(&mut self, network: NetworkId, statement: &WalletStatement) {
+        let worker = self.worker_id();
+        let Some(proof) = &mut self.wallets.proof else { return };
+        // A network that has something else signed than what was asked for does not get it.
+        let is_asked = statement.network == network
+            && statement.worker == worker
+            && statement.wallet == proof.wallet
+            && statement.domain == proof.domain;
+        let text = if is_asked { wallet::text(statement) } else { Err(wallet::WalletProofError::Malformed) };
+        match text {
+            Ok(text) => {
+                proof.nonce = Some(statement.nonce.clone());
+                proof.text = Some(text);
+                proof.fault = None;
+            }
+            Err(error) => proof.fault = Some(error.fault()),
+        }
+    }
+
+    pub(super) fn on_wallet_set(
+        &mut self,
+        network: NetworkId,
+        standing: WalletStanding,
+        now: UnixMillis,
+        out: &mut Out,
+    ) {
+        let proven = |wallet: WalletAddress| {
+            (standing.proven && standing.wallet == Some(wallet))
+                || standing.next.as_ref().is_some_and(|next| next.proven && next.wallet == Some(wallet))
+        };
+        if let Some(proof) = self.wallets.proof.take_if(|proof| proven(proof.wallet)) {
+            self.want_wallet(Some(proof.wallet), out);
+        }
+        if let Some(next) = &standing.next {
+            let to = next.wallet.map_or_else(|| "no wallet".to_owned(), |wallet| wallet.to_string());
+            let sentence = format!(
+                "From {} on your earnings go to {to}. If that was not you, set your own wallet again before then.",
+                day(next.from)
+            );
+            let is_told = self.notices.iter().any(|notice| notice.sentence == sentence);
+            if !is_told {
+                self.notify("wallet_changes", sentence, false, now, out);
+            }
+        }
+        self.wallets.standing = Some((network, standing));
+    }
+
+    /// Whether a refusal is about the proof under way, which then says so.
+    pub(super) fn is_about_wallet(&mut self, fault: &Fault) -> bool {
+        match &mut self.wallets.proof {
+            Some(proof) if fault.code.starts_with("wallet_") => {
+                proof.fault = Some(fault.clone());
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// A session has ended, and with it what was asked in it.
+    pub(super) fn forget_wallet_proof(&mut self) {
+        self.wallets.proof = None;
+    }
+}
+
+/// A day and time for people everywhere.
+fn day(at: UnixMillis) -> String {
+    let millis = i64::try_from(at.0).unwrap_or(i64::MAX);
+    DateTime::from_timestamp_millis(millis)
+        .map_or_else(|| "a day far away".to_owned(), |at| at.format("%Y-%m-%d %H:%M UTC").to_string())
+}

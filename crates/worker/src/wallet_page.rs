@@ -1,0 +1,294 @@
+//! A page on this machine on which the contributor signs with their own wallet that earnings go there.
+//!
+//! Wallets live in browsers, not in the app's window. The page finds them by the
+//! [Wallet Standard](https://github.com/wallet-standard/wallet-standard), has one of their accounts sign what the network
+//! drew, and hands the signature to this worker. It is served to this machine alone, under an address that nobody can
+//! guess, to requests that name that very address, and for some minutes.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderMap, REFERRER_POLICY,
+};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use lull_types::{Coded, Fault, Signature, WalletAddress};
+use lull_worker_api::{Snapshot, WalletProof};
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::machine::Order;
+use crate::shell::Handle;
+
+/// How long the page is served: to install a wallet, or to find its password.
+const SERVED_FOR: Duration = Duration::from_secs(15 * 60);
+/// How long the network may take with an answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+/// The page loads nothing but its own two files, and nobody may show it inside of another.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; \
+                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// Why there is no page.
+#[derive(Debug, thiserror::Error)]
+pub enum WalletPageError {
+    /// No port could be taken.
+    #[error("No page could be opened on this machine; another program may forbid it. ({0})")]
+    NotServed(#[source] std::io::Error),
+    /// The system gives no random numbers.
+    #[error("The system gives no random numbers, so no page was opened.")]
+    NoRandomness,
+}
+
+impl Coded for WalletPageError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NotServed(_) => "wallet_page_not_served",
+            Self::NoRandomness => "no_randomness",
+        }
+    }
+}
+
+/// The page, while it is served.
+#[derive(Clone, Debug, Default)]
+pub struct WalletPage {
+    served: Arc<Mutex<Option<Served>>>,
+}
+
+#[derive(Debug)]
+struct Served {
+    url: String,
+    until: Instant,
+    // Ends the one before when another takes its place.
+    _ends: tokio_util::sync::DropGuard,
+}
+
+#[derive(Clone)]
+struct Page {
+    worker: Handle,
+    /// In the page's address.
+    secret: Arc<str>,
+    /// `127.0.0.1:PORT`, which the text that is signed names.
+    domain: Arc<str>,
+}
+
+impl WalletPage {
+    /// Serves the page, or goes on with one that is; gives its address.
+    ///
+    /// # Errors
+    /// [`WalletPageError`].
+    pub async fn open(&self, worker: &Handle) -> Result<String, WalletPageError> {
+        let mut served = self.served.lock().await;
+        if let Some(page) = served.as_ref()
+            && Instant::now() + SERVED_FOR / 2 < page.until
+        {
+            return Ok(page.url.clone());
+        }
+        let listener =
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(WalletPageError::NotServed)?;
+        let address = listener.local_addr().map_err(WalletPageError::NotServed)?;
+        let mut secret = [0; 16];
+        getrandom::fill(&mut secret).map_err(|_| WalletPageError::NoRandomness)?;
+        let secret: Arc<str> = data_encoding::HEXLOWER.encode(&secret).into();
+        let url = format!("http://{address}/{secret}/");
+        let page = Page { worker: worker.clone(), secret, domain: address.to_string().into() };
+        let (ends, until) = (CancellationToken::new(), Instant::now() + SERVED_FOR);
+        let ended = ends.clone();
+        let worker = worker.clone();
+        tokio::spawn(async move {
+            let ended = async move {
+                tokio::select! {
+                    () = ended.cancelled() => {}
+                    () = tokio::time::sleep_until(until) => {}
+                    () = worker.ended() => {}
+                }
+            };
+            if let Err(error) = axum::serve(listener, router(page)).with_graceful_shutdown(ended).await {
+                tracing::warn!(%error, "the wallet's page is no longer served");
+            }
+        });
+        *served = Some(Served { url: url.clone(), until, _ends: ends.drop_guard() });
+        Ok(url)
+    }
+}
+
+fn router(page: Page) -> Router {
+    Router::new()
+        .route("/{secret}/", get(async |state, path, headers| file(state, path, headers, PAGE).await))
+        .route(
+            "/{secret}/page.css",
+            get(async |state, path, headers| file(state, path, headers, STYLE).await),
+        )
+        .route(
+            "/{secret}/page.js",
+            get(async |state, path, headers| file(state, path, headers, SCRIPT).await),
+        )
+        .route("/{secret}/state", post(state))
+        .route("/{secret}/prove", post(prove))
+        .with_state(page)
+}
+
+/// A file of the page with its type.
+type File = (&'static str, &'static str);
+const PAGE: File = ("text/html; charset=utf-8", include_str!("wallet_page/page.html"));
+const STYLE: File = ("text/css; charset=utf-8", include_str!("wallet_page/page.css"));
+const SCRIPT: File = ("text/javascript; charset=utf-8", include_str!("wallet_page/page.js"));
+
+impl Page {
+    /// Whether a request was made by the page, or for it. Another site that has its name point at this machine sends
+    /// its own name along.
+    fn is_for(&self, secret: &str, headers: &HeaderMap) -> bool {
+        let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+        secret == &*self.secret && host == Some(&*self.domain)
+    }
+}
+
+async fn file(
+    State(page): State<Page>,
+    Path(secret): Path<String>,
+    headers: HeaderMap,
+    (kind, text): File,
+) -> Response {
+    if !page.is_for(&secret, &headers) {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    let headers = [
+        (CONTENT_TYPE, kind),
+        (CACHE_CONTROL, "no-store"),
+        (REFERRER_POLICY, "no-referrer"),
+        (CONTENT_SECURITY_POLICY, POLICY),
+    ];
+    (headers, text).into_response()
+}
+
+/// What the page asks first: the text for an account of the wallet.
+#[derive(Deserialize)]
+struct Account {
+    address: String,
+}
+
+/// What the wallet is to sign.
+#[derive(Serialize)]
+struct Text {
+    nonce: String,
+    text: String,
+}
+
+/// What the wallet signed.
+#[derive(Deserialize)]
+struct Signed {
+    nonce: String,
+    signature: Signature,
+}
+
+/// What became of it.
+#[derive(Serialize)]
+struct Proven {
+    /// When it counts, in milliseconds since 1970; none for now.
+    from: Option<u64>,
+}
+
+async fn state(
+    State(page): State<Page>,
+    Path(secret): Path<String>,
+    headers: HeaderMap,
+    Json(account): Json<Account>,
+) -> Response {
+    if !page.is_for(&secret, &headers) {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    answer(page.state(&account.address).await)
+}
+
+async fn prove(
+    State(page): State<Page>,
+    Path(secret): Path<String>,
+    headers: HeaderMap,
+    Json(signed): Json<Signed>,
+) -> Response {
+    if !page.is_for(&secret, &headers) {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    answer(page.prove(signed).await)
+}
+
+fn answer<T: Serialize>(result: Result<T, Fault>) -> Response {
+    match result {
+        Ok(value) => Json(value).into_response(),
+        Err(fault) => (StatusCode::CONFLICT, Json(fault)).into_response(),
+    }
+}
+
+impl Page {
+    async fn state(&self, address: &str) -> Result<Text, Fault> {
+        let wallet: WalletAddress =
+            address.parse().map_err(|error: lull_types::WalletAddressError| error.fault())?;
+        let domain = self.domain.to_string();
+        self.worker.order(Order::StateWallet { wallet, domain: domain.clone() }).await?;
+        self.until(|snapshot| match &snapshot.wallet_proof {
+            Some(WalletProof { wallet: of, domain: by, .. }) if *of != wallet || *by != domain => Some(Err(
+                Fault::new("wallet_page_replaced", "Another page asks for a wallet now; go on there."),
+            )),
+            Some(WalletProof { fault: Some(fault), .. }) => Some(Err(fault.clone())),
+            Some(WalletProof { nonce: Some(nonce), text: Some(text), .. }) => {
+                Some(Ok(Text { nonce: nonce.clone(), text: text.clone() }))
+            }
+            Some(_) => None,
+            None => Some(Err(cut_off())),
+        })
+        .await
+    }
+
+    async fn prove(&self, signed: Signed) -> Result<Proven, Fault> {
+        let before = self.worker.snapshot().await?;
+        let proof = before.wallet_proof.filter(|proof| proof.nonce.as_ref() == Some(&signed.nonce));
+        let wallet = proof.ok_or_else(cut_off)?.wallet;
+        self.worker.order(Order::ProveWallet { nonce: signed.nonce, signature: signed.signature }).await?;
+        self.until(|snapshot| {
+            if let Some(standing) = &snapshot.wallet_standing {
+                if standing.proven && standing.wallet == Some(wallet) {
+                    return Some(Ok(Proven { from: None }));
+                }
+                if let Some(next) =
+                    standing.next.as_ref().filter(|next| next.proven && next.wallet == Some(wallet))
+                {
+                    return Some(Ok(Proven { from: Some(next.from.0) }));
+                }
+            }
+            match &snapshot.wallet_proof {
+                Some(WalletProof { fault: Some(fault), .. }) => Some(Err(fault.clone())),
+                Some(_) => None,
+                None => Some(Err(cut_off())),
+            }
+        })
+        .await
+    }
+
+    /// Looks at the snapshots until one decides.
+    async fn until<T>(&self, decide: impl Fn(&Snapshot) -> Option<Result<T, Fault>>) -> Result<T, Fault> {
+        let mut snapshots = self.worker.snapshots();
+        let decided = async {
+            loop {
+                // The watched ones come after a moment; this is of now.
+                if let Some(decision) = decide(&self.worker.snapshot().await?) {
+                    return decision;
+                }
+                snapshots.changed().await.map_err(|_| cut_off())?;
+            }
+        };
+        timeout(ANSWER_TIMEOUT, decided).await.unwrap_or_else(|_| {
+            Err(Fault::new("wallet_network_silent", "The network did not answer; try again in a moment."))
+        })
+    }
+}
+
+fn cut_off() -> Fault {
+    Fault::new("wallet_proof_cut_off", "The connection to the network was cut meanwhile; begin again.")
+}
