@@ -7,6 +7,7 @@ fn main() {
         "autostart_get",
         "autostart_set",
         "reveal_file",
+        "open_wallet_page",
         "quit",
     ]);
     let attributes = tauri_build::Attributes::new().app_manifest(commands);

@@ -193,6 +193,10 @@ impl Handler for Scripted {
                 return Reply::Exported { path: "/dev/null".to_owned() };
             }
             Command::Shutdown => self.end.notify_one(),
+            Command::ProveWallet => {
+                let url = "http://127.0.0.1:41234/00112233445566778899aabbccddeeff/".to_owned();
+                return Reply::WalletPage { url };
+            }
             Command::SetWallet { address } => match address.map(|address| address.parse()).transpose() {
                 Ok(wallet) => self.change(|snapshot| snapshot.wallet = wallet),
                 Err::<_, WalletAddressError>(error) => return Reply::Refused(error.fault()),
@@ -255,6 +259,8 @@ fn newcomer() -> Snapshot {
         }],
         network: None,
         wallet: None,
+        wallet_standing: None,
+        wallet_proof: None,
         earnings: EarningsView::default(),
         estimate: None,
         settings: Settings::default(),

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::commands::autostart::MINIMIZED;
-use crate::commands::{autostart, file, quit as quit_command, worker};
+use crate::commands::{autostart, file, page, quit as quit_command, worker};
 use crate::language::Language;
 use crate::notify::Notifier;
 use crate::quit::Quitting;
@@ -98,6 +98,7 @@ fn build(data_dir: PathBuf) -> tauri::Result<tauri::App> {
             autostart::autostart_get,
             autostart::autostart_set,
             file::reveal_file,
+            page::open_wallet_page,
             quit_command::quit,
         ])
         .setup(move |app| {

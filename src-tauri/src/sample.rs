@@ -18,6 +18,8 @@ pub fn snapshot() -> Snapshot {
         devices: Vec::new(),
         network: None,
         wallet: None,
+        wallet_standing: None,
+        wallet_proof: None,
         earnings: EarningsView::default(),
         estimate: None,
         settings: Settings::default(),

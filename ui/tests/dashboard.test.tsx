@@ -110,6 +110,29 @@ describe('the dashboard', () => {
     await waitFor(() => expect(backend.revealed).toHaveLength(1));
   });
 
+  it('changes the payout address after a wait that can be taken back, and proves it', async () => {
+    const { user, backend, pass } = await renderDashboard();
+    await user.click(screen.getByTestId('nav-settings'));
+    const [old, other] = [backend.worker.wallets.wanted, '9WzDXwBbmkg8ZTbNMqUxvQRAyrZzDsGYdLVL9zYtAWWM'];
+    expect(screen.getByTestId('wallet-proof')).toHaveTextContent('Not proven yet');
+    await user.click(screen.getByRole('button', { name: 'Prove with your wallet' }));
+    await waitFor(() => expect(backend.opened).toHaveLength(1));
+    await pass(1);
+    expect(screen.getByTestId('wallet-proof')).toHaveTextContent('its holder signed');
+
+    await user.click(screen.getByRole('button', { name: 'Change' }));
+    await user.type(screen.getByTestId('wallet-input'), other);
+    await user.click(screen.getByRole('button', { name: 'Save' }));
+    await pass(1);
+    const change = await screen.findByTestId('wallet-change');
+    expect(change).toHaveTextContent(other);
+    expect(backend.worker.wallets.standing.wallet).toBe(old);
+    await user.click(within(change).getByRole('button', { name: 'Keep the old address' }));
+    await pass(1);
+    await waitFor(() => expect(screen.queryByTestId('wallet-change')).toBeNull());
+    expect(backend.worker.wallets.wanted).toBe(old);
+  });
+
   it('keeps settings', async () => {
     const { user, backend } = await renderDashboard();
     await user.click(screen.getByTestId('nav-settings'));

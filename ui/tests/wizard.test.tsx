@@ -105,7 +105,7 @@ describe('the wizard', () => {
     await app.user.click(screen.getByTestId('wizard-skip'));
     await screen.findByTestId('wizard-step-enrol');
     expect(screen.getByText('no address yet')).toBeVisible();
-    expect(app.backend.worker.wallet).toBeNull();
+    expect(app.backend.worker.wallets.wanted).toBeNull();
   });
 
   it('labels the estimate as one, and follows the tariff', async () => {
@@ -143,10 +143,10 @@ describe('the wizard', () => {
     await walkToBenchmark(app);
     await app.user.click(screen.getByTestId('benchmark-start'));
     await app.pass(BENCHMARK_SECONDS);
-    app.backend.worker.wallet = '7xKXtg2CW87d97TXJSDpbD5jBkheTqA83TZRuJosgAsU';
+    app.backend.worker.wallets.wanted = '7xKXtg2CW87d97TXJSDpbD5jBkheTqA83TZRuJosgAsU';
     const { firstStep } = await import('../src/wizard/steps');
     expect(firstStep(app.backend.worker.snapshot())).toBe('enrol');
-    app.backend.worker.wallet = null;
+    app.backend.worker.wallets.wanted = null;
     expect(firstStep(app.backend.worker.snapshot())).toBe('estimate');
   });
 

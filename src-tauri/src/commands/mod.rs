@@ -2,5 +2,6 @@
 
 pub mod autostart;
 pub mod file;
+pub mod page;
 pub mod quit;
 pub mod worker;

@@ -27,6 +27,8 @@ export interface Backend {
   autostartSet(enabled: boolean): Promise<void>;
   /** Opens the folder that holds a file. */
   revealFile(path: string): Promise<void>;
+  /** Opens the worker's page on which a wallet is proven, in the contributor's browser. */
+  openWalletPage(url: string): Promise<void>;
   /** Ends the app and the worker. */
   quit(): Promise<void>;
 }

@@ -35,5 +35,6 @@ export const tauriBackend: Backend = {
   autostartGet: () => invoke('autostart_get'),
   autostartSet: (enabled) => invoke('autostart_set', { enabled }),
   revealFile: (path) => invoke('reveal_file', { path }),
+  openWalletPage: (url) => invoke('open_wallet_page', { url }),
   quit: () => invoke('quit'),
 };

@@ -32,7 +32,7 @@ ticket: string | null, } | { "command": "set_wallet",
 /**
  * A Solana wallet address.
  */
-address: string | null, } | { "command": "configure" } & SettingsChange | { "command": "earnings", 
+address: string | null, } | { "command": "prove_wallet" } | { "command": "configure" } & SettingsChange | { "command": "earnings", 
 /**
  * From then.
  */

@@ -9,7 +9,11 @@ import type { TaskRow } from "./TaskRow";
 /**
  * An answer to a command.
  */
-export type Reply = { "reply": "done" } | { "reply": "snapshot", "value": Snapshot } | { "reply": "earnings", "value": Array<EarningsPoint> } | { "reply": "tasks", "value": Array<TaskRow> } | { "reply": "picture", "value": string | null } | { "reply": "receipts", "value": Array<ReceiptRow> } | { "reply": "receipts_checked", "value": ReceiptsCheck } | { "reply": "exported", "value": { 
+export type Reply = { "reply": "done" } | { "reply": "snapshot", "value": Snapshot } | { "reply": "earnings", "value": Array<EarningsPoint> } | { "reply": "tasks", "value": Array<TaskRow> } | { "reply": "picture", "value": string | null } | { "reply": "receipts", "value": Array<ReceiptRow> } | { "reply": "receipts_checked", "value": ReceiptsCheck } | { "reply": "wallet_page", "value": { 
+/**
+ * Its address on this machine. Whoever knows it can begin a proof, so it is for the contributor alone.
+ */
+url: string, } } | { "reply": "exported", "value": { 
 /**
  * Its path.
  */

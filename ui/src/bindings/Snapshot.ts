@@ -12,6 +12,8 @@ import type { StateView } from "./StateView";
 import type { Steps } from "./Steps";
 import type { UnixMillis } from "./UnixMillis";
 import type { WalletAddress } from "./WalletAddress";
+import type { WalletProof } from "./WalletProof";
+import type { WalletStanding } from "./WalletStanding";
 import type { WorkerId } from "./WorkerId";
 
 /**
@@ -63,9 +65,17 @@ devices: Array<DeviceView>,
  */
 network: NetworkView | null, 
 /**
- * Where earnings are paid. Its holder is not proven yet.
+ * Where the contributor wants to be paid.
  */
 wallet: WalletAddress | null, 
+/**
+ * Where the network pays, once it has said so in this session.
+ */
+wallet_standing: WalletStanding | null, 
+/**
+ * The proof of a wallet that is under way.
+ */
+wallet_proof: WalletProof | null, 
 /**
  * What was earned.
  */

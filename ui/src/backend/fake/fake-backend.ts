@@ -28,6 +28,8 @@ export class FakeBackend implements Backend {
   readonly worker: SimulatedWorker;
   /** What `revealFile` was asked for. */
   readonly revealed: string[] = [];
+  /** What `openWalletPage` was asked for. */
+  readonly opened: string[] = [];
   /** Whether `quit` was asked for. */
   hasQuit = false;
   private autostart = false;
@@ -117,9 +119,11 @@ export class FakeBackend implements Backend {
         return refusedOrDone(worker.enrol(command.ticket));
       case 'set_wallet': {
         const fault = command.address === null ? null : walletFault(command.address.trim());
-        if (!fault) worker.wallet = command.address?.trim() ?? null;
+        if (!fault) worker.wallets.set(command.address?.trim() ?? null, worker.now);
         return refusedOrDone(fault);
       }
+      case 'prove_wallet':
+        return { reply: 'wallet_page', value: { url: 'http://127.0.0.1:41234/00112233445566778899aabbccddeeff/' } };
       case 'configure': {
         const { settings } = worker;
         worker.settings = {
@@ -178,6 +182,13 @@ export class FakeBackend implements Backend {
 
   revealFile(path: string): Promise<void> {
     this.revealed.push(path);
+    return Promise.resolve();
+  }
+
+  /** There is no browser beside the simulation: its wallet signs at once. */
+  openWalletPage(url: string): Promise<void> {
+    this.opened.push(url);
+    this.worker.wallets.prove(this.worker.now);
     return Promise.resolve();
   }
 

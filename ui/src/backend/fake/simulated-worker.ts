@@ -14,6 +14,7 @@ import { SimulatedJobs, TASK_RUN_MS } from './jobs';
 import { SimulatedLedger } from './ledger';
 import { hexDigits, seededRandom, type Random } from './random';
 import { SimulatedTelemetry, unknownTelemetry } from './telemetry';
+import { SimulatedWallets } from './wallet';
 
 const STARTING_MS = 1_400;
 const CONNECTING_MS = 3_200;
@@ -40,7 +41,7 @@ export class SimulatedWorker {
   readonly benchmarks: SimulatedBenchmarks;
   readonly ledger = new SimulatedLedger();
   now: number;
-  wallet: string | null = null;
+  readonly wallets = new SimulatedWallets();
   network: NetworkView | null = null;
   settings: Settings = { effort: 'full', tariff_micro_per_kwh: 150_000, devices_not_lent: [1], start_working: true };
   private intent: Snapshot['intent'] = 'off';
@@ -74,7 +75,7 @@ export class SimulatedWorker {
       connected: true,
       enrolled: true,
     };
-    this.wallet = '7xKXtg2CW87d97TXJSDpbD5jBkheTqA83TZRuJosgAsU';
+    this.wallets.set('7xKXtg2CW87d97TXJSDpbD5jBkheTqA83TZRuJosgAsU', this.now);
     this.intent = 'on';
     this.ledger.seedHistory(this.now, this.random);
     this.enter({ name: 'ready', reason: null });
@@ -145,6 +146,7 @@ export class SimulatedWorker {
   advance(elapsedMs: number): void {
     this.now += elapsedMs;
     const busy = this.state.name === 'benchmarking' || this.running().length > 0;
+    this.wallets.pass(this.now);
     this.telemetry.advance(elapsedMs, busy, this.state.name === 'benchmarking' ? 1 : effortShare[this.settings.effort]);
     this.giveVerdicts();
     this.advanceState(this.now - this.phaseSince, elapsedMs);
@@ -315,7 +317,7 @@ export class SimulatedWorker {
         timed_memory_bytes: this.network?.enrolled && info.index === 0 ? 11.4e9 : null,
       })),
       network: this.network,
-      wallet: this.wallet,
+      ...this.wallets.view(this.network?.enrolled === true),
       earnings: this.ledger.view(this.now),
       estimate: this.benchmarks.has(0) ? simulatedEstimate(this.settings, this.ledger.receipts.length) : null,
       settings: this.settings,

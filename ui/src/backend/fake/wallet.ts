@@ -1,4 +1,6 @@
 import type { Fault } from '../../bindings/Fault';
+import type { Snapshot } from '../../bindings/Snapshot';
+import type { WalletStanding } from '../../bindings/WalletStanding';
 
 const ALPHABET = '123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz';
 
@@ -30,4 +32,38 @@ export function walletFault(address: string): Fault | null {
       sentence: "this is a program's or token account's address; give the address of your wallet itself",
     };
   return null;
+}
+
+/** How long a change waits, as in real networks. */
+const CHANGE_WAITS_MS = 2 * 86_400_000;
+
+/** Where the simulated network pays, by the real one's rules. */
+export class SimulatedWallets {
+  wanted: string | null = null;
+  standing: WalletStanding = { wallet: null, proven: false, next: null };
+  private wasSet = false;
+
+  set(wallet: string | null, now: number, proven = false): void {
+    this.wanted = wallet;
+    const { standing } = this;
+    if (standing.wallet === wallet) this.standing = { wallet, proven: standing.proven || proven, next: null };
+    else if (!this.wasSet) this.standing = { wallet, proven, next: null };
+    else this.standing = { ...standing, next: { wallet, proven, from: now + CHANGE_WAITS_MS } };
+    this.wasSet = true;
+  }
+
+  /** The holder of the wanted wallet signs; without one, of some wallet. */
+  prove(now: number): void {
+    this.set(this.wanted ?? '7xKXtg2CW87d97TXJSDpbD5jBkheTqA83TZRuJosgAsU', now, true);
+  }
+
+  /** Its part of a snapshot. */
+  view(enrolled: boolean): Pick<Snapshot, 'wallet' | 'wallet_standing' | 'wallet_proof'> {
+    return { wallet: this.wanted, wallet_standing: enrolled ? this.standing : null, wallet_proof: null };
+  }
+
+  pass(now: number): void {
+    const { next } = this.standing;
+    if (next && now >= next.from) this.standing = { wallet: next.wallet, proven: next.proven, next: null };
+  }
 }

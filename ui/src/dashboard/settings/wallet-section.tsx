@@ -1,8 +1,11 @@
+import { BadgeCheck } from 'lucide-react';
 import { useState, type SyntheticEvent } from 'react';
 import { useTranslation } from 'react-i18next';
 
 import { ask } from '../../backend/ask';
 import { Button } from '../../components/button';
+import { FaultNote } from '../../components/notes';
+import { formatInstant } from '../../format/time';
 import { useBackend, useSnapshot } from '../../worker/context';
 import { WalletField } from '../../wallet/wallet-field';
 import { useDeed } from '../../worker/use-answer';
@@ -12,40 +15,29 @@ import { Section } from './section';
 export function WalletSection() {
   const { t } = useTranslation();
   const backend = useBackend();
-  const { wallet } = useSnapshot();
+  const { wallet: wanted, wallet_standing: standing } = useSnapshot();
+  const wallet = standing ? standing.wallet : wanted;
+  const next = standing?.next ?? null;
   const [typed, setTyped] = useState<string | null>(null);
+  const [page, setPage] = useState<string | null>(null);
   const deed = useDeed();
+  const proving = useDeed();
   const set = async (address: string | null) => {
     if (await deed.run(() => ask(backend, { command: 'set_wallet', address }, 'done'))) setTyped(null);
   };
+  const prove = () =>
+    proving.run(async () => {
+      const { url } = await ask(backend, { command: 'prove_wallet' }, 'wallet_page');
+      setPage(url);
+      await backend.openWalletPage(url);
+    });
   const submit = (event: SyntheticEvent) => {
     event.preventDefault();
     if (typed?.trim()) void set(typed.trim());
   };
-  return (
-    <Section title={t('settings.wallet')}>
-      {typed === null ? (
-        <div className="grid gap-4">
-          {wallet === null ? (
-            <p className="text-muted">{t('settings.wallet_none')}</p>
-          ) : (
-            <div>
-              <p className="font-mono text-sm break-all">{wallet}</p>
-              <p className="text-sm text-muted">{t('settings.wallet_unproven')}</p>
-            </div>
-          )}
-          <div className="flex flex-wrap gap-2.5">
-            <Button size="small" onClick={() => setTyped('')}>
-              {wallet === null ? t('settings.wallet_set') : t('settings.wallet_change')}
-            </Button>
-            {wallet !== null && (
-              <Button look="plain" size="small" disabled={deed.busy} onClick={() => void set(null)}>
-                {t('settings.wallet_clear')}
-              </Button>
-            )}
-          </div>
-        </div>
-      ) : (
+  if (typed !== null)
+    return (
+      <Section title={t('settings.wallet')}>
         <form onSubmit={submit} className="grid gap-3">
           <WalletField
             value={typed}
@@ -71,7 +63,75 @@ export function WalletSection() {
             </Button>
           </div>
         </form>
-      )}
+      </Section>
+    );
+  const isProven = standing?.proven === true;
+  return (
+    <Section title={t('settings.wallet')}>
+      <div className="grid gap-4">
+        {wallet === null ? (
+          <p className="text-muted">{t('settings.wallet_none')}</p>
+        ) : (
+          <div>
+            <p className="font-mono text-sm break-all">{wallet}</p>
+            <p data-testid="wallet-proof" className="flex items-center gap-1.5 text-sm text-muted">
+              {isProven && <BadgeCheck aria-hidden className="size-4 text-aurora" />}
+              {isProven ? t('settings.wallet_proven') : t('settings.wallet_unproven')}
+            </p>
+          </div>
+        )}
+        {next && <Change wallet={next.wallet} from={next.from} busy={deed.busy} onKeep={() => void set(wallet)} />}
+        <div className="flex flex-wrap gap-2.5">
+          <Button
+            look={isProven ? 'quiet' : 'primary'}
+            size="small"
+            disabled={proving.busy}
+            onClick={() => void prove()}
+          >
+            {isProven ? t('settings.wallet_prove_another') : t('settings.wallet_prove')}
+          </Button>
+          <Button size="small" onClick={() => setTyped('')}>
+            {wallet === null ? t('settings.wallet_paste') : t('settings.wallet_change')}
+          </Button>
+          {wallet !== null && (
+            <Button look="plain" size="small" disabled={deed.busy} onClick={() => void set(null)}>
+              {t('settings.wallet_clear')}
+            </Button>
+          )}
+        </div>
+        {page !== null && !isProven && (
+          <div className="grid gap-1 text-sm text-muted">
+            <p>{t('settings.wallet_page')}</p>
+            <p className="font-mono text-xs break-all select-all">{page}</p>
+          </div>
+        )}
+        {proving.fault && <FaultNote fault={proving.fault} />}
+        {deed.fault && <FaultNote fault={deed.fault} />}
+      </div>
     </Section>
+  );
+}
+
+interface ChangeProps {
+  wallet: string | null;
+  from: number;
+  busy: boolean;
+  onKeep: () => void;
+}
+
+/** A change that waits, and the way to take it back. */
+function Change({ wallet, from, busy, onKeep }: ChangeProps) {
+  const { t, i18n } = useTranslation();
+  const when = formatInstant(from, i18n.language);
+  return (
+    <div data-testid="wallet-change" className="grid gap-2 rounded-xl bg-sunken p-4 text-sm">
+      <p className="break-words">
+        {wallet === null ? t('settings.wallet_next_none', { when }) : t('settings.wallet_next', { when, wallet })}
+      </p>
+      <p className="text-muted">{t('settings.wallet_next_why')}</p>
+      <Button size="small" className="w-fit" disabled={busy} onClick={onKeep}>
+        {t('settings.wallet_keep')}
+      </Button>
+    </div>
   );
 }
