@@ -1,8 +1,11 @@
 //! What a newcomer sees, and what a customer gets.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use ed25519_dalek::{Signer, SigningKey};
 use lull_network_api::customer::JobState;
 use lull_tests::{Machine, Network, spin_task, spin_value};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_newcomer_earns_in_the_terminal() -> Result<()> {
@@ -49,5 +52,44 @@ async fn a_customer_gets_right_results_and_a_worker_its_pay() -> Result<()> {
     }
     let paid: u64 = proof.receipts.iter().map(|receipt| receipt.signed.leaf.amount.0).sum();
     assert_eq!(paid, 9_000);
+    prove_a_wallet(&mut machine).await
+}
+
+/// The worker's own page, asked as a wallet's browser would ask it.
+async fn prove_a_wallet(machine: &mut Machine) -> Result<()> {
+    let holder = SigningKey::from_bytes(&[5; 32]);
+    let address = bs58::encode(holder.verifying_key().as_bytes()).into_string();
+    let (succeeded, printed) = machine.command_line(&["wallet", "prove"]).await?;
+    ensure!(succeeded, "{printed}");
+    let url =
+        printed.lines().find(|line| line.starts_with("http://127.0.0.1:")).context("no page")?.to_owned();
+
+    let browser = reqwest::Client::builder().no_proxy().build()?;
+    assert!(browser.get(&url).send().await?.text().await?.contains("Which wallet is yours?"));
+    // Another site whose name points at this machine, and whoever does not know the address.
+    let elsewhere = browser.get(&url).header("host", "lull.example").send().await?;
+    let secret = url.trim_end_matches('/').rsplit('/').next().context("no secret")?;
+    let guessed = browser.get(url.replace(secret, &"0".repeat(32))).send().await?;
+    assert_eq!([elsewhere.status(), guessed.status()], [StatusCode::NOT_FOUND; 2]);
+
+    let ask = async |what: &str, body: Value| -> Result<(StatusCode, Value)> {
+        let answer = browser.post(format!("{url}{what}")).json(&body).send().await?;
+        Ok((answer.status(), answer.json().await?))
+    };
+    let (status, drawn) = ask("state", json!({ "address": address })).await?;
+    let text = drawn["text"].as_str().with_context(|| format!("{status}: {drawn}"))?;
+    assert!(text.contains(&address) && text.contains("moves no money"), "{text}");
+    let signed = |by: &SigningKey| json!({ "nonce": drawn["nonce"], "signature": hex(&by.sign(text.as_bytes()).to_bytes()) });
+    let (status, refused) = ask("prove", signed(&SigningKey::from_bytes(&[6; 32]))).await?;
+    assert_eq!((status, &refused["code"]), (StatusCode::CONFLICT, &json!("wallet_signature_wrong")));
+    let (status, proven) = ask("prove", signed(&holder)).await?;
+    assert_eq!((status, &proven["from"]), (StatusCode::OK, &Value::Null), "{proven}");
+
+    let (_, shown) = machine.command_line(&["wallet", "show"]).await?;
+    assert!(shown.contains(&address) && shown.contains("signed for"), "{shown}");
     Ok(())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
