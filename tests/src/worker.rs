@@ -1,14 +1,16 @@
 //! A contributor's machine of a test's own.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use lull_worker_api::transport::{Client, default_endpoint};
 use lull_worker_api::{Command, Reply, Snapshot};
 use tempfile::TempDir;
 
-use crate::process::log_tail;
+use crate::process::{built, log_tail};
 use crate::{PATIENCE, Process, eventually};
 
 /// A contributor's machine: a data folder, and perhaps a worker that runs on it.
@@ -73,8 +75,9 @@ impl Machine {
         Ok(())
     }
 
-    /// Starts the worker and has it join a network after a short benchmark.
+    /// Starts a worker that has measured this computer before, and has it join a network.
     pub async fn join(&mut self, ticket: &str) -> Result<()> {
+        copy_files(&measured().await?, &self.data)?;
         self.start().await?;
         self.order(Command::Enrol { ticket: Some(ticket.to_owned()) }).await?;
         self.until("enrolment", |snapshot| snapshot.steps.enrolled).await?;
@@ -147,6 +150,17 @@ impl Machine {
         }
     }
 
+    /// Has the worker end by itself.
+    async fn shut_down(&mut self) -> Result<()> {
+        self.order(Command::Shutdown).await?;
+        self.client = None;
+        if let Some(process) = self.process.take() {
+            let (succeeded, _) = process.finished().await?;
+            ensure!(succeeded, "the worker did not end well; its log ends:\n{}", log_tail(&self.log()));
+        }
+        Ok(())
+    }
+
     /// Recomputes every receipt, and gives their number and sum in base units.
     pub async fn verified_receipts(&self) -> Result<(u32, u64)> {
         let Reply::ReceiptsChecked(check) = self.order(Command::VerifyReceipts).await? else {
@@ -157,4 +171,46 @@ impl Machine {
             None => Ok((check.receipts, check.total.0)),
         }
     }
+}
+
+/// The data folder of a worker that has measured this computer. The first test after a build makes it; measuring takes
+/// longer than most of what is tested.
+async fn measured() -> Result<PathBuf> {
+    let program = built("lull-worker")?;
+    let built_at = program.metadata()?.modified()?.duration_since(UNIX_EPOCH)?.as_nanos();
+    let folder = program.parent().context("a program lies in a folder")?.join("measured-workers");
+    std::fs::create_dir_all(&folder)?;
+    let lock = File::create(folder.join("lock"))?;
+    // One test measures, the others wait for it.
+    let lock = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock)).await??;
+    let made = folder.join(built_at.to_string());
+    if !made.exists() {
+        let mut machine = Machine::new()?;
+        machine.start().await?;
+        machine.until("devices", |snapshot| !snapshot.devices.is_empty()).await?;
+        machine.order(Command::Benchmark { device: 0, sustained_seconds: 0 }).await?;
+        machine.until("a benchmark", |snapshot| snapshot.steps.benchmarked).await?;
+        machine.shut_down().await?;
+        // Under its name only once it is whole.
+        let partial = folder.join("partial");
+        if partial.exists() {
+            std::fs::remove_dir_all(&partial)?;
+        }
+        std::fs::create_dir(&partial)?;
+        copy_files(&machine.data, &partial)?;
+        std::fs::rename(&partial, &made)?;
+    }
+    lock.unlock()?;
+    Ok(made)
+}
+
+/// Copies the files of a folder that is not in use: the worker's journal and its key. Other folders are made anew.
+fn copy_files(from: &Path, to: &Path) -> Result<()> {
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() {
+            std::fs::copy(entry.path(), to.join(entry.file_name()))?;
+        }
+    }
+    Ok(())
 }
