@@ -18,6 +18,9 @@ const STACK_FRAME: i32 = 4096;
 /// convention on this target.
 const INLINE_THRESHOLD: &str = "--inline-threshold=100000";
 
+/// Solana's machine reads words at any address, and without this LLVM reads byte by byte what need not be aligned.
+const FEATURES: &str = "+allows-misaligned-mem-access";
+
 /// Functions that LLVM calls by itself, which must survive until it is done.
 const LLVM_CALLS: [&str; 5] = ["memcpy", "memmove", "memset", "memcmp", "bcmp"];
 
@@ -28,7 +31,7 @@ fn main() -> Result<()> {
     let linker = Linker::new(LinkerOptions {
         target: None,
         cpu: Cpu::V2,
-        cpu_features: CString::default(),
+        cpu_features: CString::new(FEATURES)?,
         optimize: OptLevel::Aggressive,
         unroll_loops: false,
         ignore_inline_never: true,

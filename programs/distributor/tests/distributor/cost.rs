@@ -63,7 +63,7 @@ fn cost_of_each_instruction_is_bounded() {
 
     let destination = world.open_wallet(&AUTHORITY);
     let network = world.network;
-    run(&mut world, "announce_withdrawal", SMALL, network.announce_withdrawal(AUTHORITY, destination, 5));
+    run(&mut world, "announce_withdrawal", ANNOUNCE, network.announce_withdrawal(AUTHORITY, destination, 5));
     run(&mut world, "cancel_withdrawal", SMALL, network.cancel_withdrawal(AUTHORITY));
     world.call(&network.announce_withdrawal(AUTHORITY, destination, 5)).unwrap();
     world.set_now(START_S + i64::from(WITHDRAWAL_DELAY_S_MIN));
@@ -80,14 +80,15 @@ fn cost_of_each_instruction_is_bounded() {
 }
 
 // About a tenth above what was measured, so that a regression fails and a new virtual machine does not.
-const INITIALIZE: u64 = 100_000;
-const POST_ROOT: u64 = 100_000;
-const FIRST_CLAIM: u64 = 100_000;
-const FIRST_CLAIM_2_20: u64 = 100_000;
-const CLAIM_1000: u64 = 100_000;
-const CLAIM_2_20: u64 = 100_000;
-const SMALL: u64 = 100_000;
-const WITHDRAW: u64 = 100_000;
+const INITIALIZE: u64 = 8_000;
+const POST_ROOT: u64 = 620;
+const FIRST_CLAIM: u64 = 8_700;
+const FIRST_CLAIM_2_20: u64 = 10_600;
+const CLAIM_1000: u64 = 5_400;
+const CLAIM_2_20: u64 = 7_300;
+const ANNOUNCE: u64 = 1_010;
+const SMALL: u64 = 330;
+const WITHDRAW: u64 = 2_480;
 
 #[test]
 fn a_claim_among_a_million_workers_fits_into_a_transaction() {

@@ -66,7 +66,10 @@ fn initialize_refuses() {
     fails(Error::DelayTooShort, &as_is, &|call| {
         call.data = Instruction::Initialize { withdrawal_delay_s: WITHDRAWAL_DELAY_S_MIN - 1 }.write();
     });
-    fails(Error::AlreadyInitialized, &|world| drop(world.call(&world.initialize()).unwrap()), &|_| ());
+    let initialized = |world: &mut World| {
+        world.call(&world.initialize()).unwrap();
+    };
+    fails(Error::AlreadyInitialized, &initialized, &|_| ());
     // A vault that somebody else could empty, or that is none.
     for (at, value) in [(0, 99), (32, 99), (72, 1), (108, 0), (108, 2), (129, 1)] {
         let spoil = |world: &mut World| {
@@ -111,7 +114,7 @@ fn lamports_sent_ahead_hinder_nobody() {
 fn rent_is_enough_where_it_is_stated_by_the_year() {
     let mut world = World::bare();
     let mut rent: Vec<u8> = Vec::new();
-    rent.extend(3_480u64.to_le_bytes());
+    rent.extend(5_000u64.to_le_bytes());
     rent.extend(2f64.to_le_bytes());
     rent.push(50);
     let id = solana_address::Address::from_str_const("SysvarRent111111111111111111111111111111111");
@@ -119,7 +122,7 @@ fn rent_is_enough_where_it_is_stated_by_the_year() {
     world.svm.set_account(id, solana_account::Account { data: rent, ..account }).unwrap();
     world.call(&world.initialize()).unwrap();
     let account = world.svm.get_account(&world.network.account.into()).unwrap();
-    assert_eq!(account.lamports, 6_960 * (128 + NetworkAccount::LEN as u64));
+    assert_eq!(account.lamports, 10_000 * (128 + NetworkAccount::LEN as u64));
 }
 
 #[test]
@@ -169,7 +172,11 @@ fn a_claim_pays_what_was_earned_since() {
 fn claim_refuses() {
     let (mut world, good) = owing();
     let stolen = world.open_wallet(&OTHER);
-    refused(&mut world, &changed(&good, |call| call.accounts[4].address = stolen), Error::WrongDestination);
+    let steal = changed(&good, |call| {
+        call.accounts[4].address = stolen;
+        call.data[1] = associated(&OTHER, &MINT).1;
+    });
+    refused(&mut world, &steal, Error::WrongProof);
     // The wallet's own, but not the one where it looks.
     world.put([30; 32], TOKEN_PROGRAM, token_account(&MINT, &WALLET, 0));
     refused(&mut world, &changed(&good, |call| call.accounts[4].address = [30; 32]), Error::WrongDestination);
