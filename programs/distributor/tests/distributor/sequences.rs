@@ -1,5 +1,7 @@
 //! Random sequences by honest and hostile callers, against a model.
 
+use std::cell::Cell;
+
 use lull_distributor::address::TOKEN_PROGRAM;
 use lull_distributor::{Address, Call, Error, Instruction, Network, Tree, WITHDRAWAL_DELAY_S_MIN, hash};
 use proptest::prelude::*;
@@ -309,7 +311,7 @@ fn take(world: &mut World, model: &mut Model, step: &Step) -> Result<(), TestCas
             let destination = if divert { SINK } else { associated(&AUTHORITY, &MINT).0 };
             let (call, expected) =
                 signed(model, signer, |authority| network.withdraw_unclaimed(authority, destination));
-            let expected = expected.and_then(|()| match model.announced {
+            let expected = expected.and(match model.announced {
                 None => Err(Error::NothingAnnounced),
                 Some((_, available_at_s)) if model.now_s < available_at_s => Err(Error::TooEarly),
                 Some(_) if divert => Err(Error::WrongDestination),
@@ -482,17 +484,23 @@ fn nobody_is_paid_more_than_was_earned() {
     let config = ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() };
     let mut runner = proptest::test_runner::TestRunner::new(config);
     let steps = proptest::collection::vec(step(), 20..60);
+    let (paid, withdrawn) = (Cell::new(0), Cell::new(0));
     let outcome = runner.run(&steps, |steps| {
         let (mut world, mut model) = (setting.clone(), Model::new());
         for step in &steps {
             take(&mut world, &mut model, step)?;
             agree(&world, &model)?;
         }
+        paid.set(paid.get() + model.paid.iter().filter(|paid| **paid > 0).count());
+        withdrawn.set(withdrawn.get() + usize::from(model.withdrawn > 0));
         Ok(())
     });
     if let Err(error) = outcome {
         panic!("{error}");
     }
+    // Otherwise the steps would mostly be refused, and show little.
+    println!("earners paid: {}; sequences with a withdrawal: {}", paid.get(), withdrawn.get());
+    assert!(paid.get() > CASES as usize / 2 && withdrawn.get() > CASES as usize / 20);
 }
 
 /// Some ten thousand transactions, in a few seconds; `PROPTEST_CASES` does not change it.
