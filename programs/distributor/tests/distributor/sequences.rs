@@ -96,7 +96,7 @@ enum Lie {
 
 fn signer() -> impl Strategy<Value = Signer> {
     prop_oneof![
-        6 => Just(Signer::Authority),
+        9 => Just(Signer::Authority),
         1 => Just(Signer::Former),
         1 => Just(Signer::Stranger),
         1 => Just(Signer::Unsigned),
@@ -125,18 +125,18 @@ fn lie() -> impl Strategy<Value = Lie> {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let earn = proptest::array::uniform5(prop_oneof![Just(0), 0..400u16]);
+    let earn = proptest::array::uniform5(prop_oneof![Just(0), 0..250u16]);
     let misstate = prop_oneof![8 => Just(0i16), 1 => -300..300i16];
     prop_oneof![
-        3 => (0..2_000u16).prop_map(Step::Deposit),
-        6 => (earn, prop_oneof![1 => Just(0u8), 8 => 1..4u8], misstate, signer())
+        4 => (0..6_000u16).prop_map(Step::Deposit),
+        7 => (earn, prop_oneof![1 => Just(0u8), 8 => 1..4u8], misstate, signer())
             .prop_map(|(earn, epoch, misstate, signer)| Step::Post { earn, epoch, misstate, signer }),
         14 => (0..5usize, lie()).prop_map(|(who, lie)| Step::Claim { who, lie }),
         3 => (0..600u16, signer()).prop_map(|(amount, signer)| Step::Announce { amount, signer }),
         1 => signer().prop_map(|signer| Step::Cancel { signer }),
-        3 => (signer(), prop::bool::weighted(0.1)).prop_map(|(signer, divert)| Step::Withdraw { signer, divert }),
+        5 => (signer(), prop::bool::weighted(0.1)).prop_map(|(signer, divert)| Step::Withdraw { signer, divert }),
         1 => signer().prop_map(|signer| Step::Rotate { signer }),
-        3 => (1..2 * WITHDRAWAL_DELAY_S_MIN).prop_map(Step::Wait),
+        4 => (1..3 * WITHDRAWAL_DELAY_S_MIN).prop_map(Step::Wait),
         1 => (0..5usize).prop_map(Step::ToggleWallet),
         1 => (0..5usize, 1..2_000_000u32).prop_map(|(who, lamports)| Step::Prefund { who, lamports }),
     ]
