@@ -7,5 +7,7 @@
 //! [`epoch`], [`publication`] and [`sender`] are pure. Everything that reaches a ledger is behind
 //! [`chain::Chain`].
 
+pub mod chain;
 pub mod epoch;
 pub mod publication;
+pub mod sender;

@@ -70,7 +70,7 @@ fn lies_have_names() {
     assert_eq!(code(&with(48, &4u64.to_be_bytes())), "publication_truncated");
     assert_eq!(code(&with(56, &7u64.to_be_bytes())), "publication_wrong_total");
     assert_eq!(code(&with(64, &[0; 32])), "publication_wrong_root");
-    assert_eq!(code(&with(leaf_at(1), &[0; 32])), "publication_unsorted");
+    assert_eq!(code(&with(leaf_at(2), &[0; 32])), "publication_unsorted");
     assert_eq!(code(&with(leaf_at(1) + 64, &[0; 8])), "publication_empty_leaf");
     assert_eq!(code(&with(leaf_at(1) + 64, &[255; 8])), "publication_wrong_total");
     assert_eq!(code(&with(leaf_at(2) + 64, &2u64.to_be_bytes())), "publication_wrong_total");
@@ -101,10 +101,10 @@ fn a_file_that_stops_anywhere_is_truncated() {
 
 proptest! {
     #[test]
-    fn no_flipped_bit_goes_unseen(at in any::<prop::sample::Index>(), bit in 0..8) {
+    fn no_flipped_bit_goes_unseen(at in any::<prop::sample::Index>(), bit in 0u8..8) {
         let mut file = file(many(20));
         let at = at.index(file.len());
-        file[at] ^= 1 << bit;
+        file[at] ^= 1u8 << bit;
         prop_assert!(check(&file[..]).is_err());
     }
 
