@@ -85,7 +85,8 @@ const BLOCKS_APART_MAX: u64 = 100;
 pub fn recent(said: &[Recent], endpoints: usize) -> Result<Recent, ChainError> {
     let needed = needed(endpoints);
     let near = |one: &Recent| {
-        let apart = |other: &&Recent| one.last_valid_height.abs_diff(other.last_valid_height) <= BLOCKS_APART_MAX;
+        let apart =
+            |other: &&Recent| one.last_valid_height.abs_diff(other.last_valid_height) <= BLOCKS_APART_MAX;
         said.iter().filter(apart).map(|recent| recent.last_valid_height).collect::<Vec<_>>()
     };
     let agreed = said.iter().map(|one| near(one).len()).max().unwrap_or(0);

@@ -3,7 +3,9 @@
 use lull_types::BaseUnits;
 
 use super::io::{Effect, Ending, Found, OnChainRoot};
-use super::{Alarm, Batch, BatchId, BatchState, Claim, Epoch, Payee, PayoutState, Record, Settled, Turn, Work};
+use super::{
+    Alarm, Batch, BatchId, BatchState, Claim, Epoch, Payee, PayoutState, Record, Settled, Turn, Work,
+};
 use crate::chain::Signature;
 
 impl Turn<'_> {
@@ -50,7 +52,9 @@ impl Turn<'_> {
         ending: Ending,
         paid: &[(Payee, BaseUnits)],
     ) {
-        let paid_to = |payee: Payee| paid.iter().find(|(of, _)| *of == payee).map_or(BaseUnits::ZERO, |(_, paid)| *paid);
+        let paid_to = |payee: Payee| {
+            paid.iter().find(|(of, _)| *of == payee).map_or(BaseUnits::ZERO, |(_, paid)| *paid)
+        };
         if ending == Ending::Done && !claims.iter().all(|claim| paid_to(claim.payee) >= claim.lifetime) {
             return;
         }
@@ -77,4 +81,3 @@ impl Turn<'_> {
         }
     }
 }
-

@@ -111,7 +111,9 @@ impl Ending {
         match status {
             Status::Finalized { outcome: Outcome::Done, .. } => Some(Self::Done),
             Status::Finalized { outcome: Outcome::Failed(_), .. } => Some(Self::Failed),
-            Status::Unknown { searched_to } if *searched_to > attempt.last_valid_height => Some(Self::Expired),
+            Status::Unknown { searched_to } if *searched_to > attempt.last_valid_height => {
+                Some(Self::Expired)
+            }
             Status::Unknown { .. } | Status::Seen { .. } | Status::Unsure => None,
         }
     }
@@ -156,7 +158,9 @@ pub enum SenderError {
         newest: u64,
     },
     /// Its total is below the last.
-    #[error("the lifetime earnings of epoch {0} are less in all than those of the epoch before; check the ledger")]
+    #[error(
+        "the lifetime earnings of epoch {0} are less in all than those of the epoch before; check the ledger"
+    )]
     TotalFell(u64),
     /// A limit does not allow it. The alarm says which; the epoch can be given again after [`Input::Resume`].
     #[error("{0}")]

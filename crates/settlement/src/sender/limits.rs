@@ -47,7 +47,9 @@ impl Default for Policy {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Alarm {
     /// Stops the sender: the next batch would exceed [`Policy::epoch_lamports_max`].
-    #[error("the payouts of epoch {epoch} have cost {spent} lamports and may cost {limit}; nothing more is sent. See whether the costs are right, then raise the limit")]
+    #[error(
+        "the payouts of epoch {epoch} have cost {spent} lamports and may cost {limit}; nothing more is sent. See whether the costs are right, then raise the limit"
+    )]
     LamportsLimit {
         /// Which epoch.
         epoch: u64,
@@ -57,7 +59,9 @@ pub enum Alarm {
         limit: u64,
     },
     /// Stops the sender: the next batch would exceed [`Policy::epoch_tokens_max`].
-    #[error("the payouts of epoch {epoch} come to {spent} base units and may come to {limit}; nothing more is sent. See whether the earnings are right, then raise the limit")]
+    #[error(
+        "the payouts of epoch {epoch} come to {spent} base units and may come to {limit}; nothing more is sent. See whether the earnings are right, then raise the limit"
+    )]
     TokensLimit {
         /// Which epoch.
         epoch: u64,
@@ -67,7 +71,9 @@ pub enum Alarm {
         limit: u64,
     },
     /// Stops the sender: the epoch grew by more than [`Policy::epoch_growth_max`].
-    #[error("epoch {epoch} adds {growth} base units of earnings and may add {limit}; it is not posted. See whether the earnings are right, then raise the limit")]
+    #[error(
+        "epoch {epoch} adds {growth} base units of earnings and may add {limit}; it is not posted. See whether the earnings are right, then raise the limit"
+    )]
     GrowthLimit {
         /// Which epoch.
         epoch: u64,
@@ -77,7 +83,9 @@ pub enum Alarm {
         limit: u64,
     },
     /// Stops the sender: the chain has a root that this sender did not post.
-    #[error("the chain has a root of epoch {found} that is not the one of epoch {ours} here; nothing more is sent. Somebody else holds the key that posts roots, or these records are old")]
+    #[error(
+        "the chain has a root of epoch {found} that is not the one of epoch {ours} here; nothing more is sent. Somebody else holds the key that posts roots, or these records are old"
+    )]
     ForeignRoot {
         /// The epoch on the chain.
         found: u64,

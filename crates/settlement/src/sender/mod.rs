@@ -82,15 +82,20 @@ impl Sender {
     /// # Errors
     /// [`SenderError`]: nothing was changed.
     pub fn handle(&mut self, input: Input) -> Result<Vec<Effect>, SenderError> {
-        let mut turn = Turn { policy: &self.policy, state: &mut self.state, records: Vec::new(), effects: Vec::new() };
+        let mut turn =
+            Turn { policy: &self.policy, state: &mut self.state, records: Vec::new(), effects: Vec::new() };
         match input {
             Input::Epoch { epoch, payouts } => turn.plan_epoch(epoch, payouts)?,
             Input::Tick => turn.tick(),
             Input::Read { purpose: Purpose::Plan, found } => turn.plan_batches(found),
-            Input::Read { purpose: Purpose::Close { batch, ending }, found } => turn.close(batch, ending, &found),
+            Input::Read { purpose: Purpose::Close { batch, ending }, found } => {
+                turn.close(batch, ending, &found)
+            }
             Input::Signed { batch, attempt } => turn.signed(batch, attempt),
             Input::Taken { batch } => turn.taken(batch),
-            Input::Statuses(statuses) => statuses.into_iter().for_each(|(batch, status)| turn.status(batch, &status)),
+            Input::Statuses(statuses) => {
+                statuses.into_iter().for_each(|(batch, status)| turn.status(batch, &status))
+            }
             Input::Resume(policy) => {
                 turn.resume();
                 let effects = turn.finish();
@@ -149,7 +154,9 @@ impl Turn<'_> {
 
     fn signed(&mut self, batch: BatchId, attempt: Attempt) {
         // Signed once: whatever else was signed for it is never sent.
-        let Some(planned) = self.state.open.get(&batch).filter(|batch| batch.attempt.is_none()) else { return };
+        let Some(planned) = self.state.open.get(&batch).filter(|batch| batch.attempt.is_none()) else {
+            return;
+        };
         if self.state.stopped.is_some() {
             return;
         }
@@ -167,11 +174,13 @@ impl Turn<'_> {
     }
 
     fn status(&mut self, id: BatchId, status: &Status) {
-        let Some((batch, attempt)) = self.state.open.get(&id).and_then(|b| Some((b, b.attempt.as_ref()?))) else {
+        let Some((batch, attempt)) = self.state.open.get(&id).and_then(|b| Some((b, b.attempt.as_ref()?)))
+        else {
             return;
         };
         if let Some(ending) = Ending::of(status, attempt) {
-            self.effects.push(Effect::Read { purpose: Purpose::Close { batch: id, ending }, what: batch.what() });
+            self.effects
+                .push(Effect::Read { purpose: Purpose::Close { batch: id, ending }, what: batch.what() });
         }
     }
 }

@@ -91,13 +91,16 @@ impl Turn<'_> {
 
     /// Claims that may be put into batches now.
     fn room(&self) -> usize {
-        self.policy.open_batches_max.saturating_sub(self.state.open.len()) * self.policy.claims_a_batch_max.max(1)
+        self.policy.open_batches_max.saturating_sub(self.state.open.len())
+            * self.policy.claims_a_batch_max.max(1)
     }
 
     pub(super) fn plan_batches(&mut self, found: Found) {
         let Some(epoch) = self.state.epoch.clone().filter(|_| self.state.stopped.is_none()) else { return };
         match found {
-            Found::Root(found) if !epoch.anchored && self.state.open.is_empty() => self.plan_root(epoch, found),
+            Found::Root(found) if !epoch.anchored && self.state.open.is_empty() => {
+                self.plan_root(epoch, found)
+            }
             Found::Paid(paid) if epoch.anchored => self.plan_claims(epoch.number, paid),
             Found::Root(_) | Found::Paid(_) => {}
         }
@@ -120,7 +123,8 @@ impl Turn<'_> {
     fn plan_claims(&mut self, epoch: u64, paid: Vec<(Payee, BaseUnits)>) {
         let mut claims = Vec::new();
         for (payee, paid) in paid {
-            let Some(payout) = self.state.payouts.get(&payee).filter(|p| p.state == PayoutState::Planned) else {
+            let Some(payout) = self.state.payouts.get(&payee).filter(|p| p.state == PayoutState::Planned)
+            else {
                 continue;
             };
             // An answer may be older than what is known here.
@@ -136,7 +140,8 @@ impl Turn<'_> {
         }
         // What failed before goes alone, so that it fails nobody else.
         let (alone, together): (Vec<_>, Vec<_>) = claims.into_iter().partition(|(failed, _)| *failed);
-        let bare = |claims: Vec<(bool, Claim)>| claims.into_iter().map(|(_, claim)| claim).collect::<Vec<_>>();
+        let bare =
+            |claims: Vec<(bool, Claim)>| claims.into_iter().map(|(_, claim)| claim).collect::<Vec<_>>();
         let (alone, together) = (bare(alone), bare(together));
         let groups = together.chunks(self.policy.claims_a_batch_max.max(1)).chain(alone.chunks(1));
         for group in groups {

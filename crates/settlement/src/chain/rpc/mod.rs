@@ -95,7 +95,8 @@ impl Chain for Rpc {
     async fn recent(&self) -> Result<Recent, ChainError> {
         let said = self.ask(|endpoint| async {
             let confirmed = CommitmentConfig::confirmed();
-            let said = endpoint.get_latest_blockhash_with_commitment(confirmed).await.map_err(answer::error)?;
+            let said =
+                endpoint.get_latest_blockhash_with_commitment(confirmed).await.map_err(answer::error)?;
             Ok(Recent { blockhash: said.0, last_valid_height: said.1 })
         });
         quorum::recent(&said.await?, self.endpoints.len())

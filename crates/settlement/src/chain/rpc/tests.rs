@@ -63,8 +63,14 @@ async fn statuses_need_two() {
         (&[&[height(7), status(None)], &[height(9), status(None)]], Ok(Status::Unknown { searched_to: 7 })),
         (&[&[height(7), status(None)], &[status(None)]], Ok(Status::Unsure)),
         (&[&[height(7), status(None)], &[]], Ok(Status::Unsure)),
-        (&[&[height(7), status(None)], &[height(7), status(Some("finalized"))]], Ok(Status::Seen { slot: 9 })),
-        (&[&[height(7), status(Some("confirmed"))], &[height(7), status(Some("processed"))]], Ok(Status::Seen { slot: 9 })),
+        (
+            &[&[height(7), status(None)], &[height(7), status(Some("finalized"))]],
+            Ok(Status::Seen { slot: 9 }),
+        ),
+        (
+            &[&[height(7), status(Some("confirmed"))], &[height(7), status(Some("processed"))]],
+            Ok(Status::Seen { slot: 9 }),
+        ),
         (
             &[&[height(7), status(Some("finalized"))], &[], &[height(7), status(Some("finalized"))]],
             Ok(Status::Finalized { slot: 9, outcome: Outcome::Done }),
