@@ -1,10 +1,11 @@
-//! All automation of the repository: `cargo xtask run`, `test`, `bundle`, `bindings`, `cross`.
+//! All automation of the repository: `cargo xtask run`, `test`, `bundle`, `bindings`, `program`, `cross`.
 
 mod bindings;
 mod bundle;
 mod command;
 mod cross;
 mod fuzz;
+mod program;
 mod run;
 mod setup;
 mod stages;
@@ -20,6 +21,8 @@ Usage: cargo xtask COMMAND
   test           everything that must pass
   bundle         deb and rpm packages with the app, worker, runtime and network
   bindings       write the user interface's types from the worker's
+  program        set up a toolchain for it, build the on-chain program, write its artefact
+                 (`--measure` prints what each instruction costs)
   cross          set up a toolchain for it, type-check Windows and macOS, run Windows tests under Wine
   fuzz [SECONDS] run every fuzz target for so long (default 60)
   window [RUNS]  walk the real window from wizard to first receipt, RUNS times (default 1)
@@ -34,6 +37,8 @@ fn main() -> ExitCode {
         "test" => test::test(),
         "bundle" => bundle::bundle(),
         "bindings" => bindings::write(),
+        "program" if rest.first().is_some_and(|option| option == "--measure") => program::measure(),
+        "program" => program::write(),
         "cross" => cross::everything(),
         "fuzz" => fuzz::run(rest.first().and_then(|text| text.parse().ok()).unwrap_or(60)),
         "window" => test::window(rest.first().and_then(|text| text.parse().ok()).unwrap_or(1)),

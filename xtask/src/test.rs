@@ -6,7 +6,7 @@ use crate::command::{built, cargo, npm, program, root, run};
 use crate::run::build_ui;
 use crate::setup::tool;
 use crate::stages::Stages;
-use crate::{cross, fuzz, setup};
+use crate::{cross, fuzz, program as onchain, setup};
 
 /// How long each fuzz target runs here: enough to reach the depths of a small parser.
 const FUZZ_SECONDS: u32 = 10;
@@ -43,6 +43,7 @@ fn all(stages: &mut Stages) -> Result<()> {
         build_programs()?;
         run(nextest().args(["run", "--workspace", "--all-targets", "--no-run"]))
     })?;
+    stages.stage("on-chain program", onchain::check)?;
     stages.stage("fuzz every wire parser", || fuzz::run(FUZZ_SECONDS))?;
     stages.stage("Windows and macOS", cross::check)?;
     stages.stage("tray", tray)?;

@@ -1,0 +1,6 @@
+//! The committed artefact in the genuine virtual machine.
+
+mod cost;
+mod refusals;
+mod sequences;
+mod world;
