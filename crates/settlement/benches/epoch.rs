@@ -8,7 +8,7 @@ use std::hint::black_box;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
-use lull_settlement::epoch::{Leaf, Leaves, Tree};
+use lull_settlement::epoch::{Anchor, Leaf, Leaves, Tree};
 use lull_settlement::publication;
 use lull_types::{BaseUnits, NetworkId, SecretKey, WalletAddress, WorkerId};
 
@@ -48,7 +48,9 @@ fn peak_of<T>(work: impl FnOnce() -> T) -> usize {
     PEAK.load(Ordering::Relaxed) - before
 }
 
-const NETWORK: NetworkId = NetworkId([9; 32]);
+fn anchor() -> Anchor {
+    Anchor::new(NetworkId([9; 32]), [8; 32]).expect("one in 2^256 has none")
+}
 
 /// Leaves in no order. Workers are all different; a few wallets are enough, since a hash takes as long for any.
 fn leaves(count: u32) -> Vec<Leaf> {
@@ -66,7 +68,7 @@ fn leaves(count: u32) -> Vec<Leaf> {
 
 fn build(leaves: Vec<Leaf>) -> (Leaves, Tree) {
     let leaves = Leaves::new(leaves).expect("they are sound");
-    let tree = Tree::build(NETWORK, &leaves);
+    let tree = Tree::build(&anchor(), &leaves);
     (leaves, tree)
 }
 
@@ -78,13 +80,13 @@ fn epochs(criterion: &mut Criterion) {
         let unsorted = leaves(count);
         let (sorted, tree) = build(unsorted.clone());
         let mut file = Vec::new();
-        publication::write(&mut file, NETWORK, 1, &sorted, &tree).expect("memory takes it");
+        publication::write(&mut file, anchor(), 1, &sorted, &tree).expect("memory takes it");
         group.bench_function(BenchmarkId::new("build", count), |b| {
             b.iter_batched(|| unsorted.clone(), build, BatchSize::PerIteration);
         });
         group.bench_function(BenchmarkId::new("proof", count), |b| b.iter(|| tree.proof(count as usize / 2)));
         group.bench_function(BenchmarkId::new("write", count), |b| {
-            b.iter(|| publication::write(std::io::sink(), NETWORK, 1, &sorted, &tree));
+            b.iter(|| publication::write(std::io::sink(), anchor(), 1, &sorted, &tree));
         });
         group.bench_function(BenchmarkId::new("check", count), |b| b.iter(|| publication::check(&file[..])));
         let given = unsorted.clone();

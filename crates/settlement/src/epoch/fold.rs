@@ -1,6 +1,8 @@
 //! The root, and proofs, of leaves that pass by once: no more memory than the height of the tree.
 
-use super::{EMPTY_ROOT, Hash, Proof, hash_node};
+use lull_distributor::hash::pair;
+
+use super::{EMPTY_ROOT, Hash, Proof};
 
 /// Folds leaves' hashes, given in order, into the same root as [`super::Tree`].
 #[derive(Clone, Debug, Default)]
@@ -49,7 +51,7 @@ impl Fold {
         }
         Subtree {
             leaves: left.leaves + right.leaves,
-            root: hash_node(&left.root, &right.root),
+            root: pair(&left.root, &right.root),
             watched: left.watched || right.watched,
         }
     }

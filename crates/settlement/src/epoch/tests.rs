@@ -2,8 +2,11 @@ use lull_types::{BaseUnits, NetworkId, SecretKey, WalletAddress, WorkerId};
 use proptest::prelude::*;
 
 use super::*;
+use lull_distributor::hash::pair;
 
-pub(crate) const NETWORK: NetworkId = NetworkId([9; 32]);
+pub(crate) fn anchor() -> Anchor {
+    Anchor::new(NetworkId([9; 32]), [8; 32]).unwrap()
+}
 
 /// One of few wallets, so that workers share some.
 pub(crate) fn wallet(n: u8) -> WalletAddress {
@@ -22,25 +25,25 @@ pub(crate) fn many(count: u16) -> Vec<Leaf> {
 }
 
 fn root(leaves: Vec<Leaf>) -> Hash {
-    Tree::build(NETWORK, &Leaves::new(leaves).unwrap()).root()
+    Tree::build(&anchor(), &Leaves::new(leaves).unwrap()).root()
 }
 
 #[test]
 fn small_trees_are_as_defined() {
-    let hash = |leaf: &Leaf| hash_leaf(NETWORK, leaf);
+    let hash = |leaf: &Leaf| hash_leaf(&anchor(), leaf);
     assert_eq!(root(vec![]), EMPTY_ROOT);
     let l = many(5);
     let h: Vec<Hash> = l.iter().map(hash).collect();
     assert_eq!(root(l[..1].to_vec()), h[0]);
-    assert_eq!(root(l[..2].to_vec()), hash_node(&h[0], &h[1]));
-    let four = hash_node(&hash_node(&h[0], &h[1]), &hash_node(&h[2], &h[3]));
-    assert_eq!(root(l[..3].to_vec()), hash_node(&hash_node(&h[0], &h[1]), &h[2]));
+    assert_eq!(root(l[..2].to_vec()), pair(&h[0], &h[1]));
+    let four = pair(&pair(&h[0], &h[1]), &pair(&h[2], &h[3]));
+    assert_eq!(root(l[..3].to_vec()), pair(&pair(&h[0], &h[1]), &h[2]));
     assert_eq!(root(l[..4].to_vec()), four);
-    assert_eq!(root(l.clone()), hash_node(&four, &h[4]));
-    let tree = Tree::build(NETWORK, &Leaves::new(l).unwrap());
+    assert_eq!(root(l.clone()), pair(&four, &h[4]));
+    let tree = Tree::build(&anchor(), &Leaves::new(l).unwrap());
     assert_eq!(tree.proof(4), Some(Proof(vec![four])), "the one that is left over has one sibling");
     assert_eq!(tree.proof(5), None);
-    assert_eq!(Tree::build(NETWORK, &Leaves::default()).proof(0), None);
+    assert_eq!(Tree::build(&anchor(), &Leaves::default()).proof(0), None);
 }
 
 #[test]
@@ -60,11 +63,11 @@ proptest! {
     #[test]
     fn every_proof_holds_for_its_leaf_alone(count in 1u16..300, at in any::<prop::sample::Index>(), other in any::<prop::sample::Index>()) {
         let leaves = Leaves::new(many(count)).unwrap();
-        let tree = Tree::build(NETWORK, &leaves);
+        let tree = Tree::build(&anchor(), &leaves);
         let at = at.index(count.into());
         let leaf = leaves.as_slice()[at];
         let proof = tree.proof(at).unwrap();
-        let holds = |leaf: &Leaf| proof.holds(NETWORK, leaf, &tree.root());
+        let holds = |leaf: &Leaf| proof.holds(&anchor(), leaf, &tree.root());
         prop_assert!(holds(&leaf));
         prop_assert_eq!(leaves.position(leaf.worker, leaf.wallet), Some(at));
         let other = leaves.as_slice()[other.index(count.into())];
@@ -76,15 +79,15 @@ proptest! {
             Leaf { worker: WorkerId([7; 32]), ..leaf },
         ];
         prop_assert!(!changed.iter().any(holds));
-        let elsewhere = NetworkId([8; 32]);
-        prop_assert!(!proof.holds(elsewhere, &leaf, &tree.root()));
-        prop_assert!(!proof.holds(NETWORK, &leaf, &EMPTY_ROOT));
+        let elsewhere = Anchor::new(NetworkId([8; 32]), [8; 32]).unwrap();
+        prop_assert!(!proof.holds(&elsewhere, &leaf, &tree.root()));
+        prop_assert!(!proof.holds(&anchor(), &leaf, &EMPTY_ROOT));
     }
 
     #[test]
     fn a_changed_proof_holds_no_more(count in 2u16..300, at in any::<prop::sample::Index>(), level in any::<prop::sample::Index>(), bit in 0usize..256) {
         let leaves = Leaves::new(many(count)).unwrap();
-        let tree = Tree::build(NETWORK, &leaves);
+        let tree = Tree::build(&anchor(), &leaves);
         let at = at.index(count.into());
         let leaf = leaves.as_slice()[at];
         let good = tree.proof(at).unwrap();
@@ -96,7 +99,7 @@ proptest! {
         let mut longer = good;
         longer.0.insert(level, [0; 32]);
         for bad in [flipped, shorter, longer] {
-            prop_assert!(!bad.holds(NETWORK, &leaf, &tree.root()));
+            prop_assert!(!bad.holds(&anchor(), &leaf, &tree.root()));
         }
     }
 
@@ -108,11 +111,11 @@ proptest! {
     #[test]
     fn what_passes_by_folds_into_the_same_root_and_proof(count in 0u16..300, at in any::<prop::sample::Index>()) {
         let leaves = Leaves::new(many(count)).unwrap();
-        let tree = Tree::build(NETWORK, &leaves);
+        let tree = Tree::build(&anchor(), &leaves);
         let watched = at.index(usize::from(count).max(1));
         let mut fold = Fold::default();
         for (n, leaf) in leaves.as_slice().iter().enumerate() {
-            let hash = hash_leaf(NETWORK, leaf);
+            let hash = hash_leaf(&anchor(), leaf);
             if n == watched { fold.push_watched(hash) } else { fold.push(hash) }
         }
         prop_assert_eq!(fold.finish(), (tree.root(), tree.proof(watched)));

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::{HEADER_BYTES, Header, LEAF_BYTES, MAGIC, PublicationError};
-use crate::epoch::{Fold, Hash, LEAVES_MAX, Leaf, Leaves, Proof, hash_leaf};
+use crate::epoch::{Anchor, Fold, Hash, LEAVES_MAX, Leaf, Leaves, Proof, hash_leaf};
 
 /// Leaves that are read at once: 295 KB, enough work to be shared between cores.
 const LEAVES_A_PIECE: u64 = 4096;
@@ -85,7 +85,7 @@ fn walk(
         let piece = &mut piece[..count as usize * LEAF_BYTES];
         fill(&mut input, piece)?;
         checksum.update(&*piece);
-        for hashed in hash_piece(header.network, piece) {
+        for hashed in hash_piece(&header.anchor, piece) {
             let (leaf, hash) = hashed.ok_or(PublicationError::NotAWallet(at))?;
             if before.is_some_and(|before| before >= leaf.key()) {
                 return Err(PublicationError::Unsorted(at));
@@ -121,9 +121,9 @@ fn walk(
 }
 
 /// Leaves with their hashes, in order; none where the wallet is not one.
-fn hash_piece(network: NetworkId, piece: &[u8]) -> Vec<Option<(Leaf, Hash)>> {
+fn hash_piece(anchor: &Anchor, piece: &[u8]) -> Vec<Option<(Leaf, Hash)>> {
     let leaves = piece.par_chunks_exact(LEAF_BYTES).with_min_len(LEAVES_A_TASK);
-    leaves.map(|bytes| parse_leaf(bytes).map(|leaf| (leaf, hash_leaf(network, &leaf)))).collect()
+    leaves.map(|bytes| parse_leaf(bytes).map(|leaf| (leaf, hash_leaf(anchor, &leaf)))).collect()
 }
 
 fn parse_header(bytes: &[u8; HEADER_BYTES]) -> Result<Header, PublicationError> {
@@ -131,7 +131,7 @@ fn parse_header(bytes: &[u8; HEADER_BYTES]) -> Result<Header, PublicationError> 
     if fields.take() != Some(MAGIC) {
         return Err(PublicationError::WrongFormat);
     }
-    let header = fields.header().ok_or(PublicationError::Truncated)?;
+    let header = fields.header().ok_or(PublicationError::WrongFormat)?;
     if header.leaves > LEAVES_MAX {
         return Err(PublicationError::TooManyLeaves);
     }
@@ -153,7 +153,7 @@ struct Fields<'a>(&'a [u8]);
 impl Fields<'_> {
     fn header(&mut self) -> Option<Header> {
         Some(Header {
-            network: NetworkId(self.take()?),
+            anchor: Anchor::new(NetworkId(self.take()?), self.take()?)?,
             epoch: u64::from_be_bytes(self.take()?),
             leaves: u64::from_be_bytes(self.take()?),
             total: BaseUnits(u64::from_be_bytes(self.take()?)),

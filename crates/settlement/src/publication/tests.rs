@@ -3,13 +3,13 @@ use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::*;
-use crate::epoch::tests::{NETWORK, leaf, many, wallet};
+use crate::epoch::tests::{anchor, leaf, many, wallet};
 use crate::epoch::{Leaf, Leaves, Tree};
 
 fn file(leaves: Vec<Leaf>) -> Vec<u8> {
     let leaves = Leaves::new(leaves).unwrap();
     let mut file = Vec::new();
-    write(&mut file, NETWORK, 7, &leaves, &Tree::build(NETWORK, &leaves)).unwrap();
+    write(&mut file, anchor(), 7, &leaves, &Tree::build(&anchor(), &leaves)).unwrap();
     file
 }
 
@@ -34,8 +34,8 @@ fn is_read_as_written() {
         let leaves = Leaves::new(many(count)).unwrap();
         let (header, again) = read(&file[..]).unwrap();
         assert_eq!(again, leaves);
-        let root = Tree::build(NETWORK, &leaves).root();
-        let stated = Header { network: NETWORK, epoch: 7, leaves: count.into(), total: leaves.total(), root };
+        let root = Tree::build(&anchor(), &leaves).root();
+        let stated = Header { anchor: anchor(), epoch: 7, leaves: count.into(), total: leaves.total(), root };
         assert_eq!(header, stated);
         assert_eq!(check(&file[..]).unwrap(), stated);
     }
@@ -48,7 +48,7 @@ fn a_proof_comes_out_of_the_file() {
         let (header, entry) = prove(&file[..], wanted.worker, wanted.wallet).unwrap();
         let entry = entry.unwrap();
         assert_eq!(entry.leaf, wanted);
-        assert!(entry.proof.holds(NETWORK, &wanted, &header.root));
+        assert!(entry.proof.holds(&anchor(), &wanted, &header.root));
     }
     assert_eq!(prove(&file[..], leaf(0, 0, 1).worker, wallet(9)).unwrap().1, None);
 }
@@ -66,10 +66,10 @@ fn lies_have_names() {
     assert_eq!(code(b"GIF89a"), "publication_truncated");
     assert_eq!(code(&with(7, &[2])), "publication_wrong_format");
     assert_eq!(code(&with(8, &[1])), "publication_wrong_root", "leaves are bound to their network");
-    assert_eq!(code(&with(48, &(1u64 << 40).to_be_bytes())), "publication_too_many_leaves");
-    assert_eq!(code(&with(48, &4u64.to_be_bytes())), "publication_truncated");
-    assert_eq!(code(&with(56, &7u64.to_be_bytes())), "publication_wrong_total");
-    assert_eq!(code(&with(64, &[0; 32])), "publication_wrong_root");
+    assert_eq!(code(&with(80, &(1u64 << 40).to_be_bytes())), "publication_too_many_leaves");
+    assert_eq!(code(&with(80, &4u64.to_be_bytes())), "publication_truncated");
+    assert_eq!(code(&with(88, &7u64.to_be_bytes())), "publication_wrong_total");
+    assert_eq!(code(&with(96, &[0; 32])), "publication_wrong_root");
     assert_eq!(code(&with(leaf_at(2), &[0; 32])), "publication_unsorted");
     assert_eq!(code(&with(leaf_at(1) + 64, &[0; 8])), "publication_empty_leaf");
     assert_eq!(code(&with(leaf_at(1) + 64, &[255; 8])), "publication_wrong_total");

@@ -2,11 +2,10 @@
 
 use std::io::{self, Write};
 
-use lull_types::NetworkId;
 use sha2::{Digest, Sha256};
 
 use super::{Header, LEAF_BYTES};
-use crate::epoch::{Leaf, Leaves, Tree};
+use crate::epoch::{Anchor, Leaf, Leaves, Tree};
 
 /// Leaves that are written at once: 295 KB, after which larger pieces are no faster.
 const LEAVES_A_PIECE: usize = 4096;
@@ -17,13 +16,13 @@ const LEAVES_A_PIECE: usize = 4096;
 /// When writing fails.
 pub fn write(
     mut out: impl Write,
-    network: NetworkId,
+    anchor: Anchor,
     epoch: u64,
     leaves: &Leaves,
     tree: &Tree,
 ) -> io::Result<Header> {
     let count = leaves.as_slice().len() as u64;
-    let header = Header { network, epoch, leaves: count, total: leaves.total(), root: tree.root() };
+    let header = Header { anchor, epoch, leaves: count, total: leaves.total(), root: tree.root() };
     let mut checksum = Sha256::new();
     let mut put = |bytes: &[u8]| {
         checksum.update(bytes);

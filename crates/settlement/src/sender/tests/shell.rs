@@ -15,7 +15,7 @@ use super::world::{Accounts, Action, Program, Tx, World};
 use crate::chain::{Signature, quorum};
 
 /// Steps in which everything goes wrong.
-const ROUGH_STEPS: usize = 120;
+const ROUGH_STEPS: usize = 150;
 /// Steps after that in which nothing does. A batch that waits for its end needs about 30; there are three epochs.
 const CALM_STEPS: usize = 500;
 

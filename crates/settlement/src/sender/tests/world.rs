@@ -67,6 +67,8 @@ pub(super) struct World {
     pub(super) endpoints: Vec<Endpoint>,
     pub(super) healed: bool,
     genesis: Accounts,
+    /// Blocks for which nothing reaches one.
+    congested: u64,
     hashes: u64,
     /// Heights of blockhashes.
     born: BTreeMap<[u8; 32], u64>,
@@ -93,6 +95,7 @@ impl World {
             endpoints,
             healed: false,
             genesis: Accounts::default(),
+            congested: 0,
             hashes: 0,
             born: BTreeMap::new(),
         }
@@ -143,12 +146,19 @@ impl World {
             if dice.random_bool(0.08) {
                 self.fork(dice);
             }
+            if dice.random_bool(0.01) {
+                self.congested = dice.random_range(100..400);
+            }
             if dice.random_bool(0.2) {
                 self.waiting.append(&mut self.kept);
             }
         }
         for _ in 0..dice.random_range(1..24) {
             self.tip += 1;
+            self.congested = self.congested.saturating_sub(1);
+            if self.congested > 0 && !self.healed {
+                self.waiting.clear();
+            }
             let mut block = Vec::new();
             for id in std::mem::take(&mut self.waiting) {
                 if dice.random_bool(0.3) { block.push(id) } else { self.waiting.push(id) }
