@@ -65,7 +65,9 @@ impl Machine {
 
     fn slot(&mut self) -> u64 {
         let ms = (self.clock)().0.saturating_sub(self.genesis.at.0);
-        self.slot = self.slot.max(ms / self.options.slot_ms.max(1));
+        // The first slot is after one that is final: nothing is final at once, not even at the beginning.
+        let first = self.options.final_after_slots.saturating_add(1);
+        self.slot = self.slot.max(first.saturating_add(ms / self.options.slot_ms.max(1)));
         self.slot
     }
 

@@ -1,5 +1,6 @@
 //! The sender's rules one by one, and all of them in a hostile world.
 
+mod rules;
 mod shell;
 mod world;
 
