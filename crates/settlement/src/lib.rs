@@ -5,9 +5,10 @@
 //!                   └─file→ publication ─proof→ whoever claims or checks
 //! ```
 //! [`epoch`], [`publication`] and [`sender`] are pure. Everything that reaches a ledger is behind
-//! [`chain::Chain`].
+//! [`chain::Chain`]. [`deposit`] is the way in: what customers pay.
 
 pub mod chain;
+pub mod deposit;
 pub mod epoch;
 pub mod publication;
 pub mod sender;

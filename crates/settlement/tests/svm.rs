@@ -1,5 +1,7 @@
 //! The practice ledger: the contract, its file, and a payout from the earnings to the wallet.
 
+#![allow(clippy::unwrap_used, reason = "clippy does not know that the helpers of a test are of a test")]
+
 mod contract;
 
 use std::io::{BufRead, BufReader};

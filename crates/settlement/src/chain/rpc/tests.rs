@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use serde_json::{Value, json};
 use solana_rpc_client::rpc_client::RpcClientConfig;
 use solana_rpc_client::rpc_sender::{RpcSender, RpcTransportStats};
-use solana_rpc_client_api::client_error::Result as ClientResult;
+use solana_rpc_client_api::client_error::{ErrorKind, Result as ClientResult};
 
 use super::*;
 use crate::chain::Outcome;
@@ -34,8 +34,6 @@ impl RpcSender for Script {
     }
 }
 
-use solana_rpc_client_api::client_error::ErrorKind;
-
 fn endpoints(scripts: &[&[(&str, Value)]]) -> Rpc {
     let endpoint = |answers: &&[(&str, Value)]| {
         let answers = answers.iter().map(|(name, answer)| ((*name).to_owned(), answer.clone())).collect();
@@ -56,10 +54,13 @@ fn status(confirmation: Option<&str>) -> (&'static str, Value) {
     ("getSignatureStatuses", json!({ "context": { "slot": 10 }, "value": [value] }))
 }
 
+/// What endpoints answer, and what comes of it.
+type Case<'a> = (&'a [&'a [(&'a str, Value)]], Result<Status, &'a str>);
+
 #[tokio::test]
 async fn statuses_need_two() {
     let asked = [Signature::from([1; 64])];
-    let cases: [(&[&[(&str, Value)]], Result<Status, &str>); 7] = [
+    let cases: [Case<'_>; 7] = [
         (&[&[height(7), status(None)], &[height(9), status(None)]], Ok(Status::Unknown { searched_to: 7 })),
         (&[&[height(7), status(None)], &[status(None)]], Ok(Status::Unsure)),
         (&[&[height(7), status(None)], &[]], Ok(Status::Unsure)),
