@@ -19,6 +19,9 @@ const ROUGH_STEPS: usize = 150;
 /// Steps after that in which nothing does. A batch that waits for its end needs about 30; there are three epochs.
 const CALM_STEPS: usize = 500;
 
+/// Lifetime and fee of each payee.
+type Earned = BTreeMap<Payee, (u64, u64)>;
+
 pub(super) struct Simulation {
     dice: ChaCha8Rng,
     world: World,
@@ -27,8 +30,8 @@ pub(super) struct Simulation {
     policy: Policy,
     effects: VecDeque<Effect>,
     inbox: Vec<Input>,
-    /// Epochs that the ledger has made, with lifetime and fee of each payee.
-    epochs: Vec<(Epoch, BTreeMap<Payee, (u64, u64)>)>,
+    /// Epochs that the ledger has made.
+    epochs: Vec<(Epoch, Earned)>,
     signed: u64,
     /// Transactions that were given to an endpoint.
     sent: BTreeSet<u64>,
