@@ -10,7 +10,7 @@ use ts_rs::TS;
 use crate::{KeyError, NetworkId, Signature, UnixMillis, WorkerId};
 
 /// A Solana wallet address: a point of the ed25519 curve in base 58. Being one says nothing of who holds it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, TS)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, TS)]
 #[ts(type = "string")]
 pub struct WalletAddress([u8; 32]);
 
@@ -39,6 +39,15 @@ impl crate::Coded for WalletAddressError {
 }
 
 impl WalletAddress {
+    /// The address with these 32 bytes.
+    ///
+    /// # Errors
+    /// [`WalletAddressError::NotAWallet`] when they are no point of the curve.
+    pub fn from_bytes(bytes: [u8; 32]) -> Result<Self, WalletAddressError> {
+        VerifyingKey::from_bytes(&bytes).map_err(|_| WalletAddressError::NotAWallet)?;
+        Ok(Self(bytes))
+    }
+
     /// The 32 bytes of the address.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
@@ -101,8 +110,7 @@ impl FromStr for WalletAddress {
     fn from_str(text: &str) -> Result<Self, WalletAddressError> {
         let bytes = bs58::decode(text.trim()).into_vec().map_err(|_| WalletAddressError::NotBase58)?;
         let bytes: [u8; 32] = bytes.try_into().map_err(|_| WalletAddressError::WrongLength)?;
-        VerifyingKey::from_bytes(&bytes).map_err(|_| WalletAddressError::NotAWallet)?;
-        Ok(Self(bytes))
+        Self::from_bytes(bytes)
     }
 }
 

@@ -1,0 +1,14 @@
+//! Payouts on Solana. Nothing else in the workspace knows Solana but the program on the chain.
+//!
+//! ```text
+//! ledger ─leaves→ epoch ─root→ sender ─bytes→ chain (rpc | svm)
+//!                   └─file→ publication ─proof→ whoever claims or checks
+//! ```
+//! [`epoch`], [`publication`] and [`sender`] are pure. Everything that reaches a ledger is behind
+//! [`chain::Chain`]. [`deposit`] is the way in: what customers pay.
+
+pub mod chain;
+pub mod deposit;
+pub mod epoch;
+pub mod publication;
+pub mod sender;
