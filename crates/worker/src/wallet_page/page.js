@@ -17,7 +17,9 @@ function tell(sentence) {
 }
 
 function complain(sentence) {
-  trouble.textContent = sentence;
+  // Faults are written to go into a sentence.
+  const whole = sentence.charAt(0).toUpperCase() + sentence.slice(1);
+  trouble.textContent = /[.!?]$/.test(whole) ? whole : `${whole}.`;
   trouble.hidden = false;
   news.textContent = '';
 }
