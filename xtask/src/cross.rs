@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use crate::command::{program, root, run, target};
+use crate::command::{program, root, run};
 use crate::setup::cache;
 
 /// The targets that are type-checked: those that people are given, where no linker is needed.
@@ -55,12 +55,13 @@ fn check_packages(packages: &str) -> Result<()> {
     cargo(&format!("check --quiet {packages} {}", targets.join(" ")))
 }
 
+/// Builds beside the toolchain, so that a fresh checkout does not check every dependency again.
 fn cargo(arguments: &str) -> Result<()> {
     let env = folder().join("env");
     let line = format!(
         ". '{}' && cargo {arguments} --target-dir '{}'",
         env.display(),
-        target().join("cross").display()
+        folder().join("target").display()
     );
     run(program("bash").args(["-c", &line]).current_dir(root()))
 }
