@@ -206,6 +206,7 @@ async fn measured() -> Result<PathBuf> {
 
 /// Copies the files of a folder that is not in use: the worker's journal and its key. Other folders are made anew.
 fn copy_files(from: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to)?;
     for entry in std::fs::read_dir(from)? {
         let entry = entry?;
         if entry.file_type()?.is_file() {
