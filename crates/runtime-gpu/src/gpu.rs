@@ -168,13 +168,13 @@ impl Gpu {
 
     /// Submits and waits.
     pub fn run(&self, work: &Work, commands: wgpu::CommandEncoder) -> Result<(), GpuError> {
-        work.step(Step::Submission, || self.queue.submit([commands.finish()]));
+        self.submit(work, commands);
         self.finish(work)
     }
 
     /// The same, and never sleeps: how long the system takes to wake a thread is not the device's time.
     pub fn run_awake(&self, work: &Work, commands: wgpu::CommandEncoder) -> Result<(), GpuError> {
-        work.step(Step::Submission, || self.queue.submit([commands.finish()]));
+        self.submit(work, commands);
         let until = Instant::now() + SPIN_MAX;
         let is_done = work.step(Step::Submission, || {
             while Instant::now() < until {

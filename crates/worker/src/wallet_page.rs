@@ -9,11 +9,10 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderMap, REFERRER_POLICY,
-};
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, REFERRER_POLICY};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -73,8 +72,6 @@ struct Served {
 #[derive(Clone)]
 struct Page {
     worker: Handle,
-    /// In the page's address.
-    secret: Arc<str>,
     /// `127.0.0.1:PORT`, which the text that is signed names.
     domain: Arc<str>,
 }
@@ -96,9 +93,10 @@ impl WalletPage {
         let address = listener.local_addr().map_err(WalletPageError::NotServed)?;
         let mut secret = [0; 16];
         getrandom::fill(&mut secret).map_err(|_| WalletPageError::NoRandomness)?;
-        let secret: Arc<str> = data_encoding::HEXLOWER.encode(&secret).into();
+        let secret = data_encoding::HEXLOWER.encode(&secret);
         let url = format!("http://{address}/{secret}/");
-        let page = Page { worker: worker.clone(), secret, domain: address.to_string().into() };
+        let page = Page { worker: worker.clone(), domain: address.to_string().into() };
+        let router = router(&secret, page);
         let (ends, until) = (CancellationToken::new(), Instant::now() + SERVED_FOR);
         let ended = ends.clone();
         let worker = worker.clone();
@@ -110,7 +108,7 @@ impl WalletPage {
                     () = worker.ended() => {}
                 }
             };
-            if let Err(error) = axum::serve(listener, router(page)).with_graceful_shutdown(ended).await {
+            if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(ended).await {
                 tracing::warn!(%error, "the wallet's page is no longer served");
             }
         });
@@ -119,20 +117,23 @@ impl WalletPage {
     }
 }
 
-fn router(page: Page) -> Router {
+/// Everything lies below the secret; other paths are not there.
+fn router(secret: &str, page: Page) -> Router {
+    let at = |name: &str| format!("/{secret}/{name}");
     Router::new()
-        .route("/{secret}/", get(async |state, path, headers| file(state, path, headers, PAGE).await))
-        .route(
-            "/{secret}/page.css",
-            get(async |state, path, headers| file(state, path, headers, STYLE).await),
-        )
-        .route(
-            "/{secret}/page.js",
-            get(async |state, path, headers| file(state, path, headers, SCRIPT).await),
-        )
-        .route("/{secret}/state", post(state))
-        .route("/{secret}/prove", post(prove))
+        .route(&at(""), get(async || file(PAGE)))
+        .route(&at("page.css"), get(async || file(STYLE)))
+        .route(&at("page.js"), get(async || file(SCRIPT)))
+        .route(&at("state"), post(state))
+        .route(&at("prove"), post(prove))
+        .layer(middleware::from_fn_with_state(page.clone(), only_by_its_name))
         .with_state(page)
+}
+
+/// Another site that has its name point at this machine sends its own name along.
+async fn only_by_its_name(State(page): State<Page>, request: Request, next: Next) -> Response {
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    if host == Some(&*page.domain) { next.run(request).await } else { StatusCode::NOT_FOUND.into_response() }
 }
 
 /// A file of the page with its type.
@@ -141,24 +142,7 @@ const PAGE: File = ("text/html; charset=utf-8", include_str!("wallet_page/page.h
 const STYLE: File = ("text/css; charset=utf-8", include_str!("wallet_page/page.css"));
 const SCRIPT: File = ("text/javascript; charset=utf-8", include_str!("wallet_page/page.js"));
 
-impl Page {
-    /// Whether a request was made by the page, or for it. Another site that has its name point at this machine sends
-    /// its own name along.
-    fn is_for(&self, secret: &str, headers: &HeaderMap) -> bool {
-        let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-        secret == &*self.secret && host == Some(&*self.domain)
-    }
-}
-
-async fn file(
-    State(page): State<Page>,
-    Path(secret): Path<String>,
-    headers: HeaderMap,
-    (kind, text): File,
-) -> Response {
-    if !page.is_for(&secret, &headers) {
-        return StatusCode::NOT_FOUND.into_response();
-    }
+fn file((kind, text): File) -> Response {
     let headers = [
         (CONTENT_TYPE, kind),
         (CACHE_CONTROL, "no-store"),
@@ -195,27 +179,11 @@ struct Proven {
     from: Option<u64>,
 }
 
-async fn state(
-    State(page): State<Page>,
-    Path(secret): Path<String>,
-    headers: HeaderMap,
-    Json(account): Json<Account>,
-) -> Response {
-    if !page.is_for(&secret, &headers) {
-        return StatusCode::NOT_FOUND.into_response();
-    }
+async fn state(State(page): State<Page>, Json(account): Json<Account>) -> Response {
     answer(page.state(&account.address).await)
 }
 
-async fn prove(
-    State(page): State<Page>,
-    Path(secret): Path<String>,
-    headers: HeaderMap,
-    Json(signed): Json<Signed>,
-) -> Response {
-    if !page.is_for(&secret, &headers) {
-        return StatusCode::NOT_FOUND.into_response();
-    }
+async fn prove(State(page): State<Page>, Json(signed): Json<Signed>) -> Response {
     answer(page.prove(signed).await)
 }
 
