@@ -1,8 +1,9 @@
 //! What worker and network say to each other.
 
 use lull_types::{
-    AssignmentId, BaseUnits, BenchmarkReport, BlobHash, Fault, HardwareReport, JobId, NetworkId, PictureTile,
-    Signature, SignedReceipt, TaskId, UnixMillis, WalletAddress, WalletStanding, WalletStatement, WorkClass,
+    AssignmentId, BaseUnits, BenchmarkReport, BlobHash, EarningsProof, Fault, HardwareReport, JobId,
+    NetworkId, PayoutStanding, PictureTile, Signature, SignedReceipt, TaskId, UnixMillis, WalletAddress,
+    WalletStanding, WalletStatement, WorkClass,
 };
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +39,21 @@ pub enum WorkerMessage {
         nonce: String,
         /// Over the bytes of `lull_checks::wallet::text`.
         signature: Signature,
+    },
+    /// From how much on the network sends payouts by itself; none when the contributor claims. Answered with `Payouts`
+    /// or `Refused`.
+    SetPayoutThreshold(Option<BaseUnits>),
+    /// Asks for the proof of this worker's earnings for one wallet, under the newest anchored root. Answered with
+    /// `EarningsProof` or `Refused`.
+    WantProof {
+        /// Which wallet.
+        wallet: WalletAddress,
+    },
+    /// The contributor has sent a claim for this wallet: look at the chain. Answered with `Payouts` once that has
+    /// changed anything.
+    Claimed {
+        /// Which wallet.
+        wallet: WalletAddress,
     },
     /// Asks for one assignment for one device. Answered with `Assign` or `NoWork`. Asking again while an
     /// assignment of this device is open gets the same one again.
@@ -107,6 +123,10 @@ pub enum NetworkMessage {
     WalletSet(WalletStanding),
     /// What a wallet's holder is to sign.
     WalletStatement(Box<WalletStatement>),
+    /// How payouts stand. Sent after `Hello` and after each change.
+    Payouts(Box<PayoutStanding>),
+    /// That earnings are under the newest root.
+    EarningsProof(Box<EarningsProof>),
     /// Work for one device.
     Assign(Box<Assignment>),
     /// No work for this device now.

@@ -1,12 +1,14 @@
 //! Ids, units, nouns and signatures that every room of Lull shares. Pure: no IO, no clock, no global randomness.
 
 mod benchmark;
+mod chain;
 mod device;
 mod fault;
 mod hash;
 mod id;
 mod key;
 mod money;
+mod payout;
 mod picture;
 mod receipt;
 mod sandbox;
@@ -17,12 +19,17 @@ mod wallet;
 pub mod wgsl;
 
 pub use benchmark::{Axis, BenchmarkReport, CurvePoint, Measure, Measurement, Skipped, TelemetryPoint, Unit};
+pub use chain::{Base58Error, ChainAddress, TransactionSignature};
 pub use device::{DeviceClass, DeviceInfo, DeviceKind, DeviceTelemetry, HardwareReport};
 pub use fault::{Coded, Fault};
 pub use hash::BlobHash;
 pub use id::{AssignmentId, CustomerId, IdError, JobId, NetworkId, TaskId, WorkerId};
 pub use key::{Domain, KeyError, SecretKey, Signature};
 pub use money::{BaseUnits, MoneyError};
+pub use payout::{
+    AnchoredEpoch, ChainPlace, EarningsProof, NextPayout, PAYOUTS_TOLD_MAX, Payout, PayoutStage,
+    PayoutStanding, WalletEarnings,
+};
 pub use picture::PictureTile;
 pub use receipt::{CountersignedReceipt, Receipt, ReceiptLeaf, SignedReceipt};
 pub use sandbox::SandboxPart;

@@ -195,6 +195,13 @@ impl Engine {
             WorkerMessage::ProveWallet { nonce, signature } => {
                 self.prove_wallet(turn, worker, &nonce, signature)
             }
+            WorkerMessage::SetPayoutThreshold(_)
+            | WorkerMessage::WantProof { .. }
+            | WorkerMessage::Claimed { .. } => {
+                let sentence = "this network pays on no chain yet; your earnings are kept";
+                self.refuse(turn, worker, None, "no_payouts", sentence);
+                Ok(())
+            }
             WorkerMessage::WantWork { device } => self.want_work(turn, worker, device),
             WorkerMessage::Progress { assignment, fraction } => {
                 report::progress(turn, worker, assignment, fraction)

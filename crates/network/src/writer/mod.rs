@@ -243,6 +243,9 @@ fn about(message: &WorkerMessage) -> Option<AssignmentId> {
         | WorkerMessage::SetWallet(_)
         | WorkerMessage::StateWallet { .. }
         | WorkerMessage::ProveWallet { .. }
+        | WorkerMessage::SetPayoutThreshold(_)
+        | WorkerMessage::WantProof { .. }
+        | WorkerMessage::Claimed { .. }
         | WorkerMessage::WantWork { .. }
         | WorkerMessage::Countersign { .. } => None,
     }

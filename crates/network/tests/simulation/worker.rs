@@ -181,6 +181,8 @@ impl Worker {
             | NetworkMessage::Prices(_)
             | NetworkMessage::WalletSet(_)
             | NetworkMessage::WalletStatement(_)
+            | NetworkMessage::Payouts(_)
+            | NetworkMessage::EarningsProof(_)
             | NetworkMessage::Balance(_) => {}
         }
         None

@@ -150,7 +150,11 @@ impl Network {
                 vec![NetworkMessage::WalletSet(WalletStanding { wallet, ..WalletStanding::default() })]
             }
             // Nobody proves a wallet here.
-            WorkerMessage::StateWallet { .. } | WorkerMessage::ProveWallet { .. } => Vec::new(),
+            WorkerMessage::StateWallet { .. }
+            | WorkerMessage::ProveWallet { .. }
+            | WorkerMessage::SetPayoutThreshold(_)
+            | WorkerMessage::WantProof { .. }
+            | WorkerMessage::Claimed { .. } => Vec::new(),
             WorkerMessage::WantWork { device } => {
                 if state.open.is_none() && state.tasks_left > 0 {
                     let index = state.task_count - state.tasks_left;

@@ -136,7 +136,11 @@ impl Network {
                 vec![Say(NetworkMessage::WalletSet(WalletStanding { wallet, ..WalletStanding::default() }))]
             }
             // Nobody proves a wallet here.
-            WorkerMessage::StateWallet { .. } | WorkerMessage::ProveWallet { .. } => Vec::new(),
+            WorkerMessage::StateWallet { .. }
+            | WorkerMessage::ProveWallet { .. }
+            | WorkerMessage::SetPayoutThreshold(_)
+            | WorkerMessage::WantProof { .. }
+            | WorkerMessage::Claimed { .. } => Vec::new(),
             WorkerMessage::WantWork { device } => self.give(device, now, chance),
             WorkerMessage::Progress { .. } => Vec::new(),
             WorkerMessage::Report { assignment, outputs, .. } => self.report(assignment, &outputs, now),

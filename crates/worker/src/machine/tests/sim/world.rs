@@ -388,6 +388,9 @@ impl World {
             | WorkerMessage::SetWallet(_)
             | WorkerMessage::StateWallet { .. }
             | WorkerMessage::ProveWallet { .. }
+            | WorkerMessage::SetPayoutThreshold(_)
+            | WorkerMessage::WantProof { .. }
+            | WorkerMessage::Claimed { .. }
             | WorkerMessage::WantWork { .. }
             | WorkerMessage::Progress { .. } => {}
         }
