@@ -8,6 +8,8 @@
 //! [`chain::Chain`]. [`deposit`] is the way in: what customers pay.
 
 pub mod chain;
+#[cfg(feature = "compose")]
+pub mod compose;
 pub mod deposit;
 pub mod epoch;
 pub mod publication;

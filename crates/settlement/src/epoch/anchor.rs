@@ -46,7 +46,12 @@ impl Anchor {
 
 /// The address of a wallet's account for a token, and its bump.
 pub fn token_account(wallet: WalletAddress, mint: &AddressBytes) -> Option<(AddressBytes, u8)> {
-    derive(|bump| token_account_address(wallet.as_bytes(), mint, bump))
+    associated_token_account(wallet.as_bytes(), mint)
+}
+
+/// The same of any owner, such as a network's account, for which no key can sign.
+pub fn associated_token_account(owner: &AddressBytes, mint: &AddressBytes) -> Option<(AddressBytes, u8)> {
+    derive(|bump| token_account_address(owner, mint, bump))
 }
 
 /// The first address, from the highest bump down, that is not on the curve, so that no key can sign for it: which

@@ -16,7 +16,7 @@ mod leaf;
 mod proof;
 mod tree;
 
-pub use anchor::{AddressBytes, Anchor, token_account};
+pub use anchor::{AddressBytes, Anchor, associated_token_account, token_account};
 pub use error::EpochError;
 pub use fold::Fold;
 pub use hash::{EMPTY_ROOT, Hash, hash_leaf};
