@@ -77,6 +77,16 @@ impl DataDir {
         self.root.join("blobs")
     }
 
+    /// Published epochs.
+    pub fn epochs(&self) -> PathBuf {
+        self.root.join("epochs")
+    }
+
+    /// The practice ledger.
+    pub fn practice_ledger(&self) -> PathBuf {
+        self.root.join("practice-ledger.sqlite")
+    }
+
     /// The trusted runtime's own folder.
     pub fn scratch(&self) -> PathBuf {
         self.root.join("scratch")

@@ -6,8 +6,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use lull_network_api::NetworkMessage;
 use lull_runtime_api::host::{RuntimeCommand, find_runtime};
-use lull_types::{BlobHash, Coded, Fault, UnixMillis, WorkerId};
+use lull_settlement::chain::Chain;
+use lull_settlement::compose::Place;
+use lull_settlement::sender::Payee;
+use lull_types::{BlobHash, Coded, Fault, SecretKey, UnixMillis, WorkerId};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -15,10 +19,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::blobs::Blobs;
 use crate::data_dir::{DataDir, DataDirError, write_secret};
-use crate::engine::{BlobOwner, CheckOutcome, Config, Effect, Engine, FoundOf, Input, Policy, Round};
+use crate::engine::{
+    BlobOwner, CheckOutcome, Config, Effect, Engine, FoundOf, Input, PayoutPolicy, Policy, Round,
+};
 use crate::gateway::{self, EnginePort, Gateway, GatewayConfig, Hub, OpenAssignment, close_code};
 use crate::http::{self, Desk, HttpConfig, Tls};
 use crate::metrics::Metrics;
+use crate::payouts::{self, Ask, Payouts, Treasury};
 use crate::reader::{self, Reader};
 use crate::retention::{self, Retention};
 use crate::verifier::Verifier;
@@ -49,6 +56,54 @@ pub struct ServiceConfig {
     pub http: SocketAddr,
     /// Needed unless customers are on this machine.
     pub tls: Option<Tls>,
+}
+
+/// Where and how a network pays, ready to begin.
+struct Paying {
+    chain: Arc<dyn Chain>,
+    place: Place,
+    treasury: Treasury,
+    policy: PayoutPolicy,
+}
+
+impl Paying {
+    async fn prepare(
+        config: &ServiceConfig,
+        dir: &DataDir,
+        key: &SecretKey,
+        http: &str,
+    ) -> Result<Option<Self>, Fault> {
+        if !config.practice {
+            return Ok(None);
+        }
+        let (ledger, place, treasury) = payouts::practice::begin(&dir.practice_ledger(), key, now).await?;
+        let policy = payouts::practice::policy(&place, Some(format!("{http}/solana")));
+        Ok(Some(Self { chain: Arc::new(ledger), place, treasury, policy }))
+    }
+
+    fn setup(
+        self,
+        config: &ServiceConfig,
+        dir: &DataDir,
+        key: &SecretKey,
+        inbox: Inbox,
+        reader: Arc<Reader>,
+        hub: Arc<Hub>,
+    ) -> payouts::Setup {
+        payouts::Setup {
+            chain: self.chain,
+            place: self.place,
+            treasury: self.treasury,
+            key: key.clone(),
+            policy: lull_settlement::sender::Policy::default(),
+            epoch_ms: config.policy.epoch_ms,
+            folder: dir.epochs(),
+            inbox,
+            reader,
+            hub,
+            clock: now,
+        }
+    }
 }
 
 /// What is told when the service is ready.
@@ -124,8 +179,15 @@ impl Service {
         let blobs = Arc::new(Blobs::open(dir.blobs()).map_err(|error| error.fault())?);
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(|_| DataDirError::NoRandomness.fault())?;
-        let engine_config =
-            Config { name: config.name.clone(), practice: config.practice, policy: config.policy.clone() };
+        let http_config = HttpConfig { listen: config.http, tls: config.tls.clone() };
+        let listening = http::listen(&http_config).await.map_err(|error| error.fault())?;
+        let paying = Paying::prepare(&config, &dir, &key, &listening.url()).await?;
+        let engine_config = Config {
+            name: config.name.clone(),
+            practice: config.practice,
+            policy: config.policy.clone(),
+            payouts: paying.as_ref().map(|paying| paying.policy.clone()),
+        };
         let engine = Engine::new(key.clone(), engine_config, seed);
         let (effects, released) = mpsc::unbounded_channel();
         let (inbox, writer) = writer::start(connection, engine, now, move |effect| {
@@ -139,8 +201,6 @@ impl Service {
         let gateway = Gateway::bind(&key, &gateway_config).await.map_err(|error| error.fault())?;
         let metrics = Arc::new(Metrics::new(gateway.hub()).map_err(|error| error.fault())?);
         let port = Arc::new(Port { inbox: inbox.clone(), reader: reader.clone(), metrics: metrics.clone() });
-        let http_config = HttpConfig { listen: config.http, tls: config.tls.clone() };
-        let listening = http::listen(&http_config).await.map_err(|error| error.fault())?;
         let announcement = Announcement {
             ticket: gateway.ticket().to_string(),
             http: listening.url(),
@@ -157,7 +217,17 @@ impl Service {
         let mut tasks = vec![verifier_task];
         let hub = gateway.hub();
         let drained = CancellationToken::new();
-        let effects = tokio::spawn(carry_out(released, hub, verifier.clone(), port.clone(), drained.clone()));
+        let payouts = match paying {
+            Some(paying) => {
+                let setup = paying.setup(&config, &dir, &key, inbox.clone(), reader.clone(), hub.clone());
+                let (payouts, task) = payouts::start(setup, cancel.child_token())?;
+                tasks.push(tokio::spawn(task));
+                Some(payouts)
+            }
+            None => None,
+        };
+        let carrier = Carrier { hub, verifier: verifier.clone(), port: port.clone(), payouts };
+        let effects = tokio::spawn(carrier.run(released, drained.clone()));
         tasks.push(tokio::spawn(gateway.run(blobs.clone(), port, cancel.child_token())));
         tasks.push(tokio::spawn(tick(inbox.clone(), cancel.child_token())));
         let retention = if config.practice { Retention::PRACTICE } else { Retention::CUSTOMERS };
@@ -227,54 +297,79 @@ async fn tick(inbox: Inbox, cancel: CancellationToken) {
     }
 }
 
-/// Carries out what the engine asks for, in order, until it is told that nothing more is to be done.
-async fn carry_out(
-    mut effects: mpsc::UnboundedReceiver<Effect>,
+/// Carries out what the engine asks for.
+struct Carrier {
     hub: Arc<Hub>,
     verifier: Verifier,
     port: Arc<Port>,
-    drained: CancellationToken,
-) {
-    loop {
-        let effect = tokio::select! {
-            effect = effects.recv() => effect,
-            () = drained.cancelled() => return,
-        };
-        let Some(effect) = effect else { return };
+    payouts: Option<Payouts>,
+}
+
+impl Carrier {
+    /// In order, until it is told that nothing more is to be done.
+    async fn run(self, mut effects: mpsc::UnboundedReceiver<Effect>, drained: CancellationToken) {
+        loop {
+            let effect = tokio::select! {
+                effect = effects.recv() => effect,
+                () = drained.cancelled() => return,
+            };
+            let Some(effect) = effect else { return };
+            self.carry_out(effect).await;
+        }
+    }
+
+    async fn carry_out(&self, effect: Effect) {
         match effect {
             Effect::Send { worker, session, message } => {
-                port.metrics.sent();
-                hub.send(worker, session, message);
+                self.port.metrics.sent();
+                self.hub.send(worker, session, message);
             }
             Effect::Check(request) => {
                 let check = request.check;
-                if let Some(outcome) = verifier.check(request) {
-                    port.tell(Input::CheckEnded { check, outcome }).await;
+                if let Some(outcome) = self.verifier.check(request) {
+                    self.port.tell(Input::CheckEnded { check, outcome }).await;
                 }
             }
-            Effect::Time(Round { account, asked, goes_without }) => {
-                let workers = asked
-                    .iter()
-                    .map(|asked| (hub.connection(asked.worker, asked.session), asked.claims.clone()));
-                let workers = workers.collect();
-                let port = port.clone();
-                tokio::spawn(async move {
-                    let findings = gateway::time(workers, goes_without).await;
-                    let found = asked.into_iter().zip(findings).map(|(asked, findings)| FoundOf {
-                        worker: asked.worker,
-                        session: asked.session,
-                        findings,
-                    });
-                    port.tell(Input::Timed { account, found: found.collect() }).await;
-                });
-            }
+            Effect::Time(round) => self.time(round),
             Effect::DropSession { worker, session, reason } => {
-                hub.close(worker, session, close_code::REPLACED, reason.sentence.as_bytes());
+                self.hub.close(worker, session, close_code::REPLACED, reason.sentence.as_bytes());
+            }
+            Effect::Prove { worker, session, wallet } => {
+                if let Err(fault) = self.ask_payouts(Ask::Prove { worker, session, wallet }) {
+                    let message = NetworkMessage::Refused { assignment: None, fault };
+                    self.hub.send(worker, session, message);
+                }
+            }
+            // Without room it is found at one of the looks that come by themselves.
+            Effect::LookAtClaims { worker, wallet } => {
+                let _ = self.ask_payouts(Ask::LookAtClaims(Payee { worker, wallet }));
             }
             // Customers ask for jobs and pictures when they want them.
             Effect::JobChanged { .. } | Effect::Progress { .. } => {}
             // The writer has handed it over already.
             Effect::Answer(_) => {}
         }
+    }
+
+    fn ask_payouts(&self, ask: Ask) -> Result<(), Fault> {
+        let none = || Fault::new("no_payouts", "this network pays on no chain; your earnings are kept");
+        self.payouts.as_ref().ok_or_else(none)?.ask(ask)
+    }
+
+    fn time(&self, Round { account, asked, goes_without }: Round) {
+        let workers = asked
+            .iter()
+            .map(|asked| (self.hub.connection(asked.worker, asked.session), asked.claims.clone()));
+        let workers = workers.collect();
+        let port = self.port.clone();
+        tokio::spawn(async move {
+            let findings = gateway::time(workers, goes_without).await;
+            let found = asked.into_iter().zip(findings).map(|(asked, findings)| FoundOf {
+                worker: asked.worker,
+                session: asked.session,
+                findings,
+            });
+            port.tell(Input::Timed { account, found: found.collect() }).await;
+        });
     }
 }

@@ -7,7 +7,7 @@ use rusqlite::params;
 use super::rows::{AssignmentRow, TaskRow};
 use super::settle::Requeue;
 use super::turn::{Fresh, Turn};
-use super::{Answer, Engine, EngineError};
+use super::{Engine, EngineError};
 use crate::ledger::{self, Account, Transfer, TransferKind};
 use crate::store::{AssignmentState, JobStage, Purpose, Sql};
 
@@ -119,6 +119,7 @@ impl Engine {
             };
             ledger::book(turn.tx, turn.now, &transfer)?;
             self.tell_balance(turn, worker)?;
+            self.tell_payouts(turn, worker)?;
         }
         Ok(())
     }
@@ -135,27 +136,6 @@ impl Engine {
             })?
             .collect::<Result<Vec<_>, _>>()?;
         turn.fresh.extend(ripe);
-        Ok(())
-    }
-
-    pub(super) fn paid_out(
-        &mut self,
-        turn: &mut Turn<'_>,
-        worker: WorkerId,
-        amount: BaseUnits,
-        reference: &str,
-    ) -> Result<(), EngineError> {
-        let transfer = Transfer {
-            kind: TransferKind::Pay,
-            reference: reference.as_bytes(),
-            from: Account::Payable(worker),
-            to: Account::Paid(worker),
-            amount,
-        };
-        if ledger::book(turn.tx, turn.now, &transfer)? {
-            self.tell_balance(turn, worker)?;
-        }
-        turn.answer(Answer::Done);
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 //! caused them; any of them may be lost in a crash, and the engine asks again.
 
 use lull_network_api::NetworkMessage;
-use lull_types::{AssignmentId, BlobHash, Fault, JobId, TaskId, WorkerId};
+use lull_types::{AssignmentId, BlobHash, Fault, JobId, TaskId, WalletAddress, WorkerId};
 
 use super::{Answer, CheckId, Round, SessionId};
 
@@ -46,6 +46,22 @@ pub enum Effect {
         session: SessionId,
         /// Why.
         reason: Fault,
+    },
+    /// Say the proof of this worker's earnings for one wallet, or why there is none.
+    Prove {
+        /// Whose, and to whom.
+        worker: WorkerId,
+        /// On which session.
+        session: SessionId,
+        /// Which wallet.
+        wallet: WalletAddress,
+    },
+    /// Read what the chain has paid to this wallet for this worker, and tell [`super::Input::ChainPaid`].
+    LookAtClaims {
+        /// Whose.
+        worker: WorkerId,
+        /// Which wallet.
+        wallet: WalletAddress,
     },
     /// The answer for whoever gave the input. The writer takes it out and hands it over.
     Answer(Answer),

@@ -1,7 +1,10 @@
 //! What the engine is told.
 
 use lull_network_api::WorkerMessage;
-use lull_types::{BaseUnits, BlobHash, CustomerId, Fault, JobId, PictureTile, UnixMillis, WorkerId};
+use lull_settlement::sender::Record;
+use lull_types::{
+    BaseUnits, BlobHash, CustomerId, Fault, JobId, PictureTile, UnixMillis, WalletAddress, WorkerId,
+};
 use uuid::Uuid;
 
 use super::timing::FoundOf;
@@ -107,14 +110,25 @@ pub enum Input {
         /// Which.
         job: JobId,
     },
-    /// Money reached a worker's wallet. Idempotent by `reference`. Answered with [`Answer::Done`].
-    PaidOut {
+    /// A part of all that is payable is listed for the epoch that ends. Answered with [`Answer::EpochPart`].
+    CloseEpoch {
+        /// The epoch that ends.
+        number: u64,
+        /// The last worker of the part before; none for the first.
+        after: Option<WorkerId>,
+    },
+    /// The payouts' sender has decided this: it is made durable, and what was paid is booked. Answered with
+    /// [`Answer::Done`].
+    KeepPayouts(Vec<Record>),
+    /// The chain has paid so much to this wallet for this worker in all, whoever claimed it. Answered with
+    /// [`Answer::Done`].
+    ChainPaid {
         /// Whose.
         worker: WorkerId,
-        /// How much, at most what was payable.
-        amount: BaseUnits,
-        /// Names the payment outside, such as a transaction's signature.
-        reference: String,
+        /// Which wallet.
+        wallet: WalletAddress,
+        /// In all.
+        total: BaseUnits,
     },
 }
 
@@ -196,6 +210,11 @@ pub enum Answer {
         job: JobId,
         /// Whether it was made now; false when the key was used before for the same job.
         created: bool,
+    },
+    /// A part of an epoch is listed.
+    EpochPart {
+        /// After whom the next part begins; none when all is listed.
+        next: Option<WorkerId>,
     },
     /// The job takes no more work.
     JobWithdrawn {

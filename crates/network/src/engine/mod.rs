@@ -36,6 +36,7 @@ mod enrol;
 mod error;
 mod input;
 mod jobs;
+mod payouts;
 pub mod policy;
 mod prices;
 mod receipts;
@@ -57,6 +58,7 @@ use rusqlite::Transaction;
 pub use effect::{Against, CheckRequest, Effect};
 pub use error::EngineError;
 pub use input::{Answer, BlobOwner, CheckId, CheckOutcome, Input, JobSpec, SessionId, TaskSpec};
+pub use payouts::PayoutPolicy;
 pub use policy::Policy;
 pub use timing::{
     Asked, CLAIM_GROWTH_MAX, Claim, Evidence, Finding, FoundOf, MemoryEvidence, MemoryFinding, Round,
@@ -76,11 +78,13 @@ pub struct Config {
     pub practice: bool,
     /// What it decides by.
     pub policy: Policy,
+    /// How it pays; none when it pays on no chain.
+    pub payouts: Option<PayoutPolicy>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { name: "Lull".to_owned(), practice: false, policy: Policy::default() }
+        Self { name: "Lull".to_owned(), practice: false, policy: Policy::default(), payouts: None }
     }
 }
 
@@ -166,9 +170,9 @@ impl Engine {
             }
             Input::CreateJob { customer, job } => self.create_job(turn, customer, &job)?,
             Input::WithdrawJob { customer, job } => self.withdraw_job(turn, customer, job)?,
-            Input::PaidOut { worker, amount, reference } => {
-                self.paid_out(turn, worker, amount, &reference)?;
-            }
+            Input::CloseEpoch { number, after } => self.close_epoch(turn, number, after)?,
+            Input::KeepPayouts(records) => self.keep_payouts(turn, &records)?,
+            Input::ChainPaid { worker, wallet, total } => self.chain_paid(turn, worker, wallet, total)?,
         }
         self.sessions.wake(turn);
         Ok(std::mem::take(&mut turn.effects))
@@ -195,13 +199,12 @@ impl Engine {
             WorkerMessage::ProveWallet { nonce, signature } => {
                 self.prove_wallet(turn, worker, &nonce, signature)
             }
-            WorkerMessage::SetPayoutThreshold(_)
-            | WorkerMessage::WantProof { .. }
-            | WorkerMessage::Claimed { .. } => {
-                let sentence = "this network pays on no chain yet; your earnings are kept";
-                self.refuse(turn, worker, None, "no_payouts", sentence);
+            WorkerMessage::SetPayoutThreshold(threshold) => self.set_threshold(turn, worker, threshold),
+            WorkerMessage::WantProof { wallet } => {
+                self.want_proof(turn, worker, session, wallet);
                 Ok(())
             }
+            WorkerMessage::Claimed { wallet } => self.claimed(turn, worker, wallet),
             WorkerMessage::WantWork { device } => self.want_work(turn, worker, device),
             WorkerMessage::Progress { assignment, fraction } => {
                 report::progress(turn, worker, assignment, fraction)

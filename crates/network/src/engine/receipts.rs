@@ -49,7 +49,8 @@ impl Engine {
             self.tell_verdict(turn, &assignment);
         }
         self.resend_receipts(turn, worker, nonce_held.saturating_add(1))?;
-        self.tell_balance(turn, worker)
+        self.tell_balance(turn, worker)?;
+        self.tell_payouts(turn, worker)
     }
 
     fn resend_receipts(

@@ -48,6 +48,16 @@ impl Sessions {
         self.current.get(&worker) == Some(&session)
     }
 
+    /// Whether a worker is connected.
+    pub fn has(&self, worker: WorkerId) -> bool {
+        self.current.contains_key(&worker)
+    }
+
+    /// Everyone who is connected.
+    pub fn workers(&self) -> impl Iterator<Item = WorkerId> + '_ {
+        self.current.keys().copied()
+    }
+
     pub fn remove(&mut self, worker: WorkerId, session: SessionId) {
         if self.is_current(worker, session) {
             self.current.remove(&worker);

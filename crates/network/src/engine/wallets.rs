@@ -88,7 +88,8 @@ impl Engine {
             let from = turn.now.after(Duration::from_millis(self.config.policy.wallet_change_ms));
             wait_for(turn, worker, Some((wanted, from)))?;
         }
-        self.tell_wallet(turn, worker)
+        self.tell_wallet(turn, worker)?;
+        self.tell_payouts(turn, worker)
     }
 
     pub(super) fn tell_wallet(&self, turn: &mut Turn<'_>, worker: WorkerId) -> Result<(), EngineError> {
@@ -126,6 +127,7 @@ impl Engine {
         for (worker, wallet) in due {
             self.change_wallet(turn, worker, wallet)?;
             self.tell_wallet(turn, worker)?;
+            self.tell_payouts(turn, worker)?;
         }
         Ok(())
     }

@@ -64,8 +64,10 @@ pub enum TransferKind {
     ReturnTask,
     /// Out of the audit window; by assignment.
     Release,
-    /// Paid to a wallet; by the payment's reference outside.
+    /// Paid to a wallet; by worker, wallet, and what was paid to it in all.
     Pay,
+    /// What sending a payout costs its contributor; by batch, worker and wallet.
+    Fee,
 }
 
 impl TransferKind {
@@ -78,6 +80,7 @@ impl TransferKind {
             Self::ReturnTask => "return_task",
             Self::Release => "release",
             Self::Pay => "pay",
+            Self::Fee => "fee",
         }
     }
 }

@@ -2,12 +2,13 @@
 
 mod column;
 mod open;
+pub mod payouts;
 pub mod queries;
 mod state;
 
 pub use column::{FromJson, Json, Sql};
 pub use open::{Journal, StoreError, open, open_in_memory, open_reader};
-pub use state::{AssignmentState, CheckState, JobStage, Purpose, TaskState};
+pub use state::{AssignmentState, BatchStage, CheckState, JobStage, PlanStage, Purpose, TaskState};
 
 /// What is stored of an API key. The key holds 256 random bits, so a plain hash cannot be searched; a slow one
 /// would only slow every request.

@@ -13,6 +13,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("timings.sql"),
     include_str!("timed_accounts.sql"),
     include_str!("wallets.sql"),
+    include_str!("payouts.sql"),
 ];
 
 /// Statements are compiled once: the engine has about a hundred.

@@ -81,3 +81,37 @@ words! {
         Withdrawn = "withdrawn",
     }
 }
+
+words! {
+    /// Where a batch of payouts is; see `lull_settlement::sender::BatchState`.
+    BatchStage {
+        /// Fixed.
+        Planned = "planned",
+        /// Signed.
+        Signed = "signed",
+        /// Taken by an endpoint.
+        Sent = "sent",
+        /// Final, and done.
+        Confirmed = "confirmed",
+        /// Final, and undone.
+        Failed = "failed",
+        /// It can never be in a block.
+        Expired = "expired",
+    }
+}
+
+words! {
+    /// Where a planned payout is; see `lull_settlement::sender::PayoutState`.
+    PlanStage {
+        /// To be put into a batch.
+        Planned = "planned",
+        /// In one.
+        InBatch = "in_batch",
+        /// The chain has paid it.
+        Confirmed = "confirmed",
+        /// It failed too often.
+        Held = "held",
+        /// It is the contributor's to claim.
+        Left = "left",
+    }
+}

@@ -1,8 +1,8 @@
 //! The network under test, with the part of its shell that a crash takes away.
 
-use lull_network::engine::{CheckOutcome, CheckRequest, Config, Effect, Engine, Input, Policy};
+use lull_network::engine::{CheckOutcome, CheckRequest, Config, Effect, Engine, Input, PayoutPolicy, Policy};
 use lull_network::writer;
-use lull_types::{Fault, SecretKey, UnixMillis};
+use lull_types::{BaseUnits, ChainAddress, ChainPlace, Fault, SecretKey, UnixMillis};
 use rusqlite::Connection;
 
 use crate::dice::Dice;
@@ -85,8 +85,27 @@ fn wipe(connection: &Connection) {
     connection.pragma_update(None, "foreign_keys", "ON").unwrap();
 }
 
+/// Every wallet is paid, and every other payout is sent.
+fn payouts() -> PayoutPolicy {
+    let place = ChainPlace {
+        cluster: "simulated".to_owned(),
+        endpoint: None,
+        program: ChainAddress([1; 32]),
+        mint: ChainAddress([2; 32]),
+        account: ChainAddress([3; 32]),
+    };
+    PayoutPolicy {
+        place,
+        fee_first: BaseUnits(5),
+        fee_later: BaseUnits(1),
+        threshold: BaseUnits(200),
+        threshold_min: BaseUnits(1),
+        pays_unproven: true,
+    }
+}
+
 fn fresh_engine(dice: &mut Dice) -> Engine {
-    let config = Config { policy: policy(), ..Config::default() };
+    let config = Config { policy: policy(), payouts: Some(payouts()), ..Config::default() };
     Engine::new(network_key(), config, dice.seed())
 }
 

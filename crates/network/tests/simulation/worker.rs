@@ -9,7 +9,7 @@ use lull_network::engine::SessionId;
 use lull_network_api::{Assignment, Enrolment, NetworkMessage, Verdict, WorkerMessage};
 use lull_types::{
     AssignmentId, BenchmarkReport, BlobHash, CountersignedReceipt, DeviceInfo, DeviceKind, Fault,
-    HardwareReport, Measure, Measurement, SecretKey, UnixMillis, WorkerId,
+    HardwareReport, Measure, Measurement, SecretKey, UnixMillis, WalletAddress, WorkerId,
 };
 
 use crate::network::network_key;
@@ -145,7 +145,11 @@ impl Worker {
     pub fn hears(&mut self, message: NetworkMessage) -> Option<WorkerMessage> {
         match message {
             NetworkMessage::Welcome { enrolled, .. } => self.enrolled = enrolled,
-            NetworkMessage::Enrolled => self.enrolled = true,
+            NetworkMessage::Enrolled => {
+                self.enrolled = true;
+                let wallet = WalletAddress::from_bytes(self.key.public()).expect("a key is on the curve");
+                return Some(WorkerMessage::SetWallet(Some(wallet)));
+            }
             NetworkMessage::Assign(assignment) => self.take(*assignment),
             NetworkMessage::ReportReceived { assignment }
             | NetworkMessage::HandBackReceived { assignment } => {

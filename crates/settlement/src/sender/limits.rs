@@ -1,6 +1,7 @@
 //! What the sender may spend, and when a person must look.
 
 use lull_types::Coded;
+use serde::{Deserialize, Serialize};
 
 use super::Payee;
 
@@ -44,7 +45,8 @@ impl Default for Policy {
 }
 
 /// A person must look.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
 pub enum Alarm {
     /// Stops the sender: the next batch would exceed [`Policy::epoch_lamports_max`].
     #[error(

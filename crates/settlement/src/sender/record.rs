@@ -1,6 +1,7 @@
 //! What the sender remembers, as it is stored.
 
 use lull_types::{BaseUnits, WalletAddress, WorkerId};
+use serde::{Deserialize, Serialize};
 
 use super::Alarm;
 use super::io::What;
@@ -8,7 +9,7 @@ use crate::chain::Signature;
 use crate::epoch::Hash;
 
 /// Whose earnings, and where they are paid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Payee {
     /// Who earned.
     pub worker: WorkerId,

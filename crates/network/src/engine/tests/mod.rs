@@ -4,6 +4,7 @@ mod accounts;
 mod enrolment;
 mod jobs;
 mod money;
+mod payouts;
 mod prices;
 mod refusals;
 pub(crate) mod rig;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use lull_network_api::{Assignment, Enrolment, NetworkMessage, Verdict, WorkerMessage};
 use lull_types::{
     AssignmentId, BaseUnits, BenchmarkReport, BlobHash, CustomerId, DeviceInfo, DeviceKind, Fault,
-    HardwareReport, JobId, Measure, Measurement, SecretKey, UnixMillis, WorkerId,
+    HardwareReport, JobId, Measure, Measurement, SecretKey, UnixMillis, WalletAddress, WorkerId,
 };
 use rusqlite::Connection;
 
@@ -38,6 +38,8 @@ pub struct Rig {
     pub checks: Vec<CheckRequest>,
     /// Timings that were asked for.
     pub timings: Vec<Round>,
+    /// What payouts were asked for: whose wallet was to be looked at.
+    pub looks: Vec<(WorkerId, WalletAddress)>,
     /// All that was sent, by worker, since it was last looked at.
     sent: BTreeMap<WorkerId, Vec<NetworkMessage>>,
     sessions: BTreeMap<WorkerId, SessionId>,
@@ -103,13 +105,17 @@ impl Rig {
     }
 
     fn of(policy: Policy) -> Self {
-        let config = Config { policy, ..Config::default() };
+        Self::with(Config { policy, ..Config::default() })
+    }
+
+    pub fn with(config: Config) -> Self {
         Self {
             connection: store::open_in_memory().unwrap(),
             engine: Engine::new(network_key(), config, [7; 32]),
             now: UnixMillis(1_000_000_000_000),
             checks: Vec::new(),
             timings: Vec::new(),
+            looks: Vec::new(),
             sent: BTreeMap::new(),
             sessions: BTreeMap::new(),
             next: 0,
@@ -149,7 +155,8 @@ impl Rig {
                     }
                 }
                 Effect::Time(round) => self.timings.push(round),
-                Effect::JobChanged { .. } | Effect::Progress { .. } => {}
+                Effect::LookAtClaims { worker, wallet } => self.looks.push((worker, wallet)),
+                Effect::Prove { .. } | Effect::JobChanged { .. } | Effect::Progress { .. } => {}
             }
         }
         ledger::audit(&self.connection).unwrap();

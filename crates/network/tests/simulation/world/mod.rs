@@ -75,7 +75,7 @@ pub struct World {
     library: Library,
     model: Model,
     totals: Totals,
-    payouts: u64,
+    epochs: u64,
     told: bool,
 }
 
@@ -99,7 +99,7 @@ impl World {
             library: Library::default(),
             model: Model::default(),
             totals: Totals::default(),
-            payouts: 0,
+            epochs: 0,
             told,
         };
         let start = world.now;
@@ -257,19 +257,20 @@ impl World {
     fn tick(&mut self, start: u64) {
         self.give(Input::Tick, Origin::Nobody);
         if self.dice.percent(10) {
+            // A crash may come between an epoch's parts and what the chain pays of it; each may be told twice.
+            self.epochs += 1;
+            for _ in 0..self.dice.between(1, 3) {
+                self.give(Input::CloseEpoch { number: self.epochs, after: None }, Origin::Nobody);
+            }
+        }
+        if self.dice.percent(10) {
             let n = self.dice.below(self.workers.len() as u64) as usize;
             let worker = self.workers[n].id;
-            let payable = lull_network::ledger::Account::Payable(worker);
-            let amount = queries::balance(&self.network.connection, &payable).unwrap() as u64;
-            if amount > 0 {
-                self.payouts += 1;
-                let reference = format!("payout {}", self.payouts);
+            let leaves = lull_network::store::payouts::leaves(&self.network.connection).unwrap();
+            if let Some(leaf) = leaves.iter().find(|leaf| leaf.worker == worker) {
+                let total = BaseUnits(self.dice.between(1, leaf.lifetime.0 + 1));
                 for _ in 0..self.dice.between(1, 3) {
-                    let reference = reference.clone();
-                    self.give(
-                        Input::PaidOut { worker, amount: BaseUnits(amount), reference },
-                        Origin::Nobody,
-                    );
+                    self.give(Input::ChainPaid { worker, wallet: leaf.wallet, total }, Origin::Nobody);
                 }
             }
         }
@@ -359,7 +360,11 @@ impl World {
                 (Answer::JobWithdrawn { .. }, Origin::Withdraw(n)) => self.orders[n].withdrawn = true,
                 (_, Origin::Nobody | Origin::Submit(_) | Origin::Withdraw(_)) => {}
             },
-            Effect::JobChanged { .. } | Effect::Progress { .. } | Effect::Time { .. } => {}
+            Effect::Prove { .. }
+            | Effect::LookAtClaims { .. }
+            | Effect::JobChanged { .. }
+            | Effect::Progress { .. }
+            | Effect::Time { .. } => {}
         }
     }
 

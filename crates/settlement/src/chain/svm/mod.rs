@@ -11,6 +11,7 @@
 //!   transaction.
 
 mod file;
+mod genesis;
 mod machine;
 
 use std::path::Path;
@@ -20,6 +21,7 @@ use async_trait::async_trait;
 use lull_types::UnixMillis;
 
 use super::{Account, Address, Chain, ChainError, Recent, Signature, Status, Transaction};
+pub use genesis::Genesis;
 use machine::Machine;
 
 /// How time passes on the ledger.

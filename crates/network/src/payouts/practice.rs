@@ -1,0 +1,61 @@
+//! Paying out on the practice ledger: real transactions with real signatures, of tokens that are worth nothing.
+
+use std::path::Path;
+
+use lull_settlement::chain::svm::{Ledger, Options};
+use lull_settlement::compose::{Key, Place};
+use lull_settlement::epoch::Anchor;
+use lull_types::{BaseUnits, ChainAddress, ChainPlace, Coded, Fault, SecretKey, UnixMillis};
+
+use super::Treasury;
+use crate::engine::PayoutPolicy;
+
+/// Sending a payout costs 5,000 lamports; at 150 USDC for a SOL, that is so much. A practice network pays rents itself:
+/// a newcomer would work for days for the first.
+const FEE: BaseUnits = BaseUnits(750);
+/// A payout is worth its fee many times, and a newcomer sees the first within minutes.
+const THRESHOLD: BaseUnits = BaseUnits(10_000);
+const THRESHOLD_MIN: BaseUnits = BaseUnits(1_000);
+
+/// Begins the practice ledger, or goes on with it. The treasury's key follows from the network's.
+///
+/// # Errors
+/// When the ledger's file cannot be used.
+pub async fn begin(
+    path: &Path,
+    key: &SecretKey,
+    clock: fn() -> UnixMillis,
+) -> Result<(Ledger, Place, Treasury), Fault> {
+    let ledger = Ledger::open(path, Options::default(), clock).map_err(|error| error.fault())?;
+    let treasury = Key::from_bytes(&blake3::derive_key("lull practice treasury 1", &key.to_bytes()));
+    let genesis = ledger.begin(treasury.address()).await.map_err(|error| error.fault())?;
+    let none =
+        || Fault::new("chain_no_address", "this network's key has no account on the chain; make another key");
+    let anchor = Anchor::new(key.network_id(), genesis.program.to_bytes()).ok_or_else(none)?;
+    let place = Place::new(anchor, genesis.mint).ok_or_else(none)?;
+    let treasury = Treasury::of(treasury, &place).map_err(|error| error.fault())?;
+    Ok((ledger, place, treasury))
+}
+
+/// How a practice network pays.
+pub fn policy(place: &Place, endpoint: Option<String>) -> PayoutPolicy {
+    PayoutPolicy {
+        place: told(place, "practice", endpoint),
+        fee_first: FEE,
+        fee_later: FEE,
+        threshold: THRESHOLD,
+        threshold_min: THRESHOLD_MIN,
+        pays_unproven: true,
+    }
+}
+
+/// A place as workers are told it.
+pub fn told(place: &Place, cluster: &str, endpoint: Option<String>) -> ChainPlace {
+    ChainPlace {
+        cluster: cluster.to_owned(),
+        endpoint,
+        program: ChainAddress(*place.anchor.program()),
+        mint: ChainAddress(place.mint.to_bytes()),
+        account: ChainAddress(*place.anchor.account()),
+    }
+}
