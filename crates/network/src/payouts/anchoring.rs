@@ -37,11 +37,11 @@ impl Task {
             return Ok(true);
         }
         let chain = &self.setup.chain;
-        if let Some(Ready::Making(signed, last_valid_height)) = &self.ready {
-            if chain.finalized_height().await.map_err(|error| error.fault())? <= *last_valid_height {
-                chain.send(&signed.bytes).await.map_err(|error| error.fault())?;
-                return Ok(false);
-            }
+        if let Some(Ready::Making(signed, last_valid_height)) = &self.ready
+            && chain.finalized_height().await.map_err(|error| error.fault())? <= *last_valid_height
+        {
+            chain.send(&signed.bytes).await.map_err(|error| error.fault())?;
+            return Ok(false);
         }
         let (signed, last_valid_height) = self.make_account().await?;
         tracing::info!(signature = %signed.signature, "the network's account is made on the chain");

@@ -2,48 +2,42 @@
 
 use std::collections::BTreeMap;
 
+use data_encoding::BASE64;
 use lull_types::BaseUnits;
 use serde::Deserialize;
-use solana_rpc_client_api::client_error::{Error as ClientError, ErrorKind};
-use solana_rpc_client_api::request::RpcError;
-use solana_transaction_status_client_types::option_serializer::OptionSerializer;
-use solana_transaction_status_client_types::{
-    EncodedConfirmedTransactionWithStatusMeta, TransactionConfirmationStatus, TransactionStatus,
-    UiTransactionTokenBalance,
-};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::super::quorum::Said;
-use super::super::{Address, ChainError, Outcome, Signature, TokenChange, Transaction};
+use super::super::{Account, Address, ChainError, Outcome, Recent, Signature, TokenChange, Transaction};
 
-/// Which error this is. The URL is left out of it: it often holds a key.
-pub(super) fn error(error: ClientError) -> ChainError {
-    match error.kind() {
-        ErrorKind::RpcError(RpcError::RpcResponseError { code, message, .. }) => {
-            ChainError::Refused(format!("{message} ({code})"))
-        }
-        ErrorKind::TransactionError(error) => ChainError::Refused(error.to_string()),
-        ErrorKind::SerdeJson(error) => ChainError::Unreadable(error.to_string()),
-        ErrorKind::Reqwest(error) if error.is_timeout() => {
-            ChainError::Unreachable("no answer in time".to_owned())
-        }
-        ErrorKind::Reqwest(error) => match error.status() {
-            Some(status) => ChainError::Unreachable(status.to_string()),
-            None => ChainError::Unreachable("no connection".to_owned()),
-        },
-        ErrorKind::Io(error) => ChainError::Unreachable(error.kind().to_string()),
-        ErrorKind::Middleware(_)
-        | ErrorKind::RpcError(_)
-        | ErrorKind::SigningError(_)
-        | ErrorKind::Custom(_) => ChainError::Unreachable("the request failed".to_owned()),
-    }
+/// An answer as a type of this program; what it does not need is passed over.
+pub(super) fn parse<T: DeserializeOwned>(answer: Value) -> Result<T, ChainError> {
+    serde_json::from_value(answer).map_err(|error| ChainError::Unreadable(error.to_string()))
 }
 
-/// An endpoint that has the transaction already took it.
-pub(super) fn sent_before(refusal: ClientError) -> Result<(), ChainError> {
-    match refusal.kind().get_transaction_error() {
-        Some(solana_transaction_error::TransactionError::AlreadyProcessed) => Ok(()),
-        _ => Err(error(refusal)),
-    }
+fn unreadable(what: &str) -> ChainError {
+    ChainError::Unreadable(format!("a transaction without {what}"))
+}
+
+/// What comes with the slot that it was read at.
+#[derive(Deserialize)]
+struct InContext<T> {
+    value: T,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LatestBlockhash {
+    blockhash: String,
+    last_valid_block_height: u64,
+}
+
+pub(super) fn recent(answer: Value) -> Result<Recent, ChainError> {
+    let InContext::<LatestBlockhash> { value } = parse(answer)?;
+    let blockhash = value.blockhash.parse();
+    let blockhash = blockhash.map_err(|_| ChainError::Unreadable("a blockhash that is none".to_owned()))?;
+    Ok(Recent { blockhash, last_valid_height: value.last_valid_block_height })
 }
 
 /// The signature by which a transaction goes: the first of those that it begins with.
@@ -53,42 +47,144 @@ pub(super) fn first_signature(transaction: &[u8]) -> Option<Signature> {
     (1..128).contains(count).then(|| rest.first_chunk::<64>().map(|bytes| Signature::from(*bytes)))?
 }
 
-pub(super) fn said(status: Option<TransactionStatus>, searched_to: u64) -> Said {
-    let Some(status) = status else { return Said::Unknown { searched_to } };
-    let slot = status.slot;
-    if status.confirmation_status != Some(TransactionConfirmationStatus::Finalized) {
-        return Said::Seen { slot };
-    }
-    let outcome = status.err.map_or(Outcome::Done, |error| Outcome::Failed(error.to_string()));
-    Said::Finalized { slot, outcome }
-}
-
-pub(super) fn mentions(page: Vec<Mention>) -> Result<Vec<Signature>, ChainError> {
-    let parse = |mention: Mention| {
-        mention.signature.parse().map_err(|_| ChainError::Unreadable("a signature that is none".to_owned()))
-    };
-    page.into_iter().map(parse).collect()
-}
-
-/// What is needed of an answer to `getSignaturesForAddress`.
 #[derive(Deserialize)]
-pub(super) struct Mention {
+#[serde(rename_all = "camelCase")]
+struct SignatureStatus {
+    slot: u64,
+    #[serde(default)]
+    err: Option<Value>,
+    #[serde(default)]
+    confirmation_status: Option<String>,
+}
+
+/// What is said of signatures, in order.
+pub(super) fn said(answer: Value, searched_to: u64) -> Result<Vec<Said>, ChainError> {
+    let InContext::<Vec<Option<SignatureStatus>>> { value } = parse(answer)?;
+    let one = |status: Option<SignatureStatus>| match status {
+        None => Said::Unknown { searched_to },
+        Some(SignatureStatus { slot, err, confirmation_status }) => {
+            if confirmation_status.as_deref() == Some("finalized") {
+                Said::Finalized { slot, outcome: outcome(err) }
+            } else {
+                Said::Seen { slot }
+            }
+        }
+    };
+    Ok(value.into_iter().map(one).collect())
+}
+
+fn outcome(err: Option<Value>) -> Outcome {
+    // As short as the chain's own words are; a liar's may be long.
+    err.map_or(Outcome::Done, |err| Outcome::Failed(err.to_string().chars().take(300).collect()))
+}
+
+#[derive(Deserialize)]
+struct StatedAccount {
+    lamports: u64,
+    owner: String,
+    /// The bytes, and how they are written.
+    data: (String, String),
+}
+
+pub(super) fn account(answer: Value) -> Result<Option<Account>, ChainError> {
+    let InContext::<Option<StatedAccount>> { value } = parse(answer)?;
+    let read = |stated: StatedAccount| {
+        let owner = stated.owner.parse().ok()?;
+        let data = BASE64.decode(stated.data.0.as_bytes()).ok().filter(|_| stated.data.1 == "base64")?;
+        Some(Account { lamports: stated.lamports, owner, data })
+    };
+    value
+        .map(|stated| {
+            read(stated).ok_or_else(|| ChainError::Unreadable("an account that is none".to_owned()))
+        })
+        .transpose()
+}
+
+#[derive(Deserialize)]
+struct Mention {
     signature: String,
 }
 
-pub(super) fn transaction(
-    found: Option<EncodedConfirmedTransactionWithStatusMeta>,
-) -> Result<Option<Transaction>, ChainError> {
-    let Some(found) = found else { return Ok(None) };
-    let unreadable = |what: &str| ChainError::Unreadable(format!("a transaction without {what}"));
-    let meta = found.transaction.meta.ok_or_else(|| unreadable("what it did"))?;
-    let stated = found.transaction.transaction.decode().ok_or_else(|| unreadable("its bytes"))?;
-    let mut accounts = stated.message.static_account_keys().to_vec();
-    if let OptionSerializer::Some(loaded) = &meta.loaded_addresses {
-        for address in loaded.writable.iter().chain(&loaded.readonly) {
-            accounts.push(address.parse().map_err(|_| unreadable("readable addresses"))?);
-        }
-    }
+pub(super) fn mentions(answer: Value) -> Result<Vec<Signature>, ChainError> {
+    let parse_one = |mention: Mention| {
+        mention.signature.parse().map_err(|_| ChainError::Unreadable("a signature that is none".to_owned()))
+    };
+    parse::<Vec<Mention>>(answer)?.into_iter().map(parse_one).collect()
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Fee {
+    prioritization_fee: u64,
+}
+
+/// The upper quartile.
+pub(super) fn priority_fee(answer: Value) -> Result<u64, ChainError> {
+    let mut fees: Vec<u64> = parse::<Vec<Fee>>(answer)?.iter().map(|fee| fee.prioritization_fee).collect();
+    fees.sort_unstable();
+    Ok(fees.get(fees.len() * 3 / 4).copied().unwrap_or(0))
+}
+
+#[derive(Deserialize)]
+struct Confirmed {
+    slot: u64,
+    transaction: Stated,
+    meta: Option<Meta>,
+}
+
+#[derive(Deserialize)]
+struct Stated {
+    message: Message,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Message {
+    account_keys: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Meta {
+    #[serde(default)]
+    err: Option<Value>,
+    fee: u64,
+    #[serde(default)]
+    pre_token_balances: Option<Vec<Balance>>,
+    #[serde(default)]
+    post_token_balances: Option<Vec<Balance>>,
+    #[serde(default)]
+    loaded_addresses: Option<Loaded>,
+}
+
+#[derive(Deserialize)]
+struct Loaded {
+    writable: Vec<String>,
+    readonly: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Balance {
+    account_index: usize,
+    mint: String,
+    ui_token_amount: Amount,
+}
+
+#[derive(Deserialize)]
+struct Amount {
+    amount: String,
+}
+
+pub(super) fn transaction(answer: Value) -> Result<Option<Transaction>, ChainError> {
+    let Some(found) = parse::<Option<Confirmed>>(answer)? else { return Ok(None) };
+    let meta = found.meta.ok_or_else(|| unreadable("what it did"))?;
+    let loaded =
+        meta.loaded_addresses.map_or(Vec::new(), |loaded| [loaded.writable, loaded.readonly].concat());
+    let accounts =
+        found.transaction.message.account_keys.iter().chain(&loaded).map(|address| address.parse());
+    let accounts: Vec<Address> =
+        accounts.collect::<Result<_, _>>().map_err(|_| unreadable("readable addresses"))?;
     let mut changes = BTreeMap::new();
     let before = balances(meta.pre_token_balances, &accounts).ok_or_else(|| unreadable("balances"))?;
     let after = balances(meta.post_token_balances, &accounts).ok_or_else(|| unreadable("balances"))?;
@@ -102,7 +198,7 @@ pub(super) fn transaction(
     }
     Ok(Some(Transaction {
         slot: found.slot,
-        outcome: meta.err.map_or(Outcome::Done, |error| Outcome::Failed(error.to_string())),
+        outcome: outcome(meta.err),
         fee_lamports: meta.fee,
         accounts,
         tokens: changes.into_values().filter(|change| change.before != change.after).collect(),
@@ -111,14 +207,13 @@ pub(super) fn transaction(
 
 /// Token account, mint and amount of each balance; none if one cannot be read.
 fn balances(
-    stated: OptionSerializer<Vec<UiTransactionTokenBalance>>,
+    stated: Option<Vec<Balance>>,
     accounts: &[Address],
 ) -> Option<Vec<(Address, Address, BaseUnits)>> {
-    let OptionSerializer::Some(stated) = stated else { return Some(Vec::new()) };
-    let read = |balance: &UiTransactionTokenBalance| {
-        let account = *accounts.get(usize::from(balance.account_index))?;
+    let read = |balance: &Balance| {
+        let account = *accounts.get(balance.account_index)?;
         let amount = balance.ui_token_amount.amount.parse().ok()?;
         Some((account, balance.mint.parse().ok()?, BaseUnits(amount)))
     };
-    stated.iter().map(read).collect()
+    stated.unwrap_or_default().iter().map(read).collect()
 }

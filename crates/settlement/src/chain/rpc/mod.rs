@@ -1,26 +1,21 @@
 //! Solana's JSON-RPC, over several endpoints that check each other; see [`super::quorum`].
 
 mod answer;
+mod endpoint;
 #[cfg(test)]
 mod tests;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use data_encoding::BASE64;
 use futures_util::future::join_all;
 use serde_json::json;
-use solana_commitment_config::CommitmentConfig;
-use solana_rpc_client::nonblocking::rpc_client::RpcClient;
-use solana_rpc_client_api::client_error::Error as ClientError;
-use solana_rpc_client_api::request::RpcRequest;
 
 use super::quorum::{self, Said};
 use super::{Account, Address, Chain, ChainError, Recent, Signature, Status, Transaction};
-
-/// How long one endpoint may take. Public ones answer within a second; the sender asks again anyway.
-const TIMEOUT: Duration = Duration::from_secs(10);
+pub use endpoint::EndpointError;
+use endpoint::{Ask, Failure, Http};
 
 /// Signatures in one question: the most that an endpoint takes.
 const STATUSES_MAX: usize = 256;
@@ -34,7 +29,7 @@ const MENTION_PAGES_MAX: usize = 100;
 
 /// One or more endpoints.
 pub struct Rpc {
-    endpoints: Vec<RpcClient>,
+    endpoints: Vec<Box<dyn Ask>>,
     /// Whose answer comes first. It moves on, so that nobody's blockhashes are used always.
     first: AtomicUsize,
 }
@@ -48,26 +43,28 @@ impl std::fmt::Debug for Rpc {
 
 impl Rpc {
     /// Endpoints by URL. At least two of different operators; with one, its word is all there is.
-    pub fn new(urls: &[String]) -> Self {
-        let endpoint = |url: &String| {
-            RpcClient::new_with_timeout_and_commitment(url.clone(), TIMEOUT, CommitmentConfig::finalized())
-        };
-        Self::over(urls.iter().map(endpoint).collect())
+    ///
+    /// # Errors
+    /// [`EndpointError`], of the first that cannot be used.
+    pub fn new<U: AsRef<str>>(urls: &[U]) -> Result<Self, EndpointError> {
+        let endpoint = |url: &U| Http::new(url.as_ref()).map(|http| Box::new(http) as Box<dyn Ask>);
+        Ok(Self::over(urls.iter().map(endpoint).collect::<Result<_, _>>()?))
     }
 
-    fn over(endpoints: Vec<RpcClient>) -> Self {
+    fn over(endpoints: Vec<Box<dyn Ask>>) -> Self {
         Self { endpoints, first: AtomicUsize::new(0) }
     }
 
     /// Asks all endpoints at once and gives the answers of those that answered.
-    async fn ask<'a, T, F>(&'a self, question: impl Fn(&'a RpcClient) -> F) -> Result<Vec<T>, ChainError>
+    async fn ask<'a, T, F>(&'a self, question: impl Fn(&'a dyn Ask) -> F) -> Result<Vec<T>, ChainError>
     where
         F: Future<Output = Result<T, ChainError>>,
     {
         let count = self.endpoints.len().max(1);
         let first = self.first.fetch_add(1, Ordering::Relaxed) % count;
         let (after, before) = self.endpoints.split_at(first.min(self.endpoints.len()));
-        let answers = join_all(before.iter().chain(after).map(question)).await;
+        let both = before.iter().chain(after).map(AsRef::as_ref);
+        let answers = join_all(both.map(question)).await;
         let mut last_error = ChainError::Unreachable("no endpoint is configured".to_owned());
         let mut given = Vec::new();
         for answer in answers {
@@ -81,7 +78,7 @@ impl Rpc {
 
     async fn agreed<'a, T: Clone + PartialEq, F>(
         &'a self,
-        question: impl Fn(&'a RpcClient) -> F,
+        question: impl Fn(&'a dyn Ask) -> F,
     ) -> Result<T, ChainError>
     where
         F: Future<Output = Result<T, ChainError>>,
@@ -94,10 +91,8 @@ impl Rpc {
 impl Chain for Rpc {
     async fn recent(&self) -> Result<Recent, ChainError> {
         let said = self.ask(|endpoint| async {
-            let confirmed = CommitmentConfig::confirmed();
-            let said =
-                endpoint.get_latest_blockhash_with_commitment(confirmed).await.map_err(answer::error)?;
-            Ok(Recent { blockhash: said.0, last_valid_height: said.1 })
+            let params = json!([{ "commitment": "confirmed" }]);
+            answer::recent(endpoint.ask("getLatestBlockhash", &params).await?)
         });
         quorum::recent(&said.await?, self.endpoints.len())
     }
@@ -113,9 +108,12 @@ impl Chain for Rpc {
         let options = json!({ "encoding": "base64", "preflightCommitment": "confirmed", "maxRetries": 0 });
         let question = json!([BASE64.encode(transaction), options]);
         let taken = self.ask(|endpoint| async {
-            let taken: Result<String, ClientError> =
-                endpoint.send(RpcRequest::SendTransaction, question.clone()).await;
-            taken.map(|_| ()).or_else(answer::sent_before)
+            match endpoint.ask("sendTransaction", &question).await {
+                Ok(_) => Ok(()),
+                // It has it already, so it was taken.
+                Err(Failure::Refused { data, .. }) if data["err"] == "AlreadyProcessed" => Ok(()),
+                Err(failure) => Err(failure.into()),
+            }
         });
         taken.await.map(|_| signature)
     }
@@ -126,9 +124,9 @@ impl Chain for Rpc {
             let answers = self.ask(|endpoint| async {
                 // First: what is unknown afterwards is in no block up to this one.
                 let searched_to = final_height(endpoint).await?;
-                let answer = endpoint.get_signature_statuses_with_history(asked).await;
-                let found = answer.map_err(answer::error)?.value.into_iter();
-                let said: Vec<Said> = found.map(|status| answer::said(status, searched_to)).collect();
+                let signatures: Vec<String> = asked.iter().map(ToString::to_string).collect();
+                let params = json!([signatures, { "searchTransactionHistory": true }]);
+                let said = answer::said(endpoint.ask("getSignatureStatuses", &params).await?, searched_to)?;
                 if said.len() == asked.len() {
                     Ok(said)
                 } else {
@@ -145,30 +143,17 @@ impl Chain for Rpc {
     }
 
     async fn account(&self, address: &Address) -> Result<Option<Account>, ChainError> {
-        self.agreed(|endpoint| async {
-            let finalized = CommitmentConfig::finalized();
-            let found =
-                endpoint.get_account_with_commitment(address, finalized).await.map_err(answer::error)?;
-            let plain = |account: solana_account::Account| Account {
-                lamports: account.lamports,
-                owner: account.owner,
-                data: account.data,
-            };
-            Ok(found.value.map(plain))
-        })
-        .await
+        let params = json!([address.to_string(), { "encoding": "base64", "commitment": "finalized" }]);
+        self.agreed(|endpoint| async { answer::account(endpoint.ask("getAccountInfo", &params).await?) })
+            .await
     }
 
     async fn transaction(&self, signature: &Signature) -> Result<Option<Transaction>, ChainError> {
         let options =
-            json!({ "encoding": "base64", "commitment": "finalized", "maxSupportedTransactionVersion": 0 });
-        let question = json!([signature.to_string(), options]);
-        self.agreed(|endpoint| async {
-            let found =
-                endpoint.send(RpcRequest::GetTransaction, question.clone()).await.map_err(answer::error)?;
-            answer::transaction(found)
-        })
-        .await
+            json!({ "encoding": "json", "commitment": "finalized", "maxSupportedTransactionVersion": 0 });
+        let params = json!([signature.to_string(), options]);
+        self.agreed(|endpoint| async { answer::transaction(endpoint.ask("getTransaction", &params).await?) })
+            .await
     }
 
     /// What any endpoint tells: each transaction is read with [`Chain::transaction`] before it counts.
@@ -188,30 +173,30 @@ impl Chain for Rpc {
     }
 
     async fn rent_exempt(&self, bytes: usize) -> Result<u64, ChainError> {
-        self.agreed(|endpoint| async move {
-            endpoint.get_minimum_balance_for_rent_exemption(bytes).await.map_err(answer::error)
+        let params = json!([bytes]);
+        self.agreed(|endpoint| async {
+            answer::parse(endpoint.ask("getMinimumBalanceForRentExemption", &params).await?)
         })
         .await
     }
 
     /// The upper quartile of the last 150 slots, as the cheapest endpoint tells it.
     async fn priority_fee(&self, written: &[Address]) -> Result<u64, ChainError> {
+        let written: Vec<String> = written.iter().map(ToString::to_string).collect();
+        let params = json!([written]);
         let said = self.ask(|endpoint| async {
-            let fees = endpoint.get_recent_prioritization_fees(written).await.map_err(answer::error)?;
-            let mut fees: Vec<u64> = fees.iter().map(|fee| fee.prioritization_fee).collect();
-            fees.sort_unstable();
-            Ok(fees.get(fees.len() * 3 / 4).copied().unwrap_or(0))
+            answer::priority_fee(endpoint.ask("getRecentPrioritizationFees", &params).await?)
         });
         Ok(said.await?.into_iter().min().unwrap_or(0))
     }
 }
 
-async fn final_height(endpoint: &RpcClient) -> Result<u64, ChainError> {
-    endpoint.get_block_height_with_commitment(CommitmentConfig::finalized()).await.map_err(answer::error)
+async fn final_height(endpoint: &dyn Ask) -> Result<u64, ChainError> {
+    answer::parse(endpoint.ask("getBlockHeight", &json!([{ "commitment": "finalized" }])).await?)
 }
 
 async fn mentions_by(
-    endpoint: &RpcClient,
+    endpoint: &dyn Ask,
     address: &Address,
     until: Option<&Signature>,
 ) -> Result<Vec<Signature>, ChainError> {
@@ -223,10 +208,8 @@ async fn mentions_by(
             "until": until.map(ToString::to_string),
             "before": all.last().map(ToString::to_string),
         });
-        let question = json!([address.to_string(), options]);
-        let page =
-            endpoint.send(RpcRequest::GetSignaturesForAddress, question).await.map_err(answer::error)?;
-        let page = answer::mentions(page)?;
+        let params = json!([address.to_string(), options]);
+        let page = answer::mentions(endpoint.ask("getSignaturesForAddress", &params).await?)?;
         let full = page.len() >= MENTIONS_MAX;
         all.extend(page);
         if !full {
