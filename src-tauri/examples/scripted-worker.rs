@@ -261,6 +261,8 @@ fn newcomer() -> Snapshot {
         wallet: None,
         wallet_standing: None,
         wallet_proof: None,
+        kept_wallet: None,
+        payouts: None,
         earnings: EarningsView::default(),
         estimate: None,
         settings: Settings::default(),

@@ -20,6 +20,8 @@ pub fn snapshot() -> Snapshot {
         wallet: None,
         wallet_standing: None,
         wallet_proof: None,
+        kept_wallet: None,
+        payouts: None,
         earnings: EarningsView::default(),
         estimate: None,
         settings: Settings::default(),

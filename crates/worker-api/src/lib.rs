@@ -5,6 +5,7 @@
 //! truth, so that a client that starts late or misses one is right again with the next.
 
 mod message;
+mod payouts;
 mod snapshot;
 pub mod transport;
 
@@ -12,6 +13,7 @@ pub use message::{
     Command, CommandEnvelope, EarningsBucket, EarningsPoint, PauseFor, ReceiptRow, ReceiptsCheck, Reply,
     ReplyEnvelope, ServerMessage, SettingsChange, TaskRow, TaskState,
 };
+pub use payouts::{CheckedFact, Finding, KeptWallet, PayoutCheck, Subject};
 pub use snapshot::{
     AssignmentStage, AssignmentView, BenchmarkView, Cause, DeviceView, EarningsView, Effort, Estimate,
     Intent, NetworkView, Notice, Settings, Snapshot, StateView, Steps, WalletProof,
@@ -19,4 +21,4 @@ pub use snapshot::{
 
 /// Version of these messages. The app and the worker are installed together; a client that finds another
 /// version asks for a restart.
-pub const PROTOCOL_VERSION: u16 = 1;
+pub const PROTOCOL_VERSION: u16 = 2;

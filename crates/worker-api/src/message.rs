@@ -1,10 +1,13 @@
 //! What a client asks of the worker, and what it is told.
 
-use lull_types::{AssignmentId, BaseUnits, Fault, JobId, PictureTile, UnixMillis};
+use lull_types::{
+    AssignmentId, BaseUnits, Fault, JobId, Payout, PictureTile, TransactionSignature, UnixMillis,
+    WalletAddress,
+};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::{Effort, Snapshot};
+use crate::{Effort, PayoutCheck, Snapshot};
 
 /// What a client asks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
@@ -53,6 +56,57 @@ pub enum Command {
     /// Serves a page on this machine on which the contributor proves, with their own wallet, that they hold the
     /// address; and sets it. → [`Reply::WalletPage`]
     ProveWallet,
+    /// Makes a wallet of twelve words, whose key the system's keychain keeps. One that was made and not confirmed is
+    /// replaced; a confirmed one is not. → [`Reply::WalletWords`], the only time unless they are asked for.
+    MakeWallet,
+    /// Shows that the words were written down; the wallet is then set, and proven with its key. → [`Reply::Done`]
+    ConfirmWallet {
+        /// The words, separated by spaces.
+        words: String,
+    },
+    /// Takes a wallet over by its words; it is then set, and proven with its key. → [`Reply::Done`]
+    RestoreWallet {
+        /// Twelve or twenty-four words, separated by spaces.
+        words: String,
+    },
+    /// Shows the words of the wallet that is kept, to move it to another program. → [`Reply::WalletWords`]
+    ExportWallet,
+    /// Says from how much on the network sends payouts by itself; `None` to claim them oneself. → [`Reply::Done`] when
+    /// the network was told; the snapshot shows what it made of it.
+    SetPayoutThreshold {
+        /// The least amount that is sent.
+        least: Option<BaseUnits>,
+    },
+    /// Payouts that the network has told of, newest first. → [`Reply::Payouts`]
+    Payouts {
+        /// At most so many, capped at 200.
+        limit: u32,
+    },
+    /// Claims what the newest epoch lists for the wallet. With a wallet that the worker keeps, the claim is signed and
+    /// sent. → [`Reply::Claimed`]. With any other a page is served on which its holder signs. → [`Reply::WalletPage`]
+    ClaimPayout,
+    /// Checks a payout, or what the newest epoch lists, against the chain and this worker's receipts.
+    /// → [`Reply::PayoutChecked`]
+    VerifyPayout {
+        /// Its id; none for what the newest epoch lists.
+        #[ts(type = "number | null")]
+        payout: Option<u64>,
+    },
+    /// Checks the same and writes the outcome with all that it rests on to a file, as evidence. → [`Reply::Exported`]
+    ExportEvidence {
+        /// Its id; none for what the newest epoch lists.
+        #[ts(type = "number | null")]
+        payout: Option<u64>,
+    },
+    /// Writes a statement of earnings as CSV: a row for each accepted task, and each payout. → [`Reply::Exported`]
+    ExportStatement {
+        /// From then.
+        from: UnixMillis,
+        /// Until then, exclusive.
+        until: UnixMillis,
+        /// Minutes that local time is ahead of UTC, in which times are written.
+        utc_offset_minutes: i32,
+    },
     /// Changes settings. → [`Reply::Done`]
     Configure(SettingsChange),
     /// Earnings over time. → [`Reply::Earnings`]
@@ -114,6 +168,8 @@ pub struct SettingsChange {
     pub devices_not_lent: Option<Vec<u32>>,
     /// Whether work begins when the worker starts.
     pub start_working: Option<bool>,
+    /// URL of the Solana endpoint by which payouts are checked; empty for the one that the network names.
+    pub chain_endpoint: Option<String>,
 }
 
 /// Width of a point on the earnings chart.
@@ -258,6 +314,22 @@ pub enum Reply {
         /// Its address on this machine. Whoever knows it can begin a proof, so it is for the contributor alone.
         url: String,
     },
+    /// To [`Command::MakeWallet`] and [`Command::ExportWallet`]. Whoever knows the words holds the wallet.
+    WalletWords {
+        /// Its address.
+        address: WalletAddress,
+        /// They, in order.
+        words: Vec<String>,
+    },
+    /// To [`Command::Payouts`].
+    Payouts(Vec<Payout>),
+    /// To [`Command::ClaimPayout`]: the claim was sent.
+    Claimed {
+        /// Its transaction.
+        signature: TransactionSignature,
+    },
+    /// To [`Command::VerifyPayout`].
+    PayoutChecked(PayoutCheck),
     /// To an export: where the file is.
     Exported {
         /// Its path.

@@ -2,10 +2,13 @@
 
 use lull_types::{
     AssignmentId, BaseUnits, BenchmarkReport, DeviceInfo, DeviceTelemetry, Fault, HardwareReport, JobId,
-    Measure, PictureTile, SandboxPart, Score, UnixMillis, WalletAddress, WalletStanding, WorkerId,
+    Measure, PayoutStanding, PictureTile, SandboxPart, Score, UnixMillis, WalletAddress, WalletStanding,
+    WorkerId,
 };
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
+
+use crate::KeptWallet;
 
 /// Whether the contributor wants work to be done. Kept over restarts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -48,6 +51,10 @@ pub struct Snapshot {
     pub wallet_standing: Option<WalletStanding>,
     /// The proof of a wallet that is under way.
     pub wallet_proof: Option<WalletProof>,
+    /// The wallet whose key is kept here, if one was made or taken over.
+    pub kept_wallet: Option<KeptWallet>,
+    /// How payouts stand, as the network last said.
+    pub payouts: Option<PayoutStanding>,
     /// What was earned.
     pub earnings: EarningsView,
     /// What could be earned, once a benchmark is there.
@@ -312,6 +319,9 @@ pub struct Settings {
     pub devices_not_lent: Vec<u32>,
     /// Work begins when the worker starts, instead of waiting for a word.
     pub start_working: bool,
+    /// URL of the Solana endpoint by which payouts are checked; none for the one that the network names.
+    #[serde(default)]
+    pub chain_endpoint: Option<String>,
 }
 
 impl Default for Settings {
@@ -322,6 +332,7 @@ impl Default for Settings {
             tariff_micro_per_kwh: 150_000,
             devices_not_lent: Vec::new(),
             start_working: true,
+            chain_endpoint: None,
         }
     }
 }

@@ -99,6 +99,18 @@ impl LocalApi {
                 let url = self.wallet_page.open(&self.worker).await.map_err(|error| error.fault())?;
                 return Ok(Reply::WalletPage { url });
             }
+            Command::MakeWallet
+            | Command::ConfirmWallet { .. }
+            | Command::RestoreWallet { .. }
+            | Command::ExportWallet
+            | Command::SetPayoutThreshold { .. }
+            | Command::Payouts { .. }
+            | Command::ClaimPayout
+            | Command::VerifyPayout { .. }
+            | Command::ExportEvidence { .. }
+            | Command::ExportStatement { .. } => {
+                return Err(Fault::new("not_yet", "this worker cannot do that yet"));
+            }
             Command::Configure(change) => Order::Configure(change),
             Command::Shutdown => Order::Shutdown,
         };

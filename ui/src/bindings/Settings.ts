@@ -20,4 +20,8 @@ devices_not_lent: Array<number>,
 /**
  * Work begins when the worker starts, instead of waiting for a word.
  */
-start_working: boolean, };
+start_working: boolean, 
+/**
+ * URL of the Solana endpoint by which payouts are checked; none for the one that the network names.
+ */
+chain_endpoint: string | null, };

@@ -20,4 +20,8 @@ devices_not_lent: Array<number> | null,
 /**
  * Whether work begins when the worker starts.
  */
-start_working: boolean | null, };
+start_working: boolean | null, 
+/**
+ * URL of the Solana endpoint by which payouts are checked; empty for the one that the network names.
+ */
+chain_endpoint: string | null, };

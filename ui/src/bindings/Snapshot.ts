@@ -4,8 +4,10 @@ import type { EarningsView } from "./EarningsView";
 import type { Estimate } from "./Estimate";
 import type { HardwareReport } from "./HardwareReport";
 import type { Intent } from "./Intent";
+import type { KeptWallet } from "./KeptWallet";
 import type { NetworkView } from "./NetworkView";
 import type { Notice } from "./Notice";
+import type { PayoutStanding } from "./PayoutStanding";
 import type { SandboxPart } from "./SandboxPart";
 import type { Settings } from "./Settings";
 import type { StateView } from "./StateView";
@@ -76,6 +78,14 @@ wallet_standing: WalletStanding | null,
  * The proof of a wallet that is under way.
  */
 wallet_proof: WalletProof | null, 
+/**
+ * The wallet whose key is kept here, if one was made or taken over.
+ */
+kept_wallet: KeptWallet | null, 
+/**
+ * How payouts stand, as the network last said.
+ */
+payouts: PayoutStanding | null, 
 /**
  * What was earned.
  */

@@ -7,6 +7,7 @@ const unchanged: SettingsChange = {
   tariff_micro_per_kwh: null,
   devices_not_lent: null,
   start_working: null,
+  chain_endpoint: null,
 };
 
 /** Changes some settings and leaves the others. */

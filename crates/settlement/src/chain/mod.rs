@@ -24,7 +24,7 @@ pub use solana_signature::Signature;
 
 pub use error::ChainError;
 pub use token::{TOKEN_PROGRAM, TokenAccount};
-pub use transaction::{TokenChange, Transaction};
+pub use transaction::{Instruction, TokenChange, Transaction};
 
 /// Blocks after its own in which a blockhash can be used, by the protocol.
 pub const BLOCKHASH_BLOCKS: u64 = 150;

@@ -14,10 +14,23 @@ pub struct Transaction {
     pub outcome: Outcome,
     /// What its payer paid for it, in lamports.
     pub fee_lamports: u64,
-    /// Every account that it names.
+    /// Every account that it names. The first pays the fee.
     pub accounts: Vec<Address>,
+    /// What it had programs do, in order. What those had others do is not among it.
+    pub instructions: Vec<Instruction>,
     /// Token accounts whose amount it changed, in ascending order of address.
     pub tokens: Vec<TokenChange>,
+}
+
+/// One instruction of a transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instruction {
+    /// Which program.
+    pub program: Address,
+    /// The accounts that it is given, in its order.
+    pub accounts: Vec<Address>,
+    /// What it is told.
+    pub data: Vec<u8>,
 }
 
 /// What a transaction changed in one token account.

@@ -88,6 +88,7 @@ mod tests {
             outcome,
             fee_lamports: 5000,
             accounts: vec![address(named)],
+            instructions: Vec::new(),
             tokens: vec![change],
         };
         let done = |named, change| paid(&transaction(named, change, Outcome::Done), &expected);

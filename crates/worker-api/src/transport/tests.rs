@@ -38,6 +38,8 @@ fn snapshot(taken_at: u64) -> Snapshot {
         wallet: None,
         wallet_standing: None,
         wallet_proof: None,
+        kept_wallet: None,
+        payouts: None,
         earnings: EarningsView::default(),
         estimate: None,
         settings: Settings::default(),

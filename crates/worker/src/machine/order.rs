@@ -211,7 +211,8 @@ impl Machine {
 
     fn configure(&mut self, change: SettingsChange, out: &mut Out) {
         let settings = &mut self.settings;
-        let SettingsChange { effort, tariff_micro_per_kwh, devices_not_lent, start_working } = change;
+        let SettingsChange { effort, tariff_micro_per_kwh, devices_not_lent, start_working, chain_endpoint } =
+            change;
         if let Some(effort) = effort {
             settings.effort = effort;
         }
@@ -226,6 +227,9 @@ impl Machine {
         }
         if let Some(start_working) = start_working {
             settings.start_working = start_working;
+        }
+        if let Some(endpoint) = chain_endpoint {
+            settings.chain_endpoint = Some(endpoint).filter(|endpoint| !endpoint.is_empty());
         }
         out.record(Record::Settings(settings.clone()));
     }

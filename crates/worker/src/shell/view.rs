@@ -108,6 +108,8 @@ impl Viewer {
             wallet: view.wallet,
             wallet_standing: view.wallet_standing,
             wallet_proof: view.wallet_proof,
+            kept_wallet: None,
+            payouts: None,
             earnings,
             estimate,
             settings: view.settings,

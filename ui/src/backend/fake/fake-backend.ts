@@ -131,6 +131,7 @@ export class FakeBackend implements Backend {
           tariff_micro_per_kwh: command.tariff_micro_per_kwh ?? settings.tariff_micro_per_kwh,
           devices_not_lent: command.devices_not_lent ?? settings.devices_not_lent,
           start_working: command.start_working ?? settings.start_working,
+          chain_endpoint: command.chain_endpoint === null ? settings.chain_endpoint : command.chain_endpoint || null,
         };
         return DONE;
       }

@@ -43,7 +43,7 @@ export class SimulatedWorker {
   now: number;
   readonly wallets = new SimulatedWallets();
   network: NetworkView | null = null;
-  settings: Settings = { effort: 'full', tariff_micro_per_kwh: 150_000, devices_not_lent: [1], start_working: true };
+  settings: Settings = { effort: 'full', tariff_micro_per_kwh: 150_000, devices_not_lent: [1], start_working: true, chain_endpoint: null };
   private intent: Snapshot['intent'] = 'off';
   private state: StateView = { name: 'starting' };
   private phaseSince: number;

@@ -9,7 +9,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::super::quorum::Said;
-use super::super::{Account, Address, ChainError, Outcome, Recent, Signature, TokenChange, Transaction};
+use super::super::{
+    Account, Address, ChainError, Instruction, Outcome, Recent, Signature, TokenChange, Transaction,
+};
 
 /// An answer as a type of this program; what it does not need is passed over.
 pub(super) fn parse<T: DeserializeOwned>(answer: Value) -> Result<T, ChainError> {
@@ -141,6 +143,16 @@ struct Stated {
 #[serde(rename_all = "camelCase")]
 struct Message {
     account_keys: Vec<String>,
+    instructions: Vec<StatedInstruction>,
+}
+
+/// Accounts by their place among those of the transaction; data in base 58.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StatedInstruction {
+    program_id_index: usize,
+    accounts: Vec<usize>,
+    data: String,
 }
 
 #[derive(Deserialize)]
@@ -185,6 +197,9 @@ pub(super) fn transaction(answer: Value) -> Result<Option<Transaction>, ChainErr
         found.transaction.message.account_keys.iter().chain(&loaded).map(|address| address.parse());
     let accounts: Vec<Address> =
         accounts.collect::<Result<_, _>>().map_err(|_| unreadable("readable addresses"))?;
+    let instructions = found.transaction.message.instructions.iter();
+    let instructions = instructions.map(|stated| instruction(stated, &accounts)).collect::<Option<_>>();
+    let instructions = instructions.ok_or_else(|| unreadable("readable instructions"))?;
     let mut changes = BTreeMap::new();
     let before = balances(meta.pre_token_balances, &accounts).ok_or_else(|| unreadable("balances"))?;
     let after = balances(meta.post_token_balances, &accounts).ok_or_else(|| unreadable("balances"))?;
@@ -201,8 +216,18 @@ pub(super) fn transaction(answer: Value) -> Result<Option<Transaction>, ChainErr
         outcome: outcome(meta.err),
         fee_lamports: meta.fee,
         accounts,
+        instructions,
         tokens: changes.into_values().filter(|change| change.before != change.after).collect(),
     }))
+}
+
+fn instruction(stated: &StatedInstruction, accounts: &[Address]) -> Option<Instruction> {
+    let account = |index: &usize| accounts.get(*index).copied();
+    Some(Instruction {
+        program: account(&stated.program_id_index)?,
+        accounts: stated.accounts.iter().map(account).collect::<Option<_>>()?,
+        data: bs58::decode(&stated.data).into_vec().ok()?,
+    })
 }
 
 /// Token account, mint and amount of each balance; none if one cannot be read.

@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::chain::Outcome;
+use crate::chain::{Instruction, Outcome};
 
 /// Answers each kind of question with the same value, or not at all.
 struct Script(HashMap<String, Value>);
@@ -199,7 +199,10 @@ async fn a_transaction_is_read_with_what_it_moved() {
     let found = |err: Value, index: u8| {
         json!({
             "slot": 5, "blockTime": 1, "version": 0,
-            "transaction": { "signatures": [], "message": { "accountKeys": [address(1).to_string(), address(2).to_string()] } },
+            "transaction": { "signatures": [], "message": {
+                "accountKeys": [address(1).to_string(), address(2).to_string()],
+                "instructions": [{ "programIdIndex": 2, "accounts": [1, 0], "data": "3DUQ", "stackHeight": null }]
+            } },
             "meta": {
                 "err": err, "fee": 5000, "loadedAddresses": { "writable": [address(3).to_string()], "readonly": [] },
                 "preTokenBalances": [balance(1, "7"), balance(2, "1")], "postTokenBalances": [balance(1, "3"), balance(index, "1")]
@@ -210,11 +213,19 @@ async fn a_transaction_is_read_with_what_it_moved() {
     let transaction = read(found(Value::Null, 2)).unwrap().unwrap();
     assert_eq!((transaction.slot, transaction.fee_lamports, transaction.outcome), (5, 5000, Outcome::Done));
     assert_eq!(transaction.accounts, [address(1), address(2), address(3)]);
+    let told =
+        Instruction { program: address(3), accounts: vec![address(2), address(1)], data: vec![2, 3, 4] };
+    assert_eq!(transaction.instructions, [told]);
     let moved: Vec<_> = transaction.tokens.iter().map(|c| (c.account, c.before.0, c.after.0)).collect();
     assert_eq!(moved, [(address(2), 7, 3)]);
     let failed = read(found(json!({ "InstructionError": [0, { "Custom": 116 }] }), 2)).unwrap().unwrap();
     assert_eq!(failed.outcome, Outcome::Failed(r#"{"InstructionError":[0,{"Custom":116}]}"#.to_owned()));
     assert_eq!(read(found(Value::Null, 3)), Err("chain_unreadable"), "a balance of no account");
+    for (field, wrong) in [("programIdIndex", json!(3)), ("accounts", json!([9])), ("data", json!("0OIl"))] {
+        let mut stated = found(Value::Null, 2);
+        stated["transaction"]["message"]["instructions"][0][field] = wrong;
+        assert_eq!(read(stated), Err("chain_unreadable"), "{field}");
+    }
     assert_eq!(read(Value::Null), Ok(None));
     assert_eq!(read(json!({ "slot": 5 })), Err("chain_unreadable"));
 }

@@ -6,7 +6,8 @@ use lull_types::{BaseUnits, UnixMillis};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction as Step, params};
 use solana_account::Account as FullAccount;
 
-use super::super::{Address, ChainError, Outcome, Signature, TokenChange, Transaction};
+use super::super::{Address, ChainError, Signature, TokenChange, Transaction};
+use super::machine::{carried_out, parse};
 
 const VERSION: i64 = 1;
 const ADDRESS_BYTES: usize = 32;
@@ -100,15 +101,15 @@ impl File {
         slot: u64,
         final_slot: u64,
         accounts: &[(Address, FullAccount)],
-        transaction: Option<(&Signature, &Transaction)>,
+        transaction: Option<(&Signature, &[u8], &Transaction)>,
     ) -> Result<(), ChainError> {
         let step = self.0.transaction()?;
         step.execute("UPDATE genesis SET slot = max(slot, ?1)", [signed(slot)])?;
         for (at, account) in accounts {
             put_account(&step, slot, final_slot, at, account)?;
         }
-        if let Some((signature, transaction)) = transaction {
-            put_transaction(&step, signature, transaction)?;
+        if let Some((signature, bytes, transaction)) = transaction {
+            put_transaction(&step, signature, bytes, transaction)?;
         }
         step.commit()?;
         Ok(())
@@ -116,25 +117,19 @@ impl File {
 
     pub(super) fn transaction(&self, signature: &Signature) -> Result<Option<Transaction>, ChainError> {
         let mut one = self.0.prepare_cached(
-            "SELECT slot, fee_lamports, accounts, tokens FROM transactions WHERE signature = ?1",
+            "SELECT slot, fee_lamports, bytes, tokens FROM transactions WHERE signature = ?1",
         )?;
         let read = |row: &Row<'_>| {
-            let accounts: Vec<u8> = row.get(2)?;
             let tokens: Vec<u8> = row.get(3)?;
-            Ok(Transaction {
-                slot: unsigned(row.get(0)?),
-                outcome: Outcome::Done,
-                fee_lamports: unsigned(row.get(1)?),
-                accounts: accounts
-                    .as_chunks::<ADDRESS_BYTES>()
-                    .0
-                    .iter()
-                    .map(|bytes| address(*bytes))
-                    .collect(),
-                tokens: tokens.as_chunks::<TOKEN_CHANGE_BYTES>().0.iter().map(token_change).collect(),
-            })
+            let tokens = tokens.as_chunks::<TOKEN_CHANGE_BYTES>().0.iter().map(token_change).collect();
+            Ok((unsigned(row.get(0)?), unsigned(row.get(1)?), row.get::<_, Vec<u8>>(2)?, tokens))
         };
-        Ok(one.query_row([signature.as_ref()], read).optional()?)
+        let Some((slot, fee, bytes, tokens)) = one.query_row([signature.as_ref()], read).optional()? else {
+            return Ok(None);
+        };
+        let damaged = || ChainError::Ledger(format!("the transaction {signature} was damaged"));
+        let transaction = parse(&bytes).ok_or_else(damaged)?;
+        Ok(Some(carried_out(slot, fee, &transaction, tokens)))
     }
 
     /// The newest first, down to `until`.
@@ -183,13 +178,23 @@ fn put_account(
     Ok(())
 }
 
-fn put_transaction(step: &Step<'_>, signature: &Signature, stated: &Transaction) -> Result<(), ChainError> {
-    let accounts: Vec<u8> = stated.accounts.iter().flat_map(Address::to_bytes).collect();
+fn put_transaction(
+    step: &Step<'_>,
+    signature: &Signature,
+    bytes: &[u8],
+    stated: &Transaction,
+) -> Result<(), ChainError> {
     let tokens: Vec<u8> = stated.tokens.iter().flat_map(token_change_bytes).collect();
     step.prepare_cached(
-        "INSERT INTO transactions (signature, slot, fee_lamports, accounts, tokens) VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO transactions (signature, slot, fee_lamports, bytes, tokens) VALUES (?1, ?2, ?3, ?4, ?5)",
     )?
-    .execute(params![signature.as_ref(), signed(stated.slot), signed(stated.fee_lamports), accounts, tokens])?;
+    .execute(params![
+        signature.as_ref(),
+        signed(stated.slot),
+        signed(stated.fee_lamports),
+        bytes,
+        tokens
+    ])?;
     let number = step.last_insert_rowid();
     let mut mention = step.prepare_cached("INSERT OR IGNORE INTO mentions VALUES (?1, ?2)")?;
     for named in &stated.accounts {

@@ -11,8 +11,8 @@ use solana_clock::Clock;
 use solana_transaction::versioned::VersionedTransaction;
 
 use super::super::{
-    Account, Address, BLOCKHASH_BLOCKS, Blockhash, ChainError, Outcome, Recent, Signature, Status,
-    TokenAccount, TokenChange, Transaction,
+    Account, Address, BLOCKHASH_BLOCKS, Blockhash, ChainError, Instruction, Outcome, Recent, Signature,
+    Status, TokenAccount, TokenChange, Transaction,
 };
 use super::Options;
 use super::file::{File, Genesis};
@@ -111,15 +111,10 @@ impl Machine {
             .map(|(address, account)| (address, FullAccount::from(account)))
             .filter(|(address, account)| self.svm.get_account(address).unwrap_or_default() != *account)
             .collect();
-        let done = Transaction {
-            slot,
-            outcome: Outcome::Done,
-            fee_lamports: tried.meta.fee,
-            accounts: transaction.message.static_account_keys().to_vec(),
-            tokens: self.token_changes(&after),
-        };
+        let tokens = self.token_changes(&after);
+        let done = carried_out(slot, tried.meta.fee, &transaction, tokens);
         let final_slot = self.final_slot();
-        self.file.commit(slot, final_slot, &after, Some((&signature, &done)))?;
+        self.file.commit(slot, final_slot, &after, Some((&signature, bytes, &done)))?;
         for (address, account) in after {
             self.svm.set_account(address, account).map_err(unusable)?;
         }
@@ -180,8 +175,26 @@ impl Machine {
     }
 }
 
+/// What is told of a transaction that was carried out. Without look-up tables all its accounts are its own.
+pub(super) fn carried_out(
+    slot: u64,
+    fee_lamports: u64,
+    transaction: &VersionedTransaction,
+    tokens: Vec<TokenChange>,
+) -> Transaction {
+    let accounts = transaction.message.static_account_keys().to_vec();
+    let account = |index: &u8| accounts.get(usize::from(*index)).copied().unwrap_or_default();
+    let instructions = transaction.message.instructions().iter().map(|stated| Instruction {
+        program: account(&stated.program_id_index),
+        accounts: stated.accounts.iter().map(account).collect(),
+        data: stated.data.clone(),
+    });
+    let instructions = instructions.collect();
+    Transaction { slot, outcome: Outcome::Done, fee_lamports, accounts, instructions, tokens }
+}
+
 /// A signed transaction, if the bytes are one and nothing follows.
-fn parse(bytes: &[u8]) -> Option<VersionedTransaction> {
+pub(super) fn parse(bytes: &[u8]) -> Option<VersionedTransaction> {
     if bytes.len() > TRANSACTION_BYTES_MAX {
         return None;
     }

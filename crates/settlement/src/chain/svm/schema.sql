@@ -23,8 +23,8 @@ CREATE TABLE transactions (
     signature BLOB NOT NULL UNIQUE,
     slot INTEGER NOT NULL,
     fee_lamports INTEGER NOT NULL,
-    -- The addresses it names, 32 bytes each.
-    accounts BLOB NOT NULL,
+    -- As it was sent.
+    bytes BLOB NOT NULL,
     -- What it moved: token account 32, mint 32, before 8, after 8, big-endian, each.
     tokens BLOB NOT NULL
 ) STRICT;
