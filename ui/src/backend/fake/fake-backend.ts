@@ -124,6 +124,17 @@ export class FakeBackend implements Backend {
       }
       case 'prove_wallet':
         return { reply: 'wallet_page', value: { url: 'http://127.0.0.1:41234/00112233445566778899aabbccddeeff/' } };
+      case 'make_wallet':
+      case 'confirm_wallet':
+      case 'restore_wallet':
+      case 'export_wallet':
+      case 'set_payout_threshold':
+      case 'payouts':
+      case 'claim_payout':
+      case 'verify_payout':
+      case 'export_evidence':
+      case 'export_statement':
+        return { reply: 'refused', value: { code: 'not_yet', sentence: 'This worker cannot do that yet.' } };
       case 'configure': {
         const { settings } = worker;
         worker.settings = {
