@@ -138,7 +138,7 @@ async fn run(run: Run, data_dir: PathBuf) -> anyhow::Result<()> {
         data_dir,
         name,
         practice: run.practice,
-        policy: Policy::default(),
+        policy: if run.practice { Policy::practice() } else { Policy::default() },
         listen: run.listen.unwrap_or(listen),
         advertise: run.advertise,
         http: run.http.unwrap_or(http),
