@@ -110,12 +110,6 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// What a practice network decides by: as real ones do, in minutes instead of days. A newcomer sees how earnings
-    /// are held, become payable, are listed and arrive, within the first hour of trying it.
-    pub fn practice() -> Self {
-        Self { audit_window_ms: MINUTE_MS, epoch_ms: 5 * MINUTE_MS, ..Self::default() }
-    }
-
     /// Probability, in millionths, that the next report of a worker with this history is checked.
     pub fn check_share_ppm(&self, accepted: u64, rejected: u64) -> u32 {
         const ALL: u32 = 1_000_000;
