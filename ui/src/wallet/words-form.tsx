@@ -73,7 +73,7 @@ export function WordsForm({ anyCount = false, label, busy, fault, onChange, onSu
         {fields.map((word, n) => (
           <li key={n}>
             <label className="flex items-baseline gap-2 rounded-lg border border-line-strong bg-sunken pl-3 focus-within:outline-2 focus-within:outline-offset-2 focus-within:outline-tide">
-              <span className="figures w-5 shrink-0 text-right text-xs text-faint">
+              <span className="figures w-5 shrink-0 text-right text-xs text-muted">
                 <span className="sr-only">{t('kept.word')} </span>
                 {n + 1}
               </span>

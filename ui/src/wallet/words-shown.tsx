@@ -38,10 +38,10 @@ export function WordsShown({ words, onShown }: WordsShownProps) {
       >
         {words.map((word, n) => (
           <li key={n} className="flex items-baseline gap-3 rounded-lg border border-line bg-sunken px-3 py-2">
-            <span aria-hidden className="figures w-5 text-right text-xs text-faint">
+            <span aria-hidden className="figures w-5 text-right text-xs text-muted">
               {n + 1}
             </span>
-            <span className={uncovered ? 'font-mono' : 'font-mono text-faint'}>
+            <span className={uncovered ? 'font-mono' : 'font-mono text-muted'}>
               {uncovered ? word : <span aria-label={t('kept.covered')}>{COVER}</span>}
             </span>
           </li>

@@ -55,7 +55,7 @@ export function simulatedCheck(question: Question): PayoutCheck {
     facts,
     fault: wrong
       ? {
-          code: `payout_${wrong.subject}_wrong`,
+          code: `payout_other_${wrong.subject}`,
           sentence: `The ${wrong.subject} should be ${wrong.expected}, and the chain says ${wrong.found}.`,
         }
       : null,

@@ -269,7 +269,7 @@ function refusedOrDone(fault: Fault | null): Reply {
 function endpointFault(endpoint: string | null): Fault | null {
   if (!endpoint || /^https:\/\/\w|^http:\/\/(127\.0\.0\.1|localhost|\[::1\])[:/]/.test(endpoint)) return null;
   return {
-    code: 'endpoint_unusable',
-    sentence: 'An endpoint’s address begins with https://, or is on this computer.',
+    code: 'endpoint_not_secure',
+    sentence: 'an endpoint outside this machine must begin with https://, or anyone on the way could change its answers',
   };
 }

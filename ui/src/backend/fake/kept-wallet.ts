@@ -13,18 +13,17 @@ export class SimulatedKeptWallet {
 
   make(): Fault | null {
     if (this.kept?.confirmed)
-      return { code: 'wallet_already_kept', sentence: 'A wallet is kept here already; its words were confirmed.' };
+      return { code: 'wallet_kept_already', sentence: 'A wallet is kept here already; its words were confirmed.' };
     this.kept = { address: SIMULATED_ADDRESS, confirmed: false };
     return null;
   }
 
   confirm(words: string): Fault | null {
     if (!this.kept) return { code: 'wallet_none_kept', sentence: 'No wallet was made here.' };
-    const wrong = SIMULATED_WORDS.findIndex((word, n) => normal(words)[n] !== word);
-    if (wrong >= 0)
+    if (normal(words).join(' ') !== SIMULATED_WORDS.join(' '))
       return {
-        code: 'wallet_words_differ',
-        sentence: `Word ${wrong + 1} is not the one that was shown; look at what you wrote down.`,
+        code: 'wallet_words_checksum',
+        sentence: 'These words do not belong together: one of them is another one, or their order is; compare each of them.',
       };
     this.kept = { ...this.kept, confirmed: true };
     return null;
@@ -33,9 +32,9 @@ export class SimulatedKeptWallet {
   restore(words: string): Fault | null {
     const given = normal(words);
     if (given.length !== 12 && given.length !== 24)
-      return { code: 'wallet_words_number', sentence: `A wallet has 12 or 24 words; these are ${given.length}.` };
+      return { code: 'wallet_words_count', sentence: `A wallet has 12 or 24 words; these are ${given.length}.` };
     if (given.join(' ') !== SIMULATED_WORDS.join(' '))
-      return { code: 'wallet_words_wrong', sentence: 'These words belong to no wallet; one of them is misspelt or in the wrong place.' };
+      return { code: 'wallet_words_checksum', sentence: 'These words belong to no wallet; one of them is misspelt or in the wrong place.' };
     this.kept = { address: SIMULATED_ADDRESS, confirmed: true };
     return null;
   }

@@ -142,7 +142,7 @@ export class SimulatedPayouts {
     const asked = endpoint ?? this.place?.endpoint ?? null;
     if (id !== null && !row) return { code: 'payout_unknown', sentence: 'There is no such payout.' };
     if (!this.place || asked === null)
-      return { code: 'chain_no_endpoint', sentence: 'The network names no endpoint; give one of your own in the settings.' };
+      return { code: 'no_endpoint', sentence: 'The network names no endpoint; give one of your own in the settings.' };
     const [wallet, leaf] = [...this.leaves][0] ?? [];
     if (!wallet || !leaf) return { code: 'nothing_listed', sentence: 'No epoch has listed anything for your wallet yet.' };
     return simulatedCheck({

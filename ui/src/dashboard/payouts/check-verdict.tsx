@@ -90,6 +90,7 @@ function Fact({ fact }: { fact: CheckedFact }) {
   const { t } = useTranslation();
   const { Mark, tone } = marks[fact.finding];
   const told = 'font-mono text-xs break-all';
+  const same = fact.finding === 'holds' && (fact.found === '' || fact.found === fact.expected);
   return (
     <li data-testid="checked-fact" data-finding={fact.finding} className="flex items-start gap-3 text-sm">
       <Mark aria-hidden className={`mt-0.5 size-4 shrink-0 ${tone}`} />
@@ -97,8 +98,8 @@ function Fact({ fact }: { fact: CheckedFact }) {
         <p className="font-medium">
           {t(`payouts.subject.${fact.subject}`)} <span className={`font-normal ${tone}`}>{t(`payouts.finding.${fact.finding}`)}</span>
         </p>
-        {fact.finding === 'holds' ? (
-          <p className={`${told} text-muted`}>{fact.found || fact.expected}</p>
+        {same ? (
+          <p className={`${told} text-muted`}>{fact.expected}</p>
         ) : (
           <dl className="grid grid-cols-[auto_minmax(0,1fr)] gap-x-3">
             <dt className="text-muted">{t('payouts.expected')}</dt>

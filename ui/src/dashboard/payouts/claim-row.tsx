@@ -50,7 +50,10 @@ export function ClaimRow({ open, epoch, cluster }: ClaimRowProps) {
             <HandCoins aria-hidden className="size-4" />
             {t('payouts.claim.button')}
           </Button>
-          <p className="text-sm text-muted">{signsHere ? t('payouts.claim.signed_here') : t('payouts.claim.signed_there')}</p>
+          <p className="text-sm text-muted">
+            {signsHere ? t('payouts.claim.signed_here') : t('payouts.claim.signed_there')}{' '}
+            {cluster === 'practice' ? t('payouts.claim.practice') : t('payouts.claim.needs_sol')}
+          </p>
         </>
       )}
       {deed.fault && <FaultNote fault={deed.fault} />}

@@ -59,7 +59,7 @@ export function PayoutItem({ payout, cluster }: PayoutItemProps) {
           </p>
           <Transaction signature={payout.signature} cluster={cluster} own={own} />
         </div>
-        {arrived && (
+        {payout.stage !== 'planned' && (
           <Button
             size="small"
             className="col-start-2 w-fit @md:col-start-auto"
