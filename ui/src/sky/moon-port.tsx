@@ -12,7 +12,7 @@ export function MoonPort({ className, ...moon }: MoonProps) {
         className,
       )}
     >
-      <Moon {...moon} className="size-[72%]" />
+      <Moon {...moon} className="size-full" />
     </span>
   );
 }
