@@ -280,13 +280,13 @@ describe('the payouts page', () => {
     expect(await screen.findByTestId('payout-verdict')).toBeVisible();
   });
 
-  it('has nothing that axe objects to, with a verdict open', async () => {
+  it('has nothing in a verdict that axe objects to', async () => {
     const { user, backend } = await openPayouts();
     backend.worker.payouts.told = { amount: '0.1', root: null };
     const [verify] = await screen.findAllByTestId('payout-verify');
     if (verify) await user.click(verify);
-    await screen.findByTestId('payout-verdict');
-    const { violations } = await axe.run(document.body, { rules: { 'color-contrast': { enabled: false } } });
+    // The page itself is looked through with all others; here only what a check adds to it.
+    const { violations } = await axe.run(await screen.findByTestId('payout-verdict'), { rules: { 'color-contrast': { enabled: false } } });
     expect(violations.map(({ id, nodes }) => `${id} ${nodes[0]?.html ?? ''}`)).toEqual([]);
   });
 });

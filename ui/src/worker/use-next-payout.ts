@@ -33,7 +33,7 @@ export function useNextPayout(): NextWords | null {
   const end = endOf(standing);
   const told = {
     when: formatMoment(end, now, i18n.language),
-    until: formatUntil(end, now, i18n.language),
+    until: end > now ? formatUntil(end, now, i18n.language) : t('payouts.any_moment'),
     amount: inCurrency(amountOf(standing)),
     threshold: inCurrency(standing.threshold ?? 0),
     wallet: wallet === null ? '' : shortName(wallet),

@@ -150,7 +150,9 @@ function Next({ onSettings }: { onSettings: () => void }) {
             <dt className="text-on-sky-muted">{t('payouts.epoch_ends')}</dt>
             <dd>
               <time dateTime={new Date(standing.epoch_ends_at).toISOString()} className="text-base font-medium">
-                {formatUntil(standing.epoch_ends_at, now, i18n.language)}
+                {standing.epoch_ends_at > now
+                  ? formatUntil(standing.epoch_ends_at, now, i18n.language)
+                  : t('payouts.any_moment')}
               </time>
               <span className="block text-on-sky-muted">{formatMoment(standing.epoch_ends_at, now, i18n.language)}</span>
             </dd>
