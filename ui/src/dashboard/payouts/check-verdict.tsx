@@ -36,7 +36,6 @@ export function CheckVerdict({ check, onClose }: { check: PayoutCheck; onClose: 
   const verdict = verdictOf(check);
   const { lit, mood, frame } = looks[verdict];
   const holding = check.facts.filter((fact) => fact.finding === 'holds').length;
-  const of = check.payout === null ? 'epoch' : 'payout';
   return (
     <div
       role={verdict === 'wrong' ? 'alert' : 'status'}
@@ -48,7 +47,7 @@ export function CheckVerdict({ check, onClose }: { check: PayoutCheck; onClose: 
         <MoonPort lit={lit} mood={mood} className="size-13" />
         <div className="min-w-0 flex-1">
           <h3 className={clsx('text-lg font-semibold', verdict === 'wrong' && 'text-ember')}>
-            {t(`payouts.verdict.${verdict}_${of}`)}
+            {check.payout === null ? t(`payouts.verdict.epoch_${verdict}`) : t(`payouts.verdict.payout_${verdict}`)}
           </h3>
           {verdict === 'wrong' && check.fault && <p>{sentence(check.fault)}</p>}
           <p className="text-sm text-muted">

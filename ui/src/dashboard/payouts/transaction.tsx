@@ -41,7 +41,7 @@ export function Transaction({ signature, cluster, own = false }: TransactionProp
         )}
         {explored === null && cluster !== null && (
           <span className="text-xs text-faint">
-            {cluster === 'practice' ? t('payouts.on_practice') : t('payouts.on_other', { cluster })}
+            {cluster === 'practice' ? t('payouts.on_practice') : t('payouts.on_elsewhere', { cluster })}
           </span>
         )}
       </p>
