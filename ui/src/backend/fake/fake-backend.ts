@@ -128,6 +128,7 @@ export class FakeBackend implements Backend {
       case 'confirm_wallet':
       case 'restore_wallet':
       case 'export_wallet':
+      case 'forget_wallet':
       case 'set_payout_threshold':
       case 'payouts':
       case 'claim_payout':
