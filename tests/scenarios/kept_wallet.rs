@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use lull_tests::{Machine, Network};
-use lull_types::WalletStatement;
+use lull_types::{WalletAddress, WalletStatement};
 use lull_worker_api::{Command, Reply, SecretText, Snapshot};
 
 fn joined(words: &[SecretText]) -> String {
@@ -40,37 +40,39 @@ async fn a_wallet_is_made_confirmed_and_proven_through_crashes() -> Result<()> {
     machine.start().await?;
     let proven = machine.until("the proof", is_proven).await?;
     assert_eq!(proven.wallet, Some(address));
-    assert_eq!(statements(&network, address)?, 1);
+    let proof = proof_of(&network, address)?;
 
     // The next session finds it proven and proves nothing again.
     machine.crash().await?;
     machine.start().await?;
     machine.until("the standing", is_proven).await?;
-    assert_eq!(statements(&network, address)?, 1);
+    assert_eq!(proof_of(&network, address)?, proof);
     let refused = machine.command_line(&["wallet", "make"]).await?.1;
     assert!(refused.contains("wallet_needs_terminal"), "{refused}");
     hides_the_words(&machine, &words).await?;
     moves(&mut machine, address.to_string(), &joined(&words)).await
 }
 
-/// How many statements of this worker's own the network holds as proofs of the wallet.
-fn statements(network: &Network, wallet: lull_types::WalletAddress) -> Result<usize> {
+/// The one statement that the network holds as a proof of the wallet. The worker itself made it.
+fn proof_of(network: &Network, wallet: WalletAddress) -> Result<WalletStatement> {
     let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
     let store = rusqlite::Connection::open_with_flags(network.data().join("network.sqlite"), flags)?;
-    let mut rows = store.prepare("SELECT statement FROM wallet_proofs WHERE wallet = ?1")?;
-    let rows = rows.query_map([wallet.to_string()], |row| row.get::<_, String>(0))?;
-    let texts = rows.collect::<Result<Vec<_>, _>>()?;
-    for text in &texts {
-        let statement: WalletStatement = serde_json::from_str(text)?;
-        assert_eq!(statement.domain, lull_checks::wallet::KEPT_BY_WORKER);
-    }
-    Ok(texts.len())
+    let query = "SELECT statement FROM wallet_proofs WHERE wallet = ?1";
+    let text: String = store.query_row(query, [wallet.to_string()], |row| row.get(0))?;
+    let statement: WalletStatement = serde_json::from_str(&text)?;
+    assert_eq!(statement.domain, lull_checks::wallet::KEPT_BY_WORKER);
+    Ok(statement)
 }
 
 /// Neither the journal nor the logs have them; the key is in the one file that this test's machine keeps it in.
 async fn hides_the_words(machine: &Machine, words: &[SecretText]) -> Result<()> {
     machine.order(Command::ExportLogs).await?;
     let phrase = joined(&words[..3]);
+    let keys = machine.data().join("wallet-keys");
+    let kept = std::fs::read_dir(&keys)?.next().context("a key is kept")??.path();
+    // A byte for the version, then what the words stand for.
+    let secret = std::fs::read(&kept)?.split_off(1);
+    assert_eq!(secret.len(), 16);
     let mut folders = vec![machine.data().to_owned()];
     let mut files = 0;
     while let Some(folder) = folders.pop() {
@@ -80,8 +82,9 @@ async fn hides_the_words(machine: &Machine, words: &[SecretText]) -> Result<()> 
                 folders.push(path);
             } else if let Ok(content) = std::fs::read(&path) {
                 files += 1;
-                let found = content.windows(phrase.len()).any(|part| part == phrase.as_bytes());
-                assert!(!found, "{} has the words", path.display());
+                let has = |wanted: &[u8]| content.windows(wanted.len()).any(|part| part == wanted);
+                assert!(!has(phrase.as_bytes()), "{} has the words", path.display());
+                assert_eq!(has(&secret), path == kept, "{} has the secret", path.display());
             }
         }
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use lull_types::{Coded, SecretKey, WalletAddress};
 use lull_worker_api::{KeptWallet, Snapshot};
 use tempfile::TempDir;
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 
 use super::keys::folder_keychain;
 use super::*;
@@ -25,8 +25,10 @@ enum Trouble {
     Locked,
     /// It takes a secret and gives none.
     TakesAndGivesNothing,
-    /// It takes a secret, and the process ends before it hears so.
+    /// It takes a secret, and says that it failed to.
     FailsToAnswer,
+    /// It does what it is asked, and the worker's process ends before it hears so.
+    ProcessEnds,
     /// It answers never.
     Hangs,
 }
@@ -35,11 +37,14 @@ enum Trouble {
 struct FakeKeychain {
     held: Arc<Mutex<HashMap<String, Vec<u8>>>>,
     trouble: Arc<Mutex<Trouble>>,
+    /// The process that uses it.
+    process: Arc<Mutex<Option<AbortHandle>>>,
 }
 
 impl FakeKeychain {
     fn new() -> Self {
-        Self { held: Arc::default(), trouble: Arc::new(Mutex::new(Trouble::Nothing)) }
+        let trouble = Arc::new(Mutex::new(Trouble::Nothing));
+        Self { held: Arc::default(), trouble, process: Arc::default() }
     }
 
     fn has(&self, trouble: Trouble) {
@@ -59,28 +64,37 @@ impl FakeKeychain {
                 std::thread::park();
                 Err("woken".to_owned())
             }
-            Trouble::Nothing | Trouble::TakesAndGivesNothing | Trouble::FailsToAnswer => Ok(trouble),
+            Trouble::Nothing
+            | Trouble::TakesAndGivesNothing
+            | Trouble::FailsToAnswer
+            | Trouble::ProcessEnds => Ok(trouble),
+        }
+    }
+
+    fn ends_process(&self, trouble: Trouble) {
+        if trouble == Trouble::ProcessEnds {
+            self.process.lock().unwrap().take().expect("a process runs").abort();
         }
     }
 }
 
 impl Keychain for FakeKeychain {
     fn get(&self, name: &str) -> Result<Option<Vec<u8>>, String> {
-        match self.asked()? {
-            Trouble::TakesAndGivesNothing => Ok(None),
-            _ => Ok(self.held.lock().unwrap().get(name).cloned()),
-        }
+        let gives = self.asked()? != Trouble::TakesAndGivesNothing;
+        Ok(self.held.lock().unwrap().get(name).filter(|_| gives).cloned())
     }
 
     fn set(&self, name: &str, secret: &[u8]) -> Result<(), String> {
         let trouble = self.asked()?;
         self.held.lock().unwrap().insert(name.to_owned(), secret.to_vec());
+        self.ends_process(trouble);
         if trouble == Trouble::FailsToAnswer { Err("cut off".to_owned()) } else { Ok(()) }
     }
 
     fn remove(&self, name: &str) -> Result<(), String> {
-        self.asked()?;
+        let trouble = self.asked()?;
         self.held.lock().unwrap().remove(name);
+        self.ends_process(trouble);
         Ok(())
     }
 }
@@ -120,6 +134,7 @@ impl Machine {
             wallet_keys,
         };
         let (worker, shell) = shell::start(options).await.unwrap();
+        *self.keychain.process.lock().unwrap() = Some(shell.abort_handle());
         Running { kept: KeptWallets::new(worker.clone()), worker, shell }
     }
 }
@@ -223,15 +238,15 @@ async fn a_process_that_ends_between_keychain_and_journal_keeps_nothing_and_is_p
         assert_eq!(running.snapshot().await.wallet, None);
     }
     // The key is stored, and the process gone before it is written down.
-    machine.keychain.has(Trouble::Nothing);
-    let (kept, text) = (running.kept.clone(), others().0);
-    running.kill().await;
     machine.keychain.held.lock().unwrap().clear();
-    assert_eq!(kept.restore(&text).await.unwrap_err().code, "worker_ending");
+    machine.keychain.has(Trouble::ProcessEnds);
+    assert_eq!(running.kept.restore(&others().0).await.unwrap_err().code, "worker_ending");
+    assert_eq!(machine.keychain.entries(), 1);
+    machine.keychain.has(Trouble::Nothing);
 
     let running = machine.start().await;
     assert_eq!((running.stands().await, running.snapshot().await.wallet), (None, None));
-    let wallet = running.kept.restore(&text).await.unwrap();
+    let wallet = running.kept.restore(&others().0).await.unwrap();
     assert_eq!(running.stands().await, Some((wallet, true, true)));
 }
 
@@ -285,9 +300,10 @@ async fn a_process_that_ends_while_it_forgets_forgets_the_next_time() {
     let machine = Machine::new();
     let running = machine.start().await;
     let wallet = running.kept.restore(&others().0).await.unwrap();
-    running.kill().await;
+    machine.keychain.has(Trouble::ProcessEnds);
+    assert_eq!(running.kept.forget(None).await.unwrap_err().code, "worker_ending");
+    machine.keychain.has(Trouble::Nothing);
     // The key is gone, and the journal does not know.
-    machine.keychain.held.lock().unwrap().clear();
     let running = machine.start().await;
     assert_eq!(running.stands().await, Some((wallet, true, true)));
     let error = running.worker.wallet_keys().sign(wallet, b"text").await.unwrap_err();

@@ -82,6 +82,8 @@ impl Machine {
     }
 
     pub(super) fn forget_kept_wallet(&mut self, out: &mut Out) {
+        self.wallets.proof.take_if(|proof| proof.domain == KEPT_BY_WORKER);
+        self.wallets.own = OwnProof::default();
         self.set_kept(None, out);
     }
 
@@ -125,7 +127,8 @@ impl Machine {
         else {
             return;
         };
-        if domain == KEPT_BY_WORKER {
+        // It may have been forgotten meanwhile.
+        if domain == KEPT_BY_WORKER && self.own_wallet() == Some(*wallet) {
             let (nonce, text) = (nonce.clone(), text.clone());
             out.effect(Effect::SignAsWallet { wallet: *wallet, nonce, text });
         }
