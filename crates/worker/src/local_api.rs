@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use lull_checks::receipts;
 use lull_network_api::NetworkTicket;
-use lull_types::{BaseUnits, Coded, CountersignedReceipt, Fault, JobId, NetworkId, SecretKey, WorkerId};
+use lull_types::{
+    BaseUnits, Coded, CountersignedReceipt, Fault, JobId, NetworkId, SecretKey, WalletAddress, WorkerId,
+};
 use lull_worker_api::transport::Handler;
-use lull_worker_api::{Command, ReceiptsCheck, Reply};
+use lull_worker_api::{Command, ReceiptsCheck, Reply, SecretText};
 use serde::{Deserialize, Serialize};
 
 use crate::atomic::{self, IfThere};
 use crate::journal::PictureOutput;
+use crate::kept_wallet::{KeptWallets, WalletWords};
 use crate::logs::{self, Redaction};
 use crate::machine::Order;
 use crate::paths::Paths;
@@ -36,12 +39,14 @@ pub struct LocalApi {
     paths: Paths,
     key: SecretKey,
     wallet_page: WalletPage,
+    kept_wallets: KeptWallets,
 }
 
 impl LocalApi {
     /// Commands for `worker`, whose device key is `key` and whose folder is `paths`.
     pub fn new(worker: Handle, paths: Paths, key: SecretKey) -> Self {
-        Self { worker, paths, key, wallet_page: WalletPage::default() }
+        let kept_wallets = KeptWallets::new(worker.clone());
+        Self { worker, paths, key, wallet_page: WalletPage::default(), kept_wallets }
     }
 
     async fn answer(&self, command: Command) -> Result<Reply, Fault> {
@@ -99,11 +104,21 @@ impl LocalApi {
                 let url = self.wallet_page.open(&self.worker).await.map_err(|error| error.fault())?;
                 return Ok(Reply::WalletPage { url });
             }
-            Command::MakeWallet
-            | Command::ConfirmWallet { .. }
-            | Command::RestoreWallet { .. }
-            | Command::ExportWallet
-            | Command::SetPayoutThreshold { .. }
+            Command::MakeWallet => return Ok(wallet_words(self.kept_wallets.make().await?)),
+            Command::ConfirmWallet { words } => {
+                self.kept_wallets.confirm(words.reveal()).await?;
+                return Ok(Reply::Done);
+            }
+            Command::RestoreWallet { words } => {
+                self.kept_wallets.restore(words.reveal()).await?;
+                return Ok(Reply::Done);
+            }
+            Command::ExportWallet => return Ok(wallet_words(self.kept_wallets.export().await?)),
+            Command::ForgetWallet { words } => {
+                self.kept_wallets.forget(words.as_ref().map(SecretText::reveal)).await?;
+                return Ok(Reply::Done);
+            }
+            Command::SetPayoutThreshold { .. }
             | Command::Payouts { .. }
             | Command::ClaimPayout
             | Command::VerifyPayout { .. }
@@ -264,6 +279,10 @@ pub fn verify(bundle: ReceiptBundle) -> ReceiptsCheck {
         }
     }
     all
+}
+
+fn wallet_words((address, words): (WalletAddress, WalletWords)) -> Reply {
+    Reply::WalletWords { address, words: words.list().map(SecretText::from).collect() }
 }
 
 fn bucket_millis(bucket: lull_worker_api::EarningsBucket) -> u64 {

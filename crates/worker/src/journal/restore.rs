@@ -28,6 +28,7 @@ impl Journal {
             paused_until: self.state::<Option<_>>("paused_until")?.flatten(),
             network: self.state("network")?,
             wallet: self.state::<Option<_>>("wallet")?.flatten(),
+            kept_wallet: self.state::<Option<_>>("kept_wallet")?.flatten(),
             benchmarks: self
                 .rows("SELECT report FROM benchmarks ORDER BY device", [], |row| json(row, "report"))?,
             open: self.rows(

@@ -99,6 +99,9 @@ impl Machine {
                 | Order::SetWallet(_)
                 | Order::StateWallet { .. }
                 | Order::ProveWallet { .. }
+                | Order::KeepWallet(_)
+                | Order::UseKeptWallet { .. }
+                | Order::ForgetKeptWallet
                 | Order::Configure(_),
             )
             | Input::DevicesFound(_)
@@ -114,6 +117,7 @@ impl Machine {
             | Input::FetchFailed { .. }
             | Input::Uploaded { .. }
             | Input::UploadFailed { .. }
+            | Input::SignedAsWallet { .. }
             | Input::Tick => {}
         }
     }

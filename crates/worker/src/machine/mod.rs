@@ -22,6 +22,7 @@ mod id;
 mod input;
 mod invariants;
 mod journal_fault;
+mod kept;
 mod lease;
 mod link;
 mod notice;
@@ -48,6 +49,7 @@ pub use drain::DRAIN_TIME;
 pub use effect::Effect;
 pub use id::{ChallengeId, Lease, LeaseId, SessionId, TransferId};
 pub use input::{ChallengeEnd, FoundDevices, Input, Order, RunEnd, TransferFailure};
+pub use kept::{OWN_PROOF_RETRY, OWN_PROOF_TIMEOUT};
 pub use lease::{CANCEL_GRACE, YIELD_DEADLINE};
 pub use notice::NOTICES_KEPT;
 pub use receipts::{COUNTERSIGNATURES_KEPT, QUARTER_MS, QUARTERS_KEPT};
@@ -189,6 +191,7 @@ impl Machine {
         self.settings = restored.settings;
         self.network = restored.network;
         self.wallets.wanted = restored.wallet;
+        self.wallets.kept = restored.kept_wallet;
         self.benchmarks = restored.benchmarks;
         self.tasks = restored.open.into_iter().map(Task::new).collect();
         self.over = restored.over.into();
@@ -247,6 +250,7 @@ impl Machine {
             Input::FetchFailed { transfer, failure } | Input::UploadFailed { transfer, failure } => {
                 self.on_transfer_failed(transfer, failure, now, out);
             }
+            Input::SignedAsWallet { nonce, signed } => self.on_signed_as_wallet(nonce, signed, now, out),
             Input::JournalFailed(fault) => self.on_journal_failed(fault, now, out),
             // Only the answer to a question, and none was asked.
             Input::JournalRestored(_) | Input::Tick => {}
@@ -270,6 +274,7 @@ impl Machine {
                 self.drive_asking(now, out);
                 self.drive_drain(now, out);
                 self.drive_link(now, out);
+                self.drive_own_proof(now, out);
             }
             if out.len() == before {
                 break;

@@ -138,6 +138,8 @@ export class FakeBackend implements Backend {
         return this.takeKept(worker.kept.confirm(command.words));
       case 'restore_wallet':
         return this.takeKept(worker.kept.restore(command.words));
+      case 'forget_wallet':
+        return refusedOrDone(worker.kept.forget(command.words));
       case 'set_payout_threshold':
         return refusedOrDone(worker.payouts.setThreshold(command.least));
       case 'payouts':
