@@ -18,11 +18,17 @@ impl Turn<'_> {
             (Work::Claims(claims), Found::Paid(paid)) => {
                 self.close_claims(&batch, claims, signature, ending, paid);
             }
-            (Work::Root { .. }, Found::Paid(_)) | (Work::Claims(_), Found::Root(_)) => {}
+            (Work::Refund { refund, amount, .. }, Found::Arrived(arrived)) => {
+                self.close_refund(&batch, *refund, *amount, ending, *arrived);
+            }
+            // An answer to another question.
+            (Work::Root { .. }, Found::Paid(_) | Found::Arrived(_))
+            | (Work::Claims(_), Found::Root(_) | Found::Arrived(_))
+            | (Work::Refund { .. }, Found::Root(_) | Found::Paid(_)) => {}
         }
     }
 
-    fn end(&mut self, batch: &Batch, ending: Ending) {
+    pub(super) fn end(&mut self, batch: &Batch, ending: Ending) {
         let state = match ending {
             Ending::Done => BatchState::Confirmed,
             Ending::Failed => BatchState::Failed,
