@@ -92,10 +92,10 @@ impl Stage for Served {
     fn payer(&self) -> &Keypair {
         &self.payer
     }
-    fn finalize(&self) {
+    async fn finalize(&self) {
         self.pass_slots(40);
     }
-    fn expire(&self) {
+    async fn expire(&self) {
         // Two endpoints that agree are believed a hundred blocks later.
         self.pass_slots(300);
     }

@@ -189,8 +189,8 @@ pub fn transfer(owner: Address, from: Address, to: Address, amount: u64) -> Inst
     Instruction { program_id: TOKEN_PROGRAM, accounts, data }
 }
 
-/// Opens a token account unless it is open.
-fn open_token_account(payer: Address, owner: Address, account: Address, mint: Address) -> Instruction {
+/// Opens an owner's token account unless it is open; the payer pays its rent.
+pub fn open_token_account(payer: Address, owner: Address, account: Address, mint: Address) -> Instruction {
     let accounts = vec![
         AccountMeta::new(payer, true),
         AccountMeta::new(account, false),

@@ -40,7 +40,11 @@ impl Turn<'_> {
     fn close_root(&mut self, batch: &Batch, ending: Ending, found: Option<OnChainRoot>) {
         let Work::Root { root, .. } = batch.work else { return };
         let is_there = found == Some(OnChainRoot { epoch: batch.epoch, root });
-        if ending == Ending::Done && !is_there {
+        // Epochs on the chain only rise, so that this is no older answer: it was replaced by somebody else.
+        let foreign = found.filter(|found| !is_there && found.epoch >= batch.epoch);
+        if let Some(found) = foreign {
+            self.stop(Alarm::ForeignRoot { found: found.epoch, ours: batch.epoch });
+        } else if ending == Ending::Done && !is_there {
             return;
         }
         self.end(batch, ending);

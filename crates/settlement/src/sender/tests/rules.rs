@@ -135,6 +135,31 @@ fn a_root_that_is_not_ours_stops_the_sender() {
 }
 
 #[test]
+fn a_root_of_ours_that_was_replaced_stops_the_sender_and_keeps_nothing_waiting() {
+    let root = |epoch, n| Some(OnChainRoot { epoch, root: [n; 32] });
+    for (ending, found, stops) in [
+        (Ending::Done, root(2, 9), true),
+        (Ending::Done, root(1, 9), true),
+        (Ending::Failed, root(1, 9), true),
+        (Ending::Expired, root(7, 9), true),
+        // Endpoints that are behind.
+        (Ending::Done, root(0, 9), false),
+        (Ending::Done, None, false),
+        (Ending::Expired, None, false),
+    ] {
+        let mut sender = Sender::restore(Policy::default(), []);
+        sender.handle(Input::Epoch { epoch: epoch(1, 10), payouts: vec![] }).unwrap();
+        sender.handle(Input::Read { purpose: Purpose::Plan, found: Found::Root(None) }).unwrap();
+        sender.handle(Input::Signed { batch: BatchId(1), attempt: attempt(1) }).unwrap();
+        end(&mut sender, 1, ending, Found::Root(found));
+        let foreign = matches!(sender.stopped(), Some(Alarm::ForeignRoot { ours: 1, .. }));
+        assert_eq!(foreign, stops, "{ending:?} {found:?}");
+        let is_open = sender.open_batches().next().is_some();
+        assert_eq!(is_open, ending == Ending::Done && !stops, "{ending:?} {found:?}");
+    }
+}
+
+#[test]
 fn epochs_only_grow_and_only_so_much() {
     let mut sender = anchored(Policy { epoch_growth_max: 10, ..Policy::default() });
     let mut given = |epoch: Epoch| {

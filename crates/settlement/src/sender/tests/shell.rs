@@ -14,15 +14,16 @@ use super::payee;
 use super::world::{Accounts, Action, Program, Tx, World, is_doomed};
 use crate::chain::{Signature, quorum};
 
+const EPOCHS: u64 = 3;
 /// Steps in which everything goes wrong.
 const ROUGH_STEPS: usize = 150;
-/// Steps after that in which nothing does. A batch that waits for its end needs about 30; there are three epochs.
+/// Steps after that in which nothing does. A batch that waits for its end needs about 30.
 const CALM_STEPS: usize = 500;
 /// Refunds in a run. Every fourth can never be paid.
 const REFUNDS: usize = 5;
 
-/// Lifetime and fee of each payee.
-type Earned = BTreeMap<Payee, (u64, u64)>;
+/// Lifetime and fee of each payee, and whether the network sends to it: if not, its contributor claims.
+type Earned = BTreeMap<Payee, (u64, u64, bool)>;
 
 pub(super) struct Simulation {
     dice: ChaCha8Rng,
@@ -109,7 +110,7 @@ impl Simulation {
 
     fn step(&mut self, rough: bool) {
         self.world.advance(&mut self.dice);
-        if self.epochs.len() < 3 && (!rough || self.dice.random_bool(0.04)) {
+        if self.epochs.len() < EPOCHS as usize && (!rough || self.dice.random_bool(0.04)) {
             self.make_epoch();
         }
         if self.world.program == Program::Cumulative && rough && self.dice.random_bool(0.1) {
@@ -159,13 +160,17 @@ impl Simulation {
         let mut payees = self.epochs.last().map(|(_, payees)| payees.clone()).unwrap_or_default();
         for n in 0..self.dice.random_range(2..8) {
             if self.dice.random_bool(0.8) {
-                let (lifetime, fee) = payees.entry(payee(n)).or_default();
+                let (lifetime, fee, _) = payees.entry(payee(n)).or_default();
                 *lifetime += self.dice.random_range(1..20);
                 *fee = self.dice.random_range(0..2);
             }
         }
         let number = self.epochs.len() as u64 + 1;
-        let total = BaseUnits(payees.values().map(|(lifetime, _)| lifetime).sum());
+        for (_, _, sent) in payees.values_mut() {
+            // To all in the end.
+            *sent = number == EPOCHS || self.dice.random_bool(0.8);
+        }
+        let total = BaseUnits(payees.values().map(|(lifetime, _, _)| lifetime).sum());
         self.epochs.push((Epoch { number, root: [number as u8; 32], total, anchored: false }, payees));
     }
 
@@ -173,10 +178,10 @@ impl Simulation {
     fn give_epoch(&mut self) {
         let Some((epoch, payees)) = self.epochs.last() else { return };
         if self.sender.epoch().is_none_or(|newest| newest.number < epoch.number) {
-            let payout = |(payee, (lifetime, fee)): (&Payee, &(u64, u64))| {
-                (*payee, BaseUnits(*lifetime), BaseUnits(*fee))
-            };
-            let payouts = payees.iter().map(payout).collect();
+            let sent = payees.iter().filter(|(_, (_, _, sent))| *sent);
+            let payouts =
+                sent.map(|(payee, (lifetime, fee, _))| (*payee, BaseUnits(*lifetime), BaseUnits(*fee)));
+            let payouts = payouts.collect();
             let effects = self.sender.handle(Input::Epoch { epoch: epoch.clone(), payouts }).unwrap();
             self.effects.extend(effects);
         }
@@ -202,7 +207,7 @@ impl Simulation {
             return;
         }
         let at = self.dice.random_range(0..payees.len());
-        let Some((payee, (lifetime, _))) = payees.iter().nth(at) else { return };
+        let Some((payee, (lifetime, _, _))) = payees.iter().nth(at) else { return };
         self.signed += 1;
         let action = Action::Claims(epoch.root, vec![(*payee, *lifetime, 0)]);
         self.world.submit(self.signed, Tx { action, last_valid: self.world.tip + 100, ours: false });
@@ -337,7 +342,7 @@ impl Simulation {
         let paid = &self.world.accounts_at(self.world.tip).paid;
         for (payee, paid) in paid {
             let lifetime =
-                self.epochs.last().and_then(|(_, payees)| payees.get(payee)).map_or(0, |(life, _)| *life);
+                self.epochs.last().and_then(|(_, payees)| payees.get(payee)).map_or(0, |(life, _, _)| *life);
             assert!(*paid <= lifetime, "{payee:?} has {paid} of {lifetime}");
         }
         for (refund, refunded) in &self.world.accounts_at(self.world.tip).refunded {
@@ -356,7 +361,8 @@ impl Simulation {
     }
 
     fn is_finished(&self) -> bool {
-        let Some((epoch, payees)) = self.epochs.last().filter(|_| self.epochs.len() == 3) else {
+        let Some((epoch, payees)) = self.epochs.last().filter(|_| self.epochs.len() == EPOCHS as usize)
+        else {
             return false;
         };
         let confirmed =
@@ -373,7 +379,7 @@ impl Simulation {
         assert!(self.is_finished(), "something is stuck: {:?}", self.sender);
         let (_, payees) = self.epochs.last().unwrap();
         let accounts = self.world.accounts_at(self.world.final_height());
-        for (payee, (lifetime, _)) in payees {
+        for (payee, (lifetime, _, _)) in payees {
             assert_eq!(accounts.paid.get(payee), Some(lifetime), "everyone has exactly the lifetime");
         }
         for (id, amount) in (1..).zip(&self.refunds) {
