@@ -42,7 +42,7 @@ export class SimulatedKeptWallet {
   forget(words: string | null): Fault | null {
     if (!this.kept) return { code: 'wallet_none_kept', sentence: 'No wallet is kept here.' };
     if (words !== null && normal(words).join(' ') !== SIMULATED_WORDS.join(' '))
-      return { code: 'wallet_words_other', sentence: 'These words are of another wallet than the one that is kept.' };
+      return { code: 'wallet_words_differ', sentence: 'These words are of another wallet than the one that is kept.' };
     this.kept = null;
     return null;
   }
