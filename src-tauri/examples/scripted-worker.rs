@@ -210,6 +210,7 @@ impl Handler for Scripted {
             | Command::ConfirmWallet { .. }
             | Command::RestoreWallet { .. }
             | Command::ExportWallet
+            | Command::ForgetWallet { .. }
             | Command::ClaimPayout
             | Command::VerifyPayout { .. } => {
                 return Reply::Refused(Fault::new(
