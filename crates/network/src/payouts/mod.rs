@@ -78,6 +78,8 @@ pub struct Setup {
     pub chain: Arc<dyn Chain>,
     /// Where the network is on it.
     pub place: Place,
+    /// Whether the token is known to suit, as the practice ledger's own is.
+    pub mint_is_known: bool,
     /// Who pays.
     pub treasury: Treasury,
     /// The network's own key, which signs the making of its account.
