@@ -131,6 +131,8 @@ async fn drive(
                 | Effect::Progress { .. }
                 | Effect::DropSession { .. }
                 | Effect::Time { .. }
+                | Effect::Prove { .. }
+                | Effect::LookAtClaims { .. }
                 | Effect::Answer(_) => {}
             }
         }

@@ -106,6 +106,7 @@ impl Paying {
         payouts::Setup {
             chain: self.chain,
             place: self.place,
+            mint_is_known: self.ledger.is_some(),
             treasury: self.treasury,
             key: key.clone(),
             policy: config.payouts.spending.clone(),

@@ -38,7 +38,9 @@ impl Task {
             return Ok(true);
         }
         let chain = &self.setup.chain;
-        check_mint(&**chain, &self.setup.place.mint).await?;
+        if !self.setup.mint_is_known {
+            check_mint(&**chain, &self.setup.place.mint).await?;
+        }
         if let Some(Ready::Making(signed, last_valid_height)) = &self.ready
             && chain.finalized_height().await.map_err(|error| error.fault())? <= *last_valid_height
         {

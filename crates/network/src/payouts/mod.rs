@@ -78,6 +78,8 @@ pub struct Setup {
     pub chain: Arc<dyn Chain>,
     /// Where the network is on it.
     pub place: Place,
+    /// Whether the token is known to suit, as the practice ledger's own is.
+    pub mint_is_known: bool,
     /// Who pays.
     pub treasury: Treasury,
     /// The network's own key, which signs the making of its account.
@@ -171,6 +173,7 @@ pub fn start(
         looked: None,
         nothing_new: None,
         refused: None,
+        unsigned: None,
         waits: None,
         standing: told,
     };
@@ -192,6 +195,8 @@ struct Task {
     nothing_new: Option<u64>,
     /// Why the newest epoch was not taken, if a limit does not allow it.
     refused: Option<Alarm>,
+    /// Why a batch could not be signed at this tick, if one could not.
+    unsigned: Option<Fault>,
     /// What the last tick waited for, if anything.
     waits: Option<String>,
     standing: watch::Sender<Standing>,
@@ -242,8 +247,10 @@ impl Task {
         // listed and not given, what is under way goes on, and nothing new begins.
         self.plans = closed.is_ok();
         self.take_refunds().await?;
+        self.unsigned = None;
         self.give(Input::Tick).await?;
-        closed
+        closed?;
+        self.unsigned.take().map_or(Ok(()), Err)
     }
 
     /// Gives the sender the refunds that customers have asked for since.
@@ -315,11 +322,21 @@ impl Task {
         }
         let this = &*self;
         let answers = stream::iter(others).map(|effect| this.ask_chain(effect)).buffered(AT_ONCE);
-        Ok(answers.filter_map(std::future::ready).collect().await)
+        let answers: Vec<_> = answers.collect().await;
+        let mut inputs = Vec::new();
+        for answer in answers {
+            match answer {
+                Ok(input) => inputs.extend(input),
+                Err(fault) => self.unsigned = Some(fault),
+            }
+        }
+        Ok(inputs)
     }
 
-    /// One question to the chain; what it does not answer is asked again at the next tick.
-    async fn ask_chain(&self, effect: Effect) -> Option<Input> {
+    /// One question to the chain; what it does not answer is asked again at the next tick. The error says why a batch
+    /// could not be signed, such as that the treasury is empty: a person may have to do something.
+    async fn ask_chain(&self, effect: Effect) -> Result<Option<Input>, Fault> {
+        let signs = matches!(effect, Effect::Prepare { .. });
         let answered = match effect {
             Effect::Prepare { batch, epoch, work, lamports_max } => self
                 .prepare(epoch, &work, lamports_max)
@@ -338,9 +355,9 @@ impl Task {
             }
             Effect::Persist(_) | Effect::Alarm(_) => Ok(None),
         };
-        answered.unwrap_or_else(|fault: Fault| {
+        answered.or_else(|fault: Fault| {
             tracing::debug!(code = %fault.code, "a question to the chain has no answer: {}", fault.sentence);
-            None
+            if signs { Err(fault) } else { Ok(None) }
         })
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use lull_settlement::chain::rpc::{EndpointError, Rpc};
-use lull_settlement::chain::{Address, Chain, ChainError, TOKEN_PROGRAM};
+use lull_settlement::chain::{Address, Chain, TOKEN_PROGRAM};
 use lull_settlement::compose::Place;
 use lull_settlement::epoch::Anchor;
 use lull_settlement::sender;
@@ -181,14 +181,17 @@ impl Settings {
 /// Whether the token is one whose amounts mean what they mean here.
 ///
 /// # Errors
-/// That it is none, or that the chain does not answer.
+/// That it is none, is not there, or that the chain does not answer.
 pub(super) async fn check_mint(chain: &dyn Chain, mint: &Address) -> Result<(), Fault> {
-    let account = chain.account(mint).await.map_err(|error: ChainError| error.fault())?;
-    let suits = account.is_some_and(|account| {
-        account.owner == TOKEN_PROGRAM
-            && account.data.len() == MINT_BYTES
-            && account.data.get(MINT_DECIMALS_AT) == Some(&DECIMALS)
-    });
+    let Some(account) = chain.account(mint).await.map_err(|error| error.fault())? else {
+        return Err(Fault::new(
+            "mint_missing",
+            format!("there is no token {mint} in the final blocks of this chain; it is looked for again"),
+        ));
+    };
+    let suits = account.owner == TOKEN_PROGRAM
+        && account.data.len() == MINT_BYTES
+        && account.data.get(MINT_DECIMALS_AT) == Some(&DECIMALS);
     if suits { Ok(()) } else { Err(SettingsError::Mint(*mint).fault()) }
 }
 

@@ -156,14 +156,15 @@ async fn a_network_with_another_key_or_token_pays_nothing() {
     let key_file = here.path().join("treasury.json");
     write_key(&key_file, &treasury);
     let program = Genesis::addresses().program.to_string();
-    // An address of no token.
+    // An account that is there, and no token.
+    let wallet = treasury.address().to_string();
     let options = [
         "--solana",
         &ledger.url,
         "--program",
         &program,
         "--mint",
-        &program,
+        &wallet,
         "--treasury",
         key_file.to_str().unwrap(),
         "--slot-ms",

@@ -201,7 +201,7 @@ async fn a_transaction_is_read_with_what_it_moved() {
             "slot": 5, "blockTime": 1, "version": 0,
             "transaction": { "signatures": [], "message": {
                 "accountKeys": [address(1).to_string(), address(2).to_string()],
-                "instructions": [{ "programIdIndex": 2, "accounts": [1, 0], "data": "3DUQ", "stackHeight": null }]
+                "instructions": [{ "programIdIndex": 2, "accounts": [1, 0], "data": "gCB", "stackHeight": null }]
             } },
             "meta": {
                 "err": err, "fee": 5000, "loadedAddresses": { "writable": [address(3).to_string()], "readonly": [] },
