@@ -96,6 +96,8 @@ impl Validator {
         let log = std::fs::File::create(folder.path().join("validator.log"))?;
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).kill_on_drop(true);
         let child = command.spawn().context("cannot start the validator")?;
+        // reqwest insists on a TLS provider also for plain HTTP; an error means that one is installed already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().no_proxy().timeout(ASK_TIMEOUT).build()?;
         let mut validator = Self { child, folder, url: format!("http://127.0.0.1:{port}"), client };
         let started = eventually("the validator's first final block", async || {
