@@ -14,8 +14,8 @@ use solana_instruction::{AccountMeta, Instruction};
 
 use crate::process::{Network, PATIENCE, client};
 
-/// A practice network whose blocks come fast: what is taken is final a second later.
-pub const FAST: [&str; 3] = ["--practice", "--slot-ms", "30"];
+/// A practice network whose blocks come fast: what is taken is final two seconds later.
+pub const FAST: [&str; 3] = ["--practice", "--slot-ms", "50"];
 
 /// A SOL.
 pub const SOL: u64 = 1_000_000_000;

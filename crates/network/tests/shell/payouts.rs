@@ -80,7 +80,7 @@ async fn a_network_pays_over_json_rpc_and_publishes_what_anyone_can_check() {
         "--audit-minutes",
         "0",
         "--slot-ms",
-        "30",
+        "50",
         "--sol-price",
         "1",
         "--payout-threshold",
@@ -106,7 +106,8 @@ async fn a_network_pays_over_json_rpc_and_publishes_what_anyone_can_check() {
     // The first is paid by the network; the second has no wallet, and nothing is listed for it.
     let done = |standing: &PayoutStanding| standing.payouts.iter().any(|p| p.stage == PayoutStage::Confirmed);
     let paid = standing(&mut one, done).await;
-    let [payout] = &paid.payouts[..] else { panic!("{paid:?}") };
+    // On a busy machine a blockhash may end before its transaction is sent, which is another payout that expired.
+    let payout = paid.payouts.iter().find(|payout| payout.stage == PayoutStage::Confirmed).unwrap();
     // 3,051,520 lamports at one USDC for a SOL: the wallet's account had to be opened.
     assert_eq!((payout.amount.0, payout.fee.0), (1_000_000 - 3_052, 3_052));
     assert_eq!(ledger.held(holder.address()).await, payout.amount.0);
@@ -168,7 +169,7 @@ async fn a_network_with_another_key_or_token_pays_nothing() {
         "--treasury",
         key_file.to_str().unwrap(),
         "--slot-ms",
-        "30",
+        "50",
     ];
     let folder = here.path().join("network");
     let network = Network::start(&folder, &options);
