@@ -4,4 +4,5 @@
 mod disk_full;
 mod killed;
 mod main_job;
+mod payouts;
 mod together;

@@ -5,6 +5,7 @@
 
 mod customer;
 mod disk;
+mod liar;
 mod network;
 mod process;
 mod settled;
@@ -12,6 +13,7 @@ mod worker;
 
 pub use customer::{Customer, spin_task, spin_value};
 pub use disk::SmallDisk;
+pub use liar::{Liar, Lie};
 pub use network::Network;
 pub use process::{Process, built, eventually};
 pub use settled::settled;

@@ -34,18 +34,23 @@ pub struct Network {
 impl Network {
     /// A new network, on ports of its own.
     pub async fn start() -> Result<Self> {
-        Self::begin(None).await
+        Self::begin(None, &[]).await
+    }
+
+    /// A new network with options of its own.
+    pub async fn start_with(options: &[&str]) -> Result<Self> {
+        Self::begin(None, options).await
     }
 
     /// A new network that keeps its data elsewhere, such as on a small disk.
     pub async fn start_at(data: PathBuf) -> Result<Self> {
-        Self::begin(Some(data)).await
+        Self::begin(Some(data), &[]).await
     }
 
-    async fn begin(data: Option<PathBuf>) -> Result<Self> {
+    async fn begin(data: Option<PathBuf>, options: &[&str]) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let data = data.unwrap_or_else(|| folder.path().join("data"));
-        let (process, ready) = run(folder.path(), &data, &[]).await?;
+        let (process, ready) = run(folder.path(), &data, options).await?;
         Ok(Self { folder, data, process: Some(process), ready })
     }
 

@@ -1,9 +1,11 @@
 //! The command line of the worker.
 
 mod benchmark;
+mod payouts;
 mod receipts;
 mod remote;
 mod run;
+mod statement;
 mod text;
 mod wallet;
 
@@ -57,6 +59,10 @@ enum Command {
     /// Where earnings are paid.
     #[command(subcommand)]
     Wallet(WalletCommand),
+    /// How you are paid, and whether it is true.
+    Payouts(payouts::Args),
+    /// Write a statement of a month's or a year's earnings, as a table for spreadsheets.
+    Statement(statement::Args),
     /// Look after receipts.
     #[command(subcommand)]
     Receipts(ReceiptsCommand),
@@ -83,6 +89,9 @@ enum ReceiptsCommand {
     Verify {
         /// An exported file; without it, what this worker holds.
         file: Option<PathBuf>,
+        /// The published file of an epoch, to check that what it lists for this worker is covered by the receipts.
+        #[arg(long)]
+        epoch: Option<PathBuf>,
         /// The result in JSON.
         #[arg(long)]
         json: bool,
@@ -103,7 +112,11 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Wallet(WalletCommand::Set { address }) => wallet::set(Some(address)).await,
         Command::Wallet(WalletCommand::Prove) => wallet::prove().await,
         Command::Wallet(WalletCommand::Clear) => wallet::set(None).await,
-        Command::Receipts(ReceiptsCommand::Verify { file, json }) => receipts::verify(file, json).await,
+        Command::Payouts(args) => payouts::run(args).await,
+        Command::Statement(args) => statement::run(args).await,
+        Command::Receipts(ReceiptsCommand::Verify { file, epoch, json }) => {
+            receipts::verify(file, epoch, json).await
+        }
     };
     done.unwrap_or_else(|fault| {
         // There is nowhere else to say it.

@@ -14,6 +14,7 @@ use super::{device_key, paths, receipts, say, take, text};
 use crate::local_api::LocalApi;
 use crate::logs;
 use crate::machine::Order;
+use crate::payouts;
 use crate::shell::{self, Handle, Options, RuntimeSource, network_of};
 use crate::telemetry::SystemSource;
 
@@ -49,6 +50,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Fault> {
     .await?;
     tracing::info!(worker = %id.short(), version = env!("CARGO_PKG_VERSION"), "the worker runs");
 
+    tokio::spawn(payouts::resume_claims(worker.clone()));
     let api = Arc::new(LocalApi::new(worker.clone(), paths, key));
     let over = CancellationToken::new();
     let served = tokio::spawn(transport::serve(

@@ -27,6 +27,7 @@ mod link;
 mod notice;
 mod order;
 mod out;
+mod payouts;
 mod receipts;
 mod record;
 mod run;
@@ -50,9 +51,10 @@ pub use id::{ChallengeId, Lease, LeaseId, SessionId, TransferId};
 pub use input::{ChallengeEnd, FoundDevices, Input, Order, RunEnd, TransferFailure};
 pub use lease::{CANCEL_GRACE, YIELD_DEADLINE};
 pub use notice::NOTICES_KEPT;
+pub use payouts::{PAYOUTS_KEPT, PayoutFacts, ProofAnswer, ToldPayouts};
 pub use receipts::{COUNTERSIGNATURES_KEPT, QUARTER_MS, QUARTERS_KEPT};
 pub use record::{
-    Earned, JoinedNetwork, KnownNetwork, NetworkChoice, OpenAssignment, Record, Restored, Stage,
+    Earned, JoinedNetwork, KnownNetwork, NetworkChoice, OpenAssignment, Record, Restored, SignedClaim, Stage,
 };
 pub use task::OVER_KEPT;
 pub use view::{DeviceFacts, View};
@@ -65,6 +67,7 @@ use journal_fault::JournalFault;
 use lease::Leases;
 use link::Link;
 use out::Out;
+use payouts::Payouts;
 use task::Task;
 use wallets::Wallets;
 
@@ -92,6 +95,7 @@ pub struct Machine {
     settings: Settings,
     network: Option<record::JoinedNetwork>,
     wallets: Wallets,
+    payouts: Payouts,
 
     // What is the case.
     hardware: Hardware,
@@ -146,6 +150,7 @@ impl Machine {
             settings: Settings::default(),
             network: None,
             wallets: Wallets::default(),
+            payouts: Payouts::default(),
             hardware: Hardware::Unknown,
             hardware_failures: 0,
             devices: Vec::new(),
@@ -189,6 +194,7 @@ impl Machine {
         self.settings = restored.settings;
         self.network = restored.network;
         self.wallets.wanted = restored.wallet;
+        self.payouts.told = restored.payouts;
         self.benchmarks = restored.benchmarks;
         self.tasks = restored.open.into_iter().map(Task::new).collect();
         self.over = restored.over.into();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lull_guards::PauseUntil;
 use lull_network_api::NetworkTicket;
-use lull_types::{Coded, Fault, UnixMillis};
+use lull_types::{BaseUnits, Coded, Fault, UnixMillis};
 use lull_worker_api::{Intent, PauseFor, SettingsChange};
 
 use super::Machine;
@@ -40,6 +40,12 @@ enum Refusal {
         "There is no connection to the network now, and a wallet is proven to it; try again in a moment."
     )]
     NotConnected,
+    #[error("There is no connection to the network now, and it must be told; try again in a moment.")]
+    NetworkAway,
+    #[error(
+        "The network sends payouts from {0} USDC on: fees would eat too much of less. Choose that or more."
+    )]
+    ThresholdTooLow(BaseUnits),
 }
 
 /// A hundred dollars for a kilowatt-hour: a typing error, not a price.
@@ -55,7 +61,8 @@ impl Coded for Refusal {
             Self::Draining => "draining",
             Self::PauseLength => "pause_length",
             Self::TariffTooHigh => "tariff_too_high",
-            Self::NotConnected => "not_connected",
+            Self::NotConnected | Self::NetworkAway => "not_connected",
+            Self::ThresholdTooLow(_) => "threshold_too_low",
         }
     }
 }
@@ -103,6 +110,15 @@ impl Machine {
             Order::StateWallet { .. } | Order::ProveWallet { .. } if self.link.up().is_none() => {
                 Some(Refusal::NotConnected)
             }
+            Order::SetPayoutThreshold(_) | Order::WantProof { .. } | Order::TellClaimed { .. }
+                if self.link.up().is_none() =>
+            {
+                Some(Refusal::NetworkAway)
+            }
+            Order::SetPayoutThreshold(Some(least)) => {
+                let least_of_all = self.payout_standing().map(|standing| standing.threshold_min);
+                least_of_all.filter(|min| least < min).map(Refusal::ThresholdTooLow)
+            }
             Order::Benchmark { .. }
             | Order::Pause(_)
             | Order::Start
@@ -113,6 +129,9 @@ impl Machine {
             | Order::SetWallet(_)
             | Order::StateWallet { .. }
             | Order::ProveWallet { .. }
+            | Order::SetPayoutThreshold(None)
+            | Order::WantProof { .. }
+            | Order::TellClaimed { .. }
             | Order::Shutdown => None,
         }
     }
@@ -146,6 +165,9 @@ impl Machine {
             Order::SetWallet(wallet) => self.set_wallet(wallet, out),
             Order::StateWallet { wallet, domain } => self.state_wallet(wallet, domain, out),
             Order::ProveWallet { nonce, signature } => self.prove_wallet(nonce, signature, out),
+            Order::SetPayoutThreshold(least) => self.set_payout_threshold(least, out),
+            Order::WantProof { wallet } => self.want_proof(wallet, out),
+            Order::TellClaimed { wallet } => self.tell_claimed(wallet, out),
             Order::Configure(change) => self.configure(change, out),
         }
     }
