@@ -8,6 +8,7 @@ fn main() {
         "autostart_set",
         "reveal_file",
         "open_wallet_page",
+        "open_explorer",
         "quit",
     ]);
     let attributes = tauri_build::Attributes::new().app_manifest(commands);

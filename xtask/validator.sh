@@ -15,6 +15,10 @@ export LC_ALL=C.UTF-8
 if [ "$(cat "$folder/version" 2>/dev/null)" = "$version" ]; then
   exit 0
 fi
+if ! command -v apt-get >/dev/null; then
+  echo "the validator is set up on Debian 12 and newer" >&2
+  exit 1
+fi
 packages=(clang libclang-dev protobuf-compiler libudev-dev libssl-dev pkg-config cmake make liblz4-dev)
 missing=()
 for package in "${packages[@]}"; do
@@ -23,6 +27,7 @@ done
 if [ ${#missing[@]} -gt 0 ]; then
   echo "installing ${missing[*]}"
   root=(); [ "$(id -u)" -eq 0 ] || root=(sudo)
+  "${root[@]}" apt-get update -qq
   "${root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}"
 fi
 build=$folder/build

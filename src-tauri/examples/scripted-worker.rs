@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lull_types::{
-    BaseUnits, BenchmarkReport, Coded, DeviceInfo, DeviceKind, DeviceTelemetry, Measure, Measurement,
+    BaseUnits, BenchmarkReport, Coded, DeviceInfo, DeviceKind, DeviceTelemetry, Fault, Measure, Measurement,
     UnixMillis, WalletAddressError, WorkerId,
 };
 use lull_worker_api::transport::{Handler, Listener, data_dir, default_endpoint, serve};
@@ -189,7 +189,11 @@ impl Handler for Scripted {
                     fault: None,
                 });
             }
-            Command::ExportReceipts | Command::ExportBenchmark { .. } | Command::ExportLogs => {
+            Command::ExportReceipts
+            | Command::ExportBenchmark { .. }
+            | Command::ExportEvidence { .. }
+            | Command::ExportStatement { .. }
+            | Command::ExportLogs => {
                 return Reply::Exported { path: "/dev/null".to_owned() };
             }
             Command::Shutdown => self.end.notify_one(),
@@ -201,7 +205,23 @@ impl Handler for Scripted {
                 Ok(wallet) => self.change(|snapshot| snapshot.wallet = wallet),
                 Err::<_, WalletAddressError>(error) => return Reply::Refused(error.fault()),
             },
-            Command::Subscribe | Command::CancelBenchmark | Command::Configure(_) => {}
+            Command::Payouts { .. } => return Reply::Payouts(Vec::new()),
+            Command::MakeWallet
+            | Command::ConfirmWallet { .. }
+            | Command::RestoreWallet { .. }
+            | Command::ExportWallet
+            | Command::ForgetWallet { .. }
+            | Command::ClaimPayout
+            | Command::VerifyPayout { .. } => {
+                return Reply::Refused(Fault::new(
+                    "not_scripted",
+                    "this worker follows a script, which has no wallet",
+                ));
+            }
+            Command::Subscribe
+            | Command::CancelBenchmark
+            | Command::SetPayoutThreshold { .. }
+            | Command::Configure(_) => {}
         }
         Reply::Done
     }

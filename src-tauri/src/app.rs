@@ -99,6 +99,7 @@ fn build(data_dir: PathBuf) -> tauri::Result<tauri::App> {
             autostart::autostart_set,
             file::reveal_file,
             page::open_wallet_page,
+            page::open_explorer,
             quit_command::quit,
         ])
         .setup(move |app| {

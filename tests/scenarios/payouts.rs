@@ -23,7 +23,8 @@ const QUICK: [&str; 9] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_contributor_is_paid_and_need_not_believe_it() -> Result<()> {
-    let network = Network::start_with(&QUICK).await?;
+    let folder = tempfile::tempdir()?;
+    let network = Network::start_with(folder.path().join("data"), &QUICK).await?;
     let mut machine = Machine::new()?;
     machine.join(network.ticket()).await?;
     let wallet = bs58::encode(SigningKey::from_bytes(&[8; 32]).verifying_key().as_bytes()).into_string();

@@ -6,17 +6,21 @@
 mod customer;
 mod disk;
 mod liar;
+mod link;
 mod network;
 mod process;
 mod settled;
+mod validator;
 mod worker;
 
 pub use customer::{Customer, spin_task, spin_value};
 pub use disk::SmallDisk;
 pub use liar::{Liar, Lie};
+pub use link::{Link, Weather};
 pub use network::Network;
 pub use process::{Process, built, eventually};
 pub use settled::settled;
+pub use validator::{Genesis, Validator};
 pub use worker::Machine;
 
 /// Bound on anything that a scenario waits for: a hundred times what it takes on two busy cores, so that only a

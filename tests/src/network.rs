@@ -27,6 +27,8 @@ struct NewCustomer {
 pub struct Network {
     folder: TempDir,
     data: PathBuf,
+    /// What it is started with, every time.
+    options: Vec<String>,
     process: Option<Process>,
     ready: Ready,
 }
@@ -37,21 +39,22 @@ impl Network {
         Self::begin(None, &[]).await
     }
 
-    /// A new network with options of its own.
-    pub async fn start_with(options: &[&str]) -> Result<Self> {
-        Self::begin(None, options).await
-    }
-
     /// A new network that keeps its data elsewhere, such as on a small disk.
     pub async fn start_at(data: PathBuf) -> Result<Self> {
         Self::begin(Some(data), &[]).await
     }
 
+    /// A network with options of its own.
+    pub async fn start_with(data: PathBuf, options: &[&str]) -> Result<Self> {
+        Self::begin(Some(data), options).await
+    }
+
     async fn begin(data: Option<PathBuf>, options: &[&str]) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let data = data.unwrap_or_else(|| folder.path().join("data"));
-        let (process, ready) = run(folder.path(), &data, options).await?;
-        Ok(Self { folder, data, process: Some(process), ready })
+        let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
+        let (process, ready) = run(folder.path(), &data, &options).await?;
+        Ok(Self { folder, data, options, process: Some(process), ready })
     }
 
     /// Its ticket.
@@ -82,11 +85,17 @@ impl Network {
     pub async fn restart(&mut self) -> Result<()> {
         let http = self.ready.http.trim_start_matches("http://").to_owned();
         let address = listen_address(&self.ready.ticket)?;
-        let (process, ready) =
-            run(self.folder.path(), &self.data, &["--http", &http, "--listen", &address]).await?;
+        let place = ["--http".to_owned(), http, "--listen".to_owned(), address];
+        let options = [&self.options[..], &place].concat();
+        let (process, ready) = run(self.folder.path(), &self.data, &options).await?;
         self.process = Some(process);
         self.ready = ready;
         Ok(())
+    }
+
+    /// The end of what it wrote to standard error.
+    pub fn log_tail(&self) -> String {
+        self.process.as_ref().map_or_else(String::new, Process::log_tail)
     }
 
     /// A new customer with a deposit in base units.
@@ -119,7 +128,7 @@ fn listen_address(ticket: &str) -> Result<String> {
     Ok(loopback.context("the ticket has no loopback address")?.to_string())
 }
 
-async fn run(logs: &Path, data: &Path, more: &[&str]) -> Result<(Process, Ready)> {
+async fn run(logs: &Path, data: &Path, more: &[String]) -> Result<(Process, Ready)> {
     let log = logs.join("network.log");
     let mut process = Process::start("lull-network", log, |command| {
         command.arg("--data-dir").arg(data).args(more);

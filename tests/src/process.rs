@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
 use crate::PATIENCE;
@@ -52,6 +52,13 @@ impl Process {
             .await
             .with_context(|| format!("nothing was printed; its log ends:\n{}", self.log_tail()))?
             .context("standard output cannot be read")
+    }
+
+    /// Gives it this as all of its standard input.
+    pub async fn tell(&mut self, text: &str) -> Result<()> {
+        let mut input = self.child.stdin.take().context("its standard input is closed")?;
+        input.write_all(text.as_bytes()).await?;
+        Ok(input.shutdown().await?)
     }
 
     /// Its process id, while it runs.

@@ -58,6 +58,13 @@ impl Machine {
         self.spawn(arguments)?.finished().await
     }
 
+    /// The same, with this as its standard input.
+    pub async fn command_line_told(&self, arguments: &[&str], input: &str) -> Result<(bool, String)> {
+        let mut process = self.spawn(arguments)?;
+        process.tell(input).await?;
+        process.finished().await
+    }
+
     fn spawn(&self, arguments: &[&str]) -> Result<Process> {
         Process::start("lull-worker", self.log(), |command| {
             command.args(arguments).env("LULL_DATA_DIR", &self.data).env("LULL_KEYCHAIN", "file");

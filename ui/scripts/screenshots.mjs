@@ -133,6 +133,7 @@ const goTo = (name) => async (page) => {
   await page.getByRole('heading', { level: 1 }).first().waitFor();
   if (name === 'tasks') await page.getByTestId('task-row').first().waitFor();
   if (name === 'receipts') await page.getByTestId('receipt-row').first().waitFor();
+  if (name === 'payouts') await page.getByTestId('payout-row').first().waitFor();
 };
 await photograph('dashboard', { query: enrolled, full: false, width: 1280, height: 860 }, settled);
 for (const theme of ['dark', 'light'])
@@ -203,6 +204,88 @@ await photograph('receipts-faulty', { query: enrolled, full: false }, async (pag
   await page.evaluate(() => (globalThis.lullFake.worker.ledger.tamperedNonce = globalThis.lullFake.worker.ledger.receipts[3].nonce));
   await press(page, 'receipts-verify');
   await page.getByTestId('receipts-verdict').waitFor();
+});
+const mainnet = `${enrolled}&cluster=mainnet`;
+for (const theme of ['dark', 'light'])
+  for (const language of ['en', 'zh-CN'])
+    await photograph(`payouts-${theme}-${language}`, { query: mainnet, theme, language, width: 1280 }, goTo('payouts'));
+await photograph('payouts-practice', { query: enrolled, width: 1280 }, goTo('payouts'));
+await photograph('payouts-narrow', { query: mainnet, width: 360, height: 760 }, goTo('payouts'));
+await photograph('payouts-narrow-light', { query: enrolled, width: 360, height: 760, theme: 'light' }, goTo('payouts'));
+await photograph('payouts-long', { query: mainnet, width: 1280, language: 'de-x-long' }, goTo('payouts'));
+await photograph('payouts-narrow-long', { query: mainnet, width: 360, height: 760, language: 'de-x-long' }, goTo('payouts'));
+await photograph('payouts-wide', { query: mainnet, width: 1800, height: 1000 }, goTo('payouts'));
+await photograph('payouts-middle', { query: mainnet, width: 900, theme: 'light' }, goTo('payouts'));
+for (const [trouble, theme] of [['stopped', 'dark'], ['untold', 'light'], ['none', 'dark']])
+  await photograph(`payouts-${trouble}`, { query: `${mainnet}&payouts=${trouble}`, theme, full: false }, async (page) => {
+    await press(page, 'nav-payouts');
+    await page.getByTestId('payouts-next').waitFor();
+  });
+for (const [outcome, trouble, theme] of [['verified', '', 'dark'], ['wrong', 'wrong', 'light'], ['wrong-dark', 'wrong', 'dark'], ['unknown', 'silent', 'dark']])
+  await photograph(`payouts-${outcome}`, { query: `${mainnet}&payouts=${trouble}`, theme, width: 1280 }, async (page) => {
+    await goTo('payouts')(page);
+    await page.getByTestId('payout-verify').first().click();
+    await page.getByTestId('payout-verdict').waitFor();
+    if (outcome !== 'wrong') return;
+    await press(page, 'payout-evidence');
+    await page.getByText('lull-evidence').waitFor();
+  });
+// By whoever claims: more is asked for than will ever be payable, then nothing is sent at all; then a claim.
+await photograph('payouts-claim', { query: mainnet, width: 1280, theme: 'light' }, async (page) => {
+  await goTo('payouts')(page);
+  await page.getByRole('radio', { name: /claim it myself/ }).click();
+  await press(page, 'threshold-save');
+  await press(page, 'claim');
+  await press(page, 'statement-export');
+  await page.getByText('lull-statement').waitFor();
+});
+await photograph('payouts-edited', { query: mainnet, width: 1280 }, async (page) => {
+  await goTo('payouts')(page);
+  await page.getByLabel('Send from').fill('0.01');
+  await page.getByRole('button', { name: 'Choose another' }).click();
+  await page.getByLabel('Address of a Solana endpoint').fill('http://example.org');
+  await page.getByTestId('endpoint-choice').getByRole('button', { name: 'Save' }).click();
+  await page.getByRole('alert').first().waitFor();
+});
+await photograph('payouts-under-way', { query: mainnet, width: 1280, full: false }, async (page) => {
+  await goTo('payouts')(page);
+  await page.evaluate(() => {
+    const { worker } = globalThis.lullFake;
+    worker.payouts.closeEpoch(worker.now, worker.ledger, worker.wallets.standing);
+  });
+  await ahead(page, 4, 1);
+  await page.locator('[data-stage="sent"]').waitFor();
+});
+// A wallet that is made here: warned, shown (uncovered, too), typed with a slip, kept.
+const madeWallet = async (page, until) => {
+  await press(page, 'nav-settings');
+  await press(page, 'kept-make');
+  if (until === 'warned') return;
+  await press(page, 'make-show');
+  await page.getByTestId('words').waitFor();
+  if (until === 'covered') return;
+  await press(page, 'words-uncover');
+  if (until === 'uncovered') return;
+  const words = await page.getByTestId('words').locator('li').allInnerTexts();
+  await press(page, 'make-written');
+  for (const [n, word] of words.entries())
+    await page.getByTestId(`word-${n + 1}`).fill(until === 'slip' && n === 3 ? 'yellow' : word.replace(/^\d+\s*/, ''));
+  await press(page, 'words-submit');
+  await page.getByTestId(until === 'slip' ? 'words-fault' : 'kept-done').waitFor();
+};
+for (const [until, theme] of [['warned', 'dark'], ['covered', 'light'], ['uncovered', 'dark'], ['slip', 'dark'], ['kept', 'light']])
+  await photograph(`made-${until}`, { query: enrolled, theme, width: 1280 }, (page) => madeWallet(page, until));
+await photograph('made-narrow', { query: enrolled, width: 360, height: 760, language: 'de-x-long' }, (page) => madeWallet(page, 'uncovered'));
+await photograph('made-typed-narrow', { query: enrolled, width: 360, height: 760 }, (page) => madeWallet(page, 'slip'));
+await photograph('wizard-made', { full: false }, async (page) => {
+  await wizardTo(page, 'wallet');
+  await press(page, 'wallet-make');
+  await press(page, 'make-show');
+  await press(page, 'words-uncover');
+});
+await photograph('wizard-restore', { width: 360, height: 760 }, async (page) => {
+  await wizardTo(page, 'wallet');
+  await press(page, 'wallet-restore');
 });
 await photograph('paused', { query: enrolled, full: false }, async (page) => {
   await settled(page);

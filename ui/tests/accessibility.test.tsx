@@ -11,7 +11,7 @@ async function violations(): Promise<string[]> {
 }
 
 describe('accessibility', () => {
-  it.each(['overview', 'tasks', 'receipts', 'settings'])('has nothing to say about the page “%s”', async (page) => {
+  it.each(['overview', 'tasks', 'payouts', 'receipts', 'settings'])('has nothing to say about the page “%s”', async (page) => {
     const { user, pass } = await renderDashboard();
     await pass(15);
     await user.click(screen.getByTestId(`nav-${page}`));

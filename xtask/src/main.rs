@@ -1,4 +1,5 @@
-//! All automation of the repository: `cargo xtask run`, `test`, `bundle`, `bindings`, `program`, `cross`.
+//! All automation of the repository: `cargo xtask run`, `test`, `bundle`, `bindings`, `program`, `cross`,
+//! `validator`.
 
 mod bindings;
 mod bundle;
@@ -10,6 +11,7 @@ mod run;
 mod setup;
 mod stages;
 mod test;
+mod validator;
 
 use std::process::ExitCode;
 
@@ -24,6 +26,7 @@ Usage: cargo xtask COMMAND
   program        set up a toolchain for it, build the on-chain program, write its artefact
                  (`--measure` prints what each instruction costs)
   cross          set up a toolchain for it, type-check Windows and macOS, run Windows tests under Wine
+  validator      build Solana's own validator, once, and run payouts on it
   fuzz [SECONDS] run every fuzz target for so long (default 60)
   window [RUNS]  walk the real window from wizard to first receipt, RUNS times (default 1)
   setup          install what building and testing need";
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         "program" if rest.first().is_some_and(|option| option == "--measure") => program::measure(),
         "program" => program::write(),
         "cross" => cross::everything(),
+        "validator" => validator::everything(),
         "fuzz" => fuzz::run(rest.first().and_then(|text| text.parse().ok()).unwrap_or(60)),
         "window" => test::window(rest.first().and_then(|text| text.parse().ok()).unwrap_or(1)),
         "setup" => setup::everything(),

@@ -6,7 +6,7 @@ use crate::command::{built, cargo, npm, program, root, run};
 use crate::run::build_ui;
 use crate::setup::tool;
 use crate::stages::Stages;
-use crate::{cross, fuzz, program as onchain, setup};
+use crate::{cross, fuzz, program as onchain, setup, validator};
 
 /// How long each fuzz target runs here: enough to reach the depths of a small parser.
 const FUZZ_SECONDS: u32 = 10;
@@ -44,6 +44,7 @@ fn all(stages: &mut Stages) -> Result<()> {
         run(nextest().args(["run", "--workspace", "--all-targets", "--no-run"]))
     })?;
     stages.stage("on-chain program", onchain::check)?;
+    stages.stage("genuine validator", validator::check)?;
     stages.stage("fuzz every wire parser", || fuzz::run(FUZZ_SECONDS))?;
     stages.stage("Windows and macOS", cross::check)?;
     stages.stage("tray", tray)?;
@@ -57,7 +58,7 @@ fn nextest() -> std::process::Command {
 }
 
 /// Builds every program with the dev profile, and what stands in for some of them in tests.
-fn build_programs() -> Result<()> {
+pub fn build_programs() -> Result<()> {
     run(cargo().args(["build", "--workspace", "--bins", "--examples"]))
 }
 

@@ -11,6 +11,11 @@ use lull_types::{Coded, Signature, UnixMillis, WalletStatement};
 /// Hexadecimal digits of a nonce.
 const NONCE_DIGITS: usize = 32;
 
+/// The domain of a statement that the worker itself signs, with the key of a wallet that it keeps: there is no page, and
+/// no page can ever have this name ([RFC 2606](https://www.rfc-editor.org/rfc/rfc2606)), so that a wallet in a browser
+/// warns of whoever has it sign such a text.
+pub const KEPT_BY_WORKER: &str = "worker.lull.invalid";
+
 /// Why a proof does not hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WalletProofError {
@@ -43,11 +48,15 @@ impl Coded for WalletProofError {
     }
 }
 
-/// Whether a domain is a page on the machine itself: `127.0.0.1:PORT`.
+/// Whether a domain is a page on the machine itself, `127.0.0.1:PORT`, or the worker without a page,
+/// [`KEPT_BY_WORKER`].
 ///
 /// # Errors
 /// [`WalletProofError::NotThisMachine`].
 pub fn check_domain(domain: &str) -> Result<(), WalletProofError> {
+    if domain == KEPT_BY_WORKER {
+        return Ok(());
+    }
     let port = domain.strip_prefix("127.0.0.1:").ok_or(WalletProofError::NotThisMachine)?;
     // One way to write each number: the text must be the same on both sides.
     match port.parse::<u16>() {
@@ -69,11 +78,13 @@ pub fn text(statement: &WalletStatement) -> Result<String, WalletProofError> {
         return Err(WalletProofError::Malformed);
     }
     let (issued, expires) = (instant(*issued_at)?, instant(*expires_at)?);
+    // Whoever reads the proof later sees by whom it was made.
+    let kept = if domain == KEPT_BY_WORKER { ", whose key is kept on it" } else { "" };
     Ok(format!(
         "{domain} wants you to sign in with your Solana account:\n\
          {wallet}\n\
          \n\
-         Pay what my machine {machine} earns in Lull to this wallet. Signing this moves no money.\n\
+         Pay what my machine {machine} earns in Lull to this wallet{kept}. Signing this moves no money.\n\
          \n\
          URI: http://{domain}/\n\
          Version: 1\n\
@@ -160,6 +171,21 @@ mod tests {
     }
 
     #[test]
+    fn the_text_of_a_kept_wallet_says_who_signs() {
+        let page = statement();
+        let own = WalletStatement { domain: KEPT_BY_WORKER.to_owned(), ..page.clone() };
+        let text_of_own = text(&own).unwrap();
+        assert!(text_of_own.starts_with("worker.lull.invalid wants you to sign in"), "{text_of_own}");
+        assert!(
+            text_of_own.contains("to this wallet, whose key is kept on it. Signing this moves no money.")
+        );
+        // What a page has signed proves nothing there, and the other way round.
+        let now = own.issued_at;
+        assert_eq!(verify(&own, &signed(&text_of_own, 3), now), Ok(()));
+        assert_eq!(verify(&page, &signed(&text_of_own, 3), now), Err(WalletProofError::WrongSignature));
+    }
+
+    #[test]
     fn only_the_holders_signature_in_time_holds() {
         let statement = statement();
         let text = text(&statement).unwrap();
@@ -184,9 +210,15 @@ mod tests {
 
     #[test]
     fn what_could_change_the_text_is_refused() {
-        for domain in
-            ["lull.example", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:080", "127.0.0.1:1\nx", "localhost:1"]
-        {
+        for domain in [
+            "lull.example",
+            "127.0.0.1",
+            "127.0.0.1:0",
+            "127.0.0.1:080",
+            "127.0.0.1:1\nx",
+            "localhost:1",
+            "x.lull.invalid",
+        ] {
             let statement = WalletStatement { domain: domain.to_owned(), ..statement() };
             assert_eq!(text(&statement), Err(WalletProofError::NotThisMachine), "{domain}");
         }

@@ -11,6 +11,8 @@
 //! | GET | `/v1/jobs/{id}/proof` | [`ProofBundle`] |
 //! | DELETE | `/v1/jobs/{id}` | withdraw what is not done; reserved money returns |
 //! | GET | `/v1/account` | [`Account`] |
+//!
+//! What is paid in and goes back, and what is published for everyone, is in [`crate::funds`].
 
 use lull_types::{
     BaseUnits, BlobHash, CountersignedReceipt, Fault, JobId, NetworkId, PictureTile, TaskId, UnixMillis,
@@ -141,4 +143,7 @@ pub struct Account {
     /// Reserved for running jobs, in base units.
     #[schema(value_type = u64)]
     pub reserved: BaseUnits,
+    /// On its way back to the customer's wallet, in base units.
+    #[schema(value_type = u64)]
+    pub refunding: BaseUnits,
 }

@@ -6,6 +6,7 @@
 
 mod challenge;
 pub mod customer;
+pub mod funds;
 mod message;
 mod ticket;
 

@@ -12,6 +12,7 @@ pub mod gateway;
 pub mod http;
 pub mod ledger;
 pub mod metrics;
+pub mod operators;
 pub mod payouts;
 pub mod picture;
 pub mod practice;

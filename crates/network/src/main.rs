@@ -1,5 +1,7 @@
 //! `lull-network`: the network in one process.
 
+mod paying_options;
+
 use std::io::{IsTerminal, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -7,11 +9,12 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
-use lull_network::customers;
-use lull_network::engine::Policy;
 use lull_network::http::Tls;
+use lull_network::payouts::NewLimits;
 use lull_network::service::{Service, ServiceConfig};
+use lull_network::{customers, operators};
 use lull_types::BaseUnits;
+use paying_options::{Limits, PayingOptions};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tracing_subscriber::EnvFilter;
 
@@ -56,6 +59,8 @@ struct Run {
     /// or `resume` stops or allows checks on this machine's GPU.
     #[arg(long)]
     parent_stdin: bool,
+    #[command(flatten)]
+    paying: PayingOptions,
 }
 
 #[derive(Debug, Subcommand)]
@@ -64,6 +69,23 @@ enum Operator {
     Customer {
         #[command(subcommand)]
         command: CustomerCommand,
+    },
+    /// Payouts of the service that runs.
+    Payouts {
+        #[command(subcommand)]
+        command: PayoutsCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum PayoutsCommand {
+    /// Print how payouts stand, in JSON: treasury, epoch, what was spent and may be, and why they are stopped.
+    Status,
+    /// Go on after an alarm, once you have seen why. What is said here holds until the service ends; its options
+    /// say the limits of the next start.
+    Resume {
+        #[command(flatten)]
+        limits: Limits,
     },
 }
 
@@ -121,6 +143,14 @@ async fn act(command: Command) -> anyhow::Result<()> {
             let added = customers::add(&data_dir, &name, BaseUnits(deposit)).await?;
             print_line(&serde_json::to_string(&added)?)
         }
+        Some(Operator::Payouts { command: PayoutsCommand::Status }) => {
+            print_line(&serde_json::to_string_pretty(&operators::payouts(&data_dir).await?)?)
+        }
+        Some(Operator::Payouts { command: PayoutsCommand::Resume { limits } }) => {
+            let Limits { lamports_max, tokens_max, growth_max } = limits;
+            let limits = NewLimits { lamports_max, tokens_max, growth_max };
+            print_line(&serde_json::to_string_pretty(&operators::resume_payouts(&data_dir, limits).await?)?)
+        }
         None => run(command.run, data_dir).await,
     }
 }
@@ -138,11 +168,12 @@ async fn run(run: Run, data_dir: PathBuf) -> anyhow::Result<()> {
         data_dir,
         name,
         practice: run.practice,
-        policy: Policy::default(),
+        policy: run.paying.policy(run.practice)?,
         listen: run.listen.unwrap_or(listen),
         advertise: run.advertise,
         http: run.http.unwrap_or(http),
         tls: run.tls_cert.zip(run.tls_key).map(|(certificate, key)| Tls { certificate, key }),
+        payouts: run.paying.settings(run.practice)?,
     })
     .await?;
     print_line(&serde_json::to_string(service.announcement())?)?;

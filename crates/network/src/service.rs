@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use lull_network_api::NetworkMessage;
 use lull_runtime_api::host::{RuntimeCommand, find_runtime};
 use lull_settlement::chain::Chain;
+use lull_settlement::chain::svm::Ledger;
 use lull_settlement::compose::Place;
 use lull_settlement::sender::Payee;
 use lull_types::{BlobHash, Coded, Fault, SecretKey, UnixMillis, WorkerId};
@@ -25,12 +26,13 @@ use crate::engine::{
 use crate::gateway::{self, EnginePort, Gateway, GatewayConfig, Hub, OpenAssignment, close_code};
 use crate::http::{self, Desk, HttpConfig, Tls};
 use crate::metrics::Metrics;
+use crate::payouts::deposits::Deposits;
 use crate::payouts::{self, Ask, Payouts, Treasury};
 use crate::reader::{self, Reader};
 use crate::retention::{self, Retention};
 use crate::verifier::Verifier;
 use crate::writer::{self, Inbox, Writer};
-use crate::{customers, practice, store};
+use crate::{operators, practice, store};
 
 /// How often the engine looks at its deadlines, the shortest of which is a second.
 const TICK: Duration = Duration::from_secs(1);
@@ -56,6 +58,8 @@ pub struct ServiceConfig {
     pub http: SocketAddr,
     /// Needed unless customers are on this machine.
     pub tls: Option<Tls>,
+    /// How it pays.
+    pub payouts: payouts::Settings,
 }
 
 /// Where and how a network pays, ready to begin.
@@ -64,6 +68,8 @@ struct Paying {
     place: Place,
     treasury: Treasury,
     policy: PayoutPolicy,
+    /// The ledger of this process, if it is on that.
+    ledger: Option<Ledger>,
 }
 
 impl Paying {
@@ -73,12 +79,19 @@ impl Paying {
         key: &SecretKey,
         http: &str,
     ) -> Result<Option<Self>, Fault> {
+        let charges = config.payouts.charges();
+        if let Some(cluster) = &config.payouts.cluster {
+            let (rpc, place, treasury) = cluster.begin(key).map_err(|error| error.fault())?;
+            let policy = cluster.policy(&place, charges, config.practice);
+            return Ok(Some(Self { chain: Arc::new(rpc), place, treasury, policy, ledger: None }));
+        }
         if !config.practice {
             return Ok(None);
         }
-        let (ledger, place, treasury) = payouts::practice::begin(&dir.practice_ledger(), key, now).await?;
-        let policy = payouts::practice::policy(&place, Some(format!("{http}/solana")));
-        Ok(Some(Self { chain: Arc::new(ledger), place, treasury, policy }))
+        let (ledger, place, treasury) =
+            payouts::practice::begin(&dir.practice_ledger(), key, config.payouts.slot, now).await?;
+        let policy = payouts::practice::policy(&place, charges, Some(format!("{http}/solana")));
+        Ok(Some(Self { chain: Arc::new(ledger.clone()), place, treasury, policy, ledger: Some(ledger) }))
     }
 
     fn setup(
@@ -95,7 +108,8 @@ impl Paying {
             place: self.place,
             treasury: self.treasury,
             key: key.clone(),
-            policy: lull_settlement::sender::Policy::default(),
+            policy: config.payouts.spending.clone(),
+            slot: config.payouts.slot,
             epoch_ms: config.policy.epoch_ms,
             folder: dir.epochs(),
             inbox,
@@ -176,6 +190,9 @@ impl Service {
         let dir = DataDir::take(&config.data_dir).map_err(|error| error.fault())?;
         let key = dir.key().map_err(|error| error.fault())?;
         let connection = store::open(&dir.store(), store::Journal::Durable).map_err(|error| error.fault())?;
+        if config.practice || config.payouts.cluster.is_some() {
+            payouts::check_length(&connection, config.policy.epoch_ms, now())?;
+        }
         let blobs = Arc::new(Blobs::open(dir.blobs()).map_err(|error| error.fault())?);
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(|_| DataDirError::NoRandomness.fault())?;
@@ -217,16 +234,31 @@ impl Service {
         let mut tasks = vec![verifier_task];
         let hub = gateway.hub();
         let drained = CancellationToken::new();
+        let practice_ledger = paying.as_ref().and_then(|paying| paying.ledger.clone());
+        let mut deposits = None;
         let payouts = match paying {
             Some(paying) => {
+                let watched = Arc::new(Deposits::new(
+                    paying.chain.clone(),
+                    paying.place,
+                    &paying.treasury,
+                    &config.name,
+                    inbox.clone(),
+                    reader.clone(),
+                    (now, config.payouts.slot),
+                )?);
+                tasks.push(tokio::spawn(watched.clone().watch(cancel.child_token())));
+                deposits = Some(watched);
                 let setup = paying.setup(&config, &dir, &key, inbox.clone(), reader.clone(), hub.clone());
                 let (payouts, task) = payouts::start(setup, cancel.child_token())?;
                 tasks.push(tokio::spawn(task));
+                metrics.watch_payouts(payouts.clone());
                 Some(payouts)
             }
             None => None,
         };
-        let carrier = Carrier { hub, verifier: verifier.clone(), port: port.clone(), payouts };
+        let carrier =
+            Carrier { hub, verifier: verifier.clone(), port: port.clone(), payouts: payouts.clone() };
         let effects = tokio::spawn(carrier.run(released, drained.clone()));
         tasks.push(tokio::spawn(gateway.run(blobs.clone(), port, cancel.child_token())));
         tasks.push(tokio::spawn(tick(inbox.clone(), cancel.child_token())));
@@ -237,8 +269,17 @@ impl Service {
             retention,
             cancel.child_token(),
         )));
-        customers::serve(&dir, inbox.clone(), cancel.child_token()).await?;
-        let desk = Desk { inbox: inbox.clone(), reader, blobs, metrics, network: key.network_id() };
+        operators::serve(&dir, inbox.clone(), payouts, cancel.child_token()).await?;
+        let desk = Desk {
+            inbox: inbox.clone(),
+            reader,
+            blobs,
+            metrics,
+            network: key.network_id(),
+            deposits,
+            epochs: dir.epochs(),
+            practice_ledger,
+        };
         let router = http::router(desk.clone());
         if config.practice {
             let practice = practice::Practice::new(router.clone(), desk, &key);

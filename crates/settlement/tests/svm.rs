@@ -72,10 +72,10 @@ impl Stage for Practice {
     fn payer(&self) -> &Keypair {
         &self.payer
     }
-    fn finalize(&self) {
+    async fn finalize(&self) {
         self.pass_slots(40);
     }
-    fn expire(&self) {
+    async fn expire(&self) {
         self.pass_slots(200);
     }
     async fn put(&self, address: Address, account: Account) {

@@ -143,3 +143,7 @@ uuid_id! {
     /// Who submits jobs.
     CustomerId
 }
+uuid_id! {
+    /// What a customer is to pay in.
+    DepositId
+}

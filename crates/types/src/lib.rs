@@ -23,7 +23,7 @@ pub use chain::{Base58Error, ChainAddress, TransactionSignature};
 pub use device::{DeviceClass, DeviceInfo, DeviceKind, DeviceTelemetry, HardwareReport};
 pub use fault::{Coded, Fault};
 pub use hash::BlobHash;
-pub use id::{AssignmentId, CustomerId, IdError, JobId, NetworkId, TaskId, WorkerId};
+pub use id::{AssignmentId, CustomerId, DepositId, IdError, JobId, NetworkId, TaskId, WorkerId};
 pub use key::{Domain, KeyError, SecretKey, Signature};
 pub use money::{BaseUnits, MoneyError};
 pub use payout::{

@@ -73,7 +73,8 @@ pub struct WalletStatement {
     pub worker: WorkerId,
     /// Where they go.
     pub wallet: WalletAddress,
-    /// The page on the contributor's own machine that asks for the signature, as `127.0.0.1:PORT`; wallets show it.
+    /// The page on the contributor's own machine that asks for the signature, as `127.0.0.1:PORT`, which wallets show; or
+    /// `worker.lull.invalid`, when the worker signs with a key that it keeps.
     pub domain: String,
     /// Drawn by the network for one use: 32 hexadecimal digits.
     pub nonce: String,

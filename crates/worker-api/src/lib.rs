@@ -6,6 +6,7 @@
 
 mod message;
 mod payouts;
+mod secret;
 mod snapshot;
 pub mod transport;
 
@@ -14,6 +15,7 @@ pub use message::{
     ReplyEnvelope, ServerMessage, SettingsChange, TaskRow, TaskState,
 };
 pub use payouts::{CheckedFact, Finding, KeptWallet, PayoutCheck, Subject};
+pub use secret::SecretText;
 pub use snapshot::{
     AssignmentStage, AssignmentView, BenchmarkView, Cause, DeviceView, EarningsView, Effort, Estimate,
     Intent, NetworkView, Notice, Settings, Snapshot, StateView, Steps, WalletProof,

@@ -7,7 +7,7 @@ use lull_types::{
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::{Effort, PayoutCheck, Snapshot};
+use crate::{Effort, PayoutCheck, SecretText, Snapshot};
 
 /// What a client asks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
@@ -62,15 +62,25 @@ pub enum Command {
     /// Shows that the words were written down; the wallet is then set, and proven with its key. → [`Reply::Done`]
     ConfirmWallet {
         /// The words, separated by spaces.
-        words: String,
+        #[ts(type = "string")]
+        words: SecretText,
     },
     /// Takes a wallet over by its words; it is then set, and proven with its key. → [`Reply::Done`]
     RestoreWallet {
         /// Twelve or twenty-four words, separated by spaces.
-        words: String,
+        #[ts(type = "string")]
+        words: SecretText,
     },
     /// Shows the words of the wallet that is kept, to move it to another program. → [`Reply::WalletWords`]
     ExportWallet,
+    /// Removes the key of the wallet that is kept from this machine. Where earnings are paid does not change.
+    /// → [`Reply::Done`]
+    ForgetWallet {
+        /// Its words, to show that they are somewhere else; none when the contributor says that they are, or when they
+        /// were never confirmed.
+        #[ts(type = "string | null")]
+        words: Option<SecretText>,
+    },
     /// Says from how much on the network sends payouts by itself; `None` to claim them oneself. → [`Reply::Done`] when
     /// the network was told; the snapshot shows what it made of it.
     SetPayoutThreshold {
@@ -319,7 +329,8 @@ pub enum Reply {
         /// Its address.
         address: WalletAddress,
         /// They, in order.
-        words: Vec<String>,
+        #[ts(type = "Array<string>")]
+        words: Vec<SecretText>,
     },
     /// To [`Command::Payouts`].
     Payouts(Vec<Payout>),

@@ -1,6 +1,7 @@
 //! The command line of the worker.
 
 mod benchmark;
+mod kept_wallet;
 mod payouts;
 mod receipts;
 mod remote;
@@ -81,6 +82,24 @@ enum WalletCommand {
     Prove,
     /// Be paid nowhere; earnings wait.
     Clear,
+    /// Make a wallet: shows its words, asks for them, and is then where you are paid. Its key stays on this machine.
+    Make,
+    /// Show that you wrote down the words of a wallet that was made; they are read from standard input.
+    Confirm,
+    /// Take a wallet over by its twelve or twenty-four words, which are read from standard input, and be paid there.
+    Restore,
+    /// Show the words of the wallet that is kept here, to move it to another program.
+    Export {
+        /// Print them even where there is no terminal, such as into a file.
+        #[arg(long)]
+        not_to_a_terminal: bool,
+    },
+    /// Remove the key of the wallet that is kept here from this machine; asks for its words. What it holds stays in it.
+    Forget {
+        /// Do not ask: you have the words. Without them nobody can ever spend what the wallet holds.
+        #[arg(long)]
+        i_have_the_words: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -116,6 +135,15 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Statement(args) => statement::run(args).await,
         Command::Receipts(ReceiptsCommand::Verify { file, epoch, json }) => {
             receipts::verify(file, epoch, json).await
+        }
+        Command::Wallet(WalletCommand::Make) => kept_wallet::make().await,
+        Command::Wallet(WalletCommand::Confirm) => kept_wallet::confirm().await,
+        Command::Wallet(WalletCommand::Restore) => kept_wallet::restore().await,
+        Command::Wallet(WalletCommand::Export { not_to_a_terminal }) => {
+            kept_wallet::export(not_to_a_terminal).await
+        }
+        Command::Wallet(WalletCommand::Forget { i_have_the_words }) => {
+            kept_wallet::forget(i_have_the_words).await
         }
     };
     done.unwrap_or_else(|fault| {

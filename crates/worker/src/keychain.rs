@@ -1,6 +1,6 @@
-//! The device key: in the system's keychain, or in a file that only this user can read.
+//! The system's keychain, and the device key: in it, or in a file that only this user can read.
 //!
-//! Once a key exists it is never replaced. A worker that cannot reach its key says so and stops: with a new
+//! Once a device key exists it is never replaced. A worker that cannot reach its key says so and stops: with a new
 //! key it would be a stranger to its network, and what it earned would belong to nobody.
 
 use std::fs;
@@ -21,8 +21,11 @@ pub const KEYCHAIN_ENV: &str = "LULL_KEYCHAIN";
 /// as the app shows that it starts.
 const KEYCHAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Under this name the keychain shows the key to its owner.
-const SERVICE: &str = "Lull device key";
+/// Under this name the keychain shows the device key to its owner.
+const DEVICE_KEY: &str = "Lull device key";
+
+/// Under this name it shows keys of wallets, which hold money and are never the device key.
+const WALLET: &str = "Lull wallet";
 
 /// The device key cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -83,20 +86,24 @@ impl Coded for KeyStoreError {
 }
 
 /// Somewhere that keeps a secret under a name.
-pub trait Keychain: Send + 'static {
+pub trait Keychain: Send + Sync + 'static {
     /// The secret; `None` when there is none of this name.
     fn get(&self, name: &str) -> Result<Option<Vec<u8>>, String>;
     /// Keeps a secret.
     fn set(&self, name: &str, secret: &[u8]) -> Result<(), String>;
+    /// Forgets a secret; one that is not there is forgotten already.
+    fn remove(&self, name: &str) -> Result<(), String>;
 }
 
-/// The keychain of this system and user.
+/// The keychain of this system and user, with the entries of one sort.
 #[derive(Clone, Copy, Debug)]
-pub struct SystemKeychain;
+pub struct SystemKeychain {
+    service: &'static str,
+}
 
 impl Keychain for SystemKeychain {
     fn get(&self, name: &str) -> Result<Option<Vec<u8>>, String> {
-        let entry = keyring::Entry::new(SERVICE, name).map_err(|error| error.to_string())?;
+        let entry = keyring::Entry::new(self.service, name).map_err(|error| error.to_string())?;
         match entry.get_secret() {
             Ok(secret) => Ok(Some(secret)),
             Err(keyring::Error::NoEntry) => Ok(None),
@@ -105,15 +112,36 @@ impl Keychain for SystemKeychain {
     }
 
     fn set(&self, name: &str, secret: &[u8]) -> Result<(), String> {
-        let entry = keyring::Entry::new(SERVICE, name).map_err(|error| error.to_string())?;
+        let entry = keyring::Entry::new(self.service, name).map_err(|error| error.to_string())?;
         entry.set_secret(secret).map_err(|error| error.to_string())
+    }
+
+    fn remove(&self, name: &str) -> Result<(), String> {
+        let entry = keyring::Entry::new(self.service, name).map_err(|error| error.to_string())?;
+        match entry.delete_credential() {
+            Ok(()) | Err(keyring::Error::NoEntry) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        }
     }
 }
 
-/// The keychain to use here, if any.
+/// The keychain to use here for the device key, if any.
 pub fn system() -> Option<SystemKeychain> {
-    let forced_off = std::env::var_os(KEYCHAIN_ENV).is_some_and(|value| value == "file");
-    (!forced_off && session_bus_is_there()).then_some(SystemKeychain)
+    system_for(DEVICE_KEY)
+}
+
+/// The keychain to use here for wallets, if any.
+pub fn system_for_wallets() -> Option<SystemKeychain> {
+    system_for(WALLET)
+}
+
+fn system_for(service: &'static str) -> Option<SystemKeychain> {
+    (!files_are_wanted() && session_bus_is_there()).then_some(SystemKeychain { service })
+}
+
+/// Whether a person said that secrets go to files.
+pub(crate) fn files_are_wanted() -> bool {
+    std::env::var_os(KEYCHAIN_ENV).is_some_and(|value| value == "file")
 }
 
 /// Without a session bus there is no Secret Service, and looking for one could start a bus.
@@ -208,7 +236,7 @@ fn into_keychain(
 
 /// Runs `ask` on a thread of its own and waits for it no longer than `timeout`. A keychain that waits for its
 /// owner keeps that thread; it ends with the process.
-fn bounded<T: Send + 'static>(
+pub(crate) fn bounded<T: Send + 'static>(
     timeout: Duration,
     ask: impl FnOnce() -> Result<T, String> + Send + 'static,
 ) -> Result<T, String> {

@@ -26,6 +26,13 @@ impl Keychain for FakeKeychain {
         self.held.lock().unwrap().insert(name.to_owned(), secret.to_vec());
         Ok(())
     }
+    fn remove(&self, name: &str) -> Result<(), String> {
+        if *self.broken.lock().unwrap() {
+            return Err("locked".to_owned());
+        }
+        self.held.lock().unwrap().remove(name);
+        Ok(())
+    }
 }
 
 /// Waits for its owner for ever.
@@ -38,6 +45,10 @@ impl Keychain for Hanging {
         Err("woken".to_owned())
     }
     fn set(&self, _: &str, _: &[u8]) -> Result<(), String> {
+        std::thread::park();
+        Err("woken".to_owned())
+    }
+    fn remove(&self, _: &str) -> Result<(), String> {
         std::thread::park();
         Err("woken".to_owned())
     }

@@ -6,6 +6,7 @@ pub mod cli;
 pub mod clock;
 pub mod estimate;
 pub mod journal;
+pub mod kept_wallet;
 pub mod keychain;
 pub mod local_api;
 pub mod lock;

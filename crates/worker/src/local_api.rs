@@ -6,16 +6,17 @@ use std::time::Duration;
 use lull_checks::receipts;
 use lull_network_api::NetworkTicket;
 use lull_settlement::chain::rpc;
-use lull_settlement::compose::Key;
 use lull_types::{
-    BaseUnits, Coded, CountersignedReceipt, Fault, JobId, NetworkId, SecretKey, UnixMillis, WorkerId,
+    BaseUnits, Coded, CountersignedReceipt, Fault, JobId, NetworkId, SecretKey, UnixMillis, WalletAddress,
+    WorkerId,
 };
 use lull_worker_api::transport::Handler;
-use lull_worker_api::{Command, ReceiptsCheck, Reply};
+use lull_worker_api::{Command, ReceiptsCheck, Reply, SecretText};
 use serde::{Deserialize, Serialize};
 
 use crate::atomic::{self, IfThere};
 use crate::journal::PictureOutput;
+use crate::kept_wallet::{KeptWallets, WalletWords};
 use crate::logs::{self, Redaction};
 use crate::machine::Order;
 use crate::paths::Paths;
@@ -45,12 +46,14 @@ pub struct LocalApi {
     paths: Paths,
     key: SecretKey,
     wallet_page: WalletPage,
+    kept_wallets: KeptWallets,
 }
 
 impl LocalApi {
     /// Commands for `worker`, whose device key is `key` and whose folder is `paths`.
     pub fn new(worker: Handle, paths: Paths, key: SecretKey) -> Self {
-        Self { worker, paths, key, wallet_page: WalletPage::default() }
+        let kept_wallets = KeptWallets::new(worker.clone());
+        Self { worker, paths, key, wallet_page: WalletPage::default(), kept_wallets }
     }
 
     async fn answer(&self, command: Command) -> Result<Reply, Fault> {
@@ -108,11 +111,19 @@ impl LocalApi {
                 let url = self.wallet_page.open(&self.worker).await.map_err(|error| error.fault())?;
                 return Ok(Reply::WalletPage { url });
             }
-            Command::MakeWallet
-            | Command::ConfirmWallet { .. }
-            | Command::RestoreWallet { .. }
-            | Command::ExportWallet => {
-                return Err(Fault::new("not_yet", "this worker cannot do that yet"));
+            Command::MakeWallet => return Ok(wallet_words(self.kept_wallets.make().await?)),
+            Command::ConfirmWallet { words } => {
+                self.kept_wallets.confirm(words.reveal()).await?;
+                return Ok(Reply::Done);
+            }
+            Command::RestoreWallet { words } => {
+                self.kept_wallets.restore(words.reveal()).await?;
+                return Ok(Reply::Done);
+            }
+            Command::ExportWallet => return Ok(wallet_words(self.kept_wallets.export().await?)),
+            Command::ForgetWallet { words } => {
+                self.kept_wallets.forget(words.as_ref().map(SecretText::reveal)).await?;
+                return Ok(Reply::Done);
             }
             Command::SetPayoutThreshold { least } => Order::SetPayoutThreshold(least),
             Command::Payouts { limit } => {
@@ -172,9 +183,16 @@ impl LocalApi {
         .await?
     }
 
-    /// Claims with the key of the wallet, where it is kept on this machine.
+    /// Claims with the key of the wallet, where it is kept on this machine; by a page otherwise.
     async fn claim(&self) -> Result<Reply, Fault> {
-        match self.claim_key() {
+        let snapshot = self.worker.snapshot().await?;
+        let kept =
+            snapshot.kept_wallet.filter(|kept| kept.confirmed && Some(kept.address) == snapshot.wallet);
+        let key = match kept {
+            Some(kept) => self.worker.wallet_keys().key(kept.address).await.map_err(|error| error.fault())?,
+            None => None,
+        };
+        match key {
             Some(key) => Ok(Reply::Claimed { signature: payouts::claim(&self.worker, &key).await? }),
             None => {
                 let url =
@@ -182,11 +200,6 @@ impl LocalApi {
                 Ok(Reply::WalletPage { url })
             }
         }
-    }
-
-    /// The key of the wallet that is kept on this machine.
-    fn claim_key(&self) -> Option<Key> {
-        None
     }
 
     async fn bundle(&self) -> Result<ReceiptBundle, Fault> {
@@ -338,6 +351,10 @@ fn check_endpoint(url: &str) -> Result<(), Fault> {
         ));
     }
     rpc::name(url).map(drop).map_err(|error| error.fault())
+}
+
+fn wallet_words((address, words): (WalletAddress, WalletWords)) -> Reply {
+    Reply::WalletWords { address, words: words.list().map(SecretText::from).collect() }
 }
 
 fn bucket_millis(bucket: lull_worker_api::EarningsBucket) -> u64 {

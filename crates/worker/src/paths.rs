@@ -98,6 +98,11 @@ impl Paths {
         self.root.join("device-key.keychain")
     }
 
+    /// Keys of wallets, where a person said that they go to files.
+    pub fn wallet_keys(&self) -> PathBuf {
+        self.root.join("wallet-keys")
+    }
+
     /// Blobs: inputs of open assignments and outputs of recent ones.
     pub fn blobs(&self) -> PathBuf {
         self.root.join("blobs")

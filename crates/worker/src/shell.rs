@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use lull_types::{Fault, NetworkId, SecretKey, UnixMillis};
+use lull_types::{Coded, Fault, NetworkId, SecretKey, UnixMillis};
 use lull_worker_api::{Snapshot, StateView};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -30,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::blobs::{BlobCache, CACHE_BYTES_MAX};
 use crate::clock;
+use crate::kept_wallet::WalletKeys;
 use crate::machine::{
     Effect, Identity, Input, LeaseId, Machine, Record, SessionId, TransferFailure, TransferId,
 };
@@ -75,6 +76,8 @@ pub struct Options {
     pub network_program: Option<PathBuf>,
     /// Where the devices' figures come from.
     pub telemetry: Box<dyn Source>,
+    /// Where keys of wallets are kept.
+    pub wallet_keys: WalletKeys,
 }
 
 /// Starts a worker on this folder. It runs until [`crate::machine::Order::Shutdown`].
@@ -82,7 +85,7 @@ pub struct Options {
 /// # Errors
 /// When its folder, blobs or journal cannot be used.
 pub async fn start(options: Options) -> Result<(Handle, JoinHandle<()>), Fault> {
-    let Options { paths, key, runtime, network_program, telemetry } = options;
+    let Options { paths, key, runtime, network_program, telemetry, wallet_keys } = options;
     let (store, restored) = Store::open(paths.journal()).await?;
     // What a killed worker's runtimes left behind; theirs is a folder of their own.
     let _ = tokio::fs::remove_dir_all(paths.scratch()).await;
@@ -119,6 +122,7 @@ pub async fn start(options: Options) -> Result<(Handle, JoinHandle<()>), Fault> 
         unwatched: Arc::clone(&unwatched),
         store: store.clone(),
         blobs: blobs.clone(),
+        wallet_keys: wallet_keys.clone(),
     };
     let context = Context {
         source: runtime,
@@ -144,6 +148,7 @@ pub async fn start(options: Options) -> Result<(Handle, JoinHandle<()>), Fault> 
         publisher,
         plans,
         unwatched,
+        wallet_keys,
         exiting: false,
     };
     let running = tokio::spawn(shell.run(effects, inbox, asked, sampled));
@@ -172,6 +177,7 @@ struct Shell {
     plans: watch::Sender<sampler::Plan>,
     /// Receivers of snapshots that watch nothing.
     unwatched: Arc<AtomicUsize>,
+    wallet_keys: WalletKeys,
     exiting: bool,
 }
 
@@ -276,6 +282,7 @@ impl Shell {
             | Input::PracticeStarted(Ok(_))
             | Input::SessionOpened { .. }
             | Input::NetworkSaid { .. }
+            | Input::SignedAsWallet { .. }
             | Input::JournalFailed(_)
             | Input::JournalRestored(_)
             | Input::Tick => {}
@@ -422,6 +429,13 @@ impl Shell {
             // Blobs are a bounded cache: a job's tasks share their inputs, and its picture is put together
             // from outputs, so the least recently used go when room is needed and not before.
             Effect::DropFiles { assignment } => tracing::debug!(%assignment, "an assignment is over"),
+            Effect::SignAsWallet { wallet, nonce, text } => {
+                let (keys, inputs) = (self.wallet_keys.clone(), self.inputs.clone());
+                tokio::spawn(async move {
+                    let signed = keys.sign(wallet, text.as_bytes()).await.map_err(|error| error.fault());
+                    let _ = inputs.send(Input::SignedAsWallet { nonce, signed }).await;
+                });
+            }
             Effect::Notify(notice) => {
                 tracing::info!(code = notice.code, problem = notice.problem, "{}", notice.sentence);
             }

@@ -1,6 +1,8 @@
-//! The page on which a wallet is proven: it needs the contributor's browser, where their wallet lives.
+//! Pages that are opened in the contributor's browser: the worker's own, on which their wallet signs, and a
+//! transaction's in a block explorer.
 
-use lull_types::Fault;
+use lull_types::{Fault, TransactionSignature};
+use serde::Deserialize;
 
 /// Opens the worker's page in the system's browser, and nothing else.
 #[tauri::command]
@@ -8,7 +10,39 @@ pub async fn open_wallet_page(url: String) -> Result<(), Fault> {
     if !is_wallet_page(&url) {
         return Err(Fault::new("page_elsewhere", "Only the worker's own page is opened from here."));
     }
-    tauri_plugin_opener::open_url(&url, None::<&str>).map_err(|error| {
+    open(&url)
+}
+
+/// A ledger that the explorer knows. Of any other it has no page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExplorerCluster {
+    /// Where tokens have value.
+    Mainnet,
+    /// For developers.
+    Devnet,
+    /// For those who run validators.
+    Testnet,
+}
+
+/// Opens a transaction's page on explorer.solana.com in the system's browser. The window names the transaction and not
+/// the page, so that it can have no other opened.
+#[tauri::command]
+pub async fn open_explorer(cluster: ExplorerCluster, signature: TransactionSignature) -> Result<(), Fault> {
+    open(&explorer_page(cluster, &signature))
+}
+
+fn explorer_page(cluster: ExplorerCluster, signature: &TransactionSignature) -> String {
+    let cluster = match cluster {
+        ExplorerCluster::Mainnet => "mainnet-beta",
+        ExplorerCluster::Devnet => "devnet",
+        ExplorerCluster::Testnet => "testnet",
+    };
+    format!("https://explorer.solana.com/tx/{signature}?cluster={cluster}")
+}
+
+fn open(url: &str) -> Result<(), Fault> {
+    tauri_plugin_opener::open_url(url, None::<&str>).map_err(|error| {
         let sentence = format!("No browser could be opened: {error}. Open this address in one: {url}");
         Fault::new("browser_failed", sentence)
     })
@@ -42,6 +76,29 @@ mod tests {
             format!("http://127.0.0.1:41234/{}/", &secret[1..]),
         ] {
             assert!(!is_wallet_page(&url), "{url}");
+        }
+    }
+
+    /// As the window's words are read.
+    fn asked(cluster: &str, signature: &str) -> Option<String> {
+        let cluster = serde_json::from_value(cluster.into()).ok()?;
+        let signature = serde_json::from_value(signature.into()).ok()?;
+        Some(explorer_page(cluster, &signature))
+    }
+
+    #[test]
+    fn of_the_explorer_only_transactions_of_public_ledgers_are_opened() {
+        let signature = TransactionSignature([9; 64]).to_string();
+        for (cluster, named) in [("mainnet", "mainnet-beta"), ("devnet", "devnet"), ("testnet", "testnet")] {
+            let page = format!("https://explorer.solana.com/tx/{signature}?cluster={named}");
+            assert_eq!(asked(cluster, &signature), Some(page));
+        }
+        for cluster in ["practice", "mainnet-beta", "", "custom&customUrl=https://lull.example"] {
+            assert_eq!(asked(cluster, &signature), None, "{cluster}");
+        }
+        let longer = format!("{signature}?cluster=custom");
+        for signature in ["", "../address/abc", &signature[2..], longer.as_str(), "https://lull.example/"] {
+            assert_eq!(asked("mainnet", signature), None, "{signature}");
         }
     }
 }

@@ -90,6 +90,17 @@ export async function fromWizardToReceipt({ browser, photograph }) {
   await photograph('receipts-verified');
   expect((await verdict.getAttribute('data-verdict')) === 'ok', `the receipts are said to be: ${await verdict.getText()}`);
 
+  await press('nav-payouts');
+  await see('payouts-next');
+  // What comes next depends on when the epoch ends, but without a wallet nothing is under way, and the network must
+  // have said which it is.
+  const said = async () => ['no_wallet', 'nothing'].includes(await find('payouts-next').getAttribute('data-next'));
+  await browser.waitUntil(said, { timeout: SOON_MS, timeoutMsg: 'the payouts page did not say what comes next', interval: 200 });
+  const page = await browser.$('main').getText();
+  expect(/practice/i.test(page), 'the payouts page does not say that it is practice');
+  expect(/[0-9]/.test(await (await see('payouts-held')).getText()), 'the payouts page shows no held earnings');
+  await photograph('payouts');
+
   await press('nav-overview');
   await press('pause');
   await press('pause-restart');

@@ -203,7 +203,10 @@ impl Network {
                 Effect::JobChanged { .. }
                 | Effect::Progress { .. }
                 | Effect::Answer(_)
-                | Effect::Time { .. } => {}
+                | Effect::Time { .. }
+                // This network pays on no chain.
+                | Effect::Prove { .. }
+                | Effect::LookAtClaims { .. } => {}
             }
         }
     }

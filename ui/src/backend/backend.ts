@@ -3,6 +3,9 @@ import type { Fault } from '../bindings/Fault';
 import type { Reply } from '../bindings/Reply';
 import type { Snapshot } from '../bindings/Snapshot';
 
+/** Ledgers that the block explorer knows; others have no page there. */
+export type ExplorerCluster = 'mainnet' | 'devnet' | 'testnet';
+
 /** Ends a subscription. */
 export type Unsubscribe = () => void;
 
@@ -29,6 +32,8 @@ export interface Backend {
   revealFile(path: string): Promise<void>;
   /** Opens the worker's page on which a wallet is proven, in the contributor's browser. */
   openWalletPage(url: string): Promise<void>;
+  /** Opens a transaction's page on explorer.solana.com, in the contributor's browser. */
+  openExplorer(cluster: ExplorerCluster, signature: string): Promise<void>;
   /** Ends the app and the worker. */
   quit(): Promise<void>;
 }

@@ -36,5 +36,6 @@ export const tauriBackend: Backend = {
   autostartSet: (enabled) => invoke('autostart_set', { enabled }),
   revealFile: (path) => invoke('reveal_file', { path }),
   openWalletPage: (url) => invoke('open_wallet_page', { url }),
+  openExplorer: (cluster, signature) => invoke('open_explorer', { cluster, signature }),
   quit: () => invoke('quit'),
 };

@@ -41,7 +41,12 @@ words: string, } | { "command": "restore_wallet",
 /**
  * Twelve or twenty-four words, separated by spaces.
  */
-words: string, } | { "command": "export_wallet" } | { "command": "set_payout_threshold", 
+words: string, } | { "command": "export_wallet" } | { "command": "forget_wallet", 
+/**
+ * Its words, to show that they are somewhere else; none when the contributor says that they are, or when they
+ * were never confirmed.
+ */
+words: string | null, } | { "command": "set_payout_threshold", 
 /**
  * The least amount that is sent.
  */

@@ -1,3 +1,4 @@
+import clsx from 'clsx';
 import { RadioGroup } from 'radix-ui';
 import type { ReactNode } from 'react';
 
@@ -6,16 +7,18 @@ interface ChoiceCardsProps<V extends string> {
   value: V;
   options: readonly { value: V; title: string; why: string; mark?: ReactNode }[];
   onChange: (value: V) => void;
+  /** Below each other, for a narrow place. */
+  stacked?: boolean;
 }
 
 /** A choice among a few things that each need a sentence. */
-export function ChoiceCards<V extends string>({ label, value, options, onChange }: ChoiceCardsProps<V>) {
+export function ChoiceCards<V extends string>({ label, value, options, onChange, stacked = false }: ChoiceCardsProps<V>) {
   return (
     <RadioGroup.Root
       aria-label={label}
       value={value}
       onValueChange={(next) => onChange(next as V)}
-      className="grid gap-2.5 sm:grid-cols-3"
+      className={clsx('grid gap-2.5', !stacked && 'sm:grid-cols-3')}
     >
       {options.map((option) => (
         <RadioGroup.Item

@@ -6,6 +6,7 @@ import { Navigation } from './navigation';
 import { Notices } from './notices';
 import { Overview } from './overview/overview';
 import type { PageName } from './pages';
+import { PayoutsPage } from './payouts/payouts-page';
 import { ProblemBanner } from './problem-banner';
 import { ReceiptsPage } from './receipts/receipts-page';
 import { SettingsPage } from './settings/settings-page';
@@ -46,6 +47,7 @@ export function Dashboard() {
           {device && <BenchmarkPage device={device} from={page} onBack={() => setMeasured(null)} />}
           {!device && page === 'overview' && <Overview onOpen={open} onMeasured={setMeasured} />}
           {!device && page === 'tasks' && <TasksPage />}
+          {!device && page === 'payouts' && <PayoutsPage onSettings={() => open('settings')} />}
           {!device && page === 'receipts' && <ReceiptsPage />}
           {!device && page === 'settings' && <SettingsPage onMeasured={setMeasured} />}
         </div>

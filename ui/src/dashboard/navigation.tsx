@@ -1,5 +1,5 @@
 import clsx from 'clsx';
-import { House, ListChecks, ReceiptText, Settings } from 'lucide-react';
+import { Coins, House, ListChecks, ReceiptText, Settings } from 'lucide-react';
 import { useTranslation } from 'react-i18next';
 
 import { Money } from '../components/money';
@@ -8,7 +8,7 @@ import { useSnapshot, useWorker } from '../worker/context';
 import { useStateWords } from '../worker/use-state-words';
 import { pageNames, type PageName } from './pages';
 
-const marks = { overview: House, tasks: ListChecks, receipts: ReceiptText, settings: Settings };
+const marks = { overview: House, tasks: ListChecks, payouts: Coins, receipts: ReceiptText, settings: Settings };
 
 /** The mark of the app: a crescent. */
 function Crescent({ className }: { className?: string }) {
@@ -41,7 +41,7 @@ export function Navigation({ page, onOpen }: { page: PageName; onOpen: (page: Pa
         {t('app.name')}
       </p>
       <nav aria-label={t('nav.label')}>
-        <ul className="grid grid-cols-4 md:grid-cols-1 md:gap-1">
+        <ul className="grid grid-cols-5 md:grid-cols-1 md:gap-1">
           {pageNames.map((name) => {
             const Mark = marks[name];
             return (

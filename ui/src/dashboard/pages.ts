@@ -1,3 +1,3 @@
 /** The dashboard's pages in the order of their links. */
-export const pageNames = ['overview', 'tasks', 'receipts', 'settings'] as const;
+export const pageNames = ['overview', 'tasks', 'payouts', 'receipts', 'settings'] as const;
 export type PageName = (typeof pageNames)[number];

@@ -78,3 +78,8 @@ export function formatBytes(bytes: number, language: string): string {
 export function formatPercent(share: number, language: string, decimals = 0): string {
   return new Intl.NumberFormat(language, { style: 'percent', maximumFractionDigits: decimals }).format(share);
 }
+
+/** A share in percent by two significant digits, however small it is. */
+export function formatShare(share: number, language: string): string {
+  return new Intl.NumberFormat(language, { style: 'percent', maximumSignificantDigits: 2 }).format(share);
+}

@@ -30,3 +30,13 @@ export function formatMoment(at: number, now: number, language: string): string 
 export function formatInstant(at: number, language: string): string {
   return new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'medium' }).format(at);
 }
+
+/** How long until something happens, in the language's words; what is past happens at once. */
+export function formatUntil(at: number, now: number, language: string): string {
+  const words = new Intl.RelativeTimeFormat(language, { numeric: 'always' });
+  const seconds = Math.max(0, Math.round((at - now) / 1000));
+  if (seconds < 90) return words.format(seconds, 'second');
+  if (seconds < 5400) return words.format(Math.round(seconds / 60), 'minute');
+  if (seconds < 2 * 86_400) return words.format(Math.round(seconds / 3600), 'hour');
+  return words.format(Math.round(seconds / 86_400), 'day');
+}

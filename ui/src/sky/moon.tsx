@@ -9,7 +9,7 @@ export function litPath(fraction: number): string {
   return `M0-1A1 1 0 0 1 0 1A${terminator} 1 0 0 ${bulgesLeft} 0-1Z`;
 }
 
-interface MoonProps {
+export interface MoonProps {
   /** How much of it is lit, 0 to 1. */
   lit: number;
   /** What it is seen through: clear sky, sleep, or trouble. */

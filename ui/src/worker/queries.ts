@@ -1,5 +1,6 @@
 import type { EarningsBucket } from '../bindings/EarningsBucket';
 import type { EarningsPoint } from '../bindings/EarningsPoint';
+import type { Payout } from '../bindings/Payout';
 import type { ReceiptRow } from '../bindings/ReceiptRow';
 import type { TaskRow } from '../bindings/TaskRow';
 import { ask } from '../backend/ask';
@@ -24,6 +25,14 @@ export function useReceipts(limit: number): Answer<ReceiptRow[]> {
   const backend = useBackend();
   const { receipts } = useSnapshot().earnings;
   return useAnswer(`${limit} ${receipts}`, () => ask(backend, { command: 'receipts', limit }, 'receipts'));
+}
+
+/** Payouts that the network has told of, newest first. The worker remembers them while the network is away. */
+export function usePayouts(limit: number): Answer<Payout[]> {
+  const backend = useBackend();
+  const told = useSnapshot().payouts?.payouts ?? [];
+  const key = told.map((payout) => `${payout.id}${payout.stage}`).join();
+  return useAnswer(`${limit} ${key}`, () => ask(backend, { command: 'payouts', limit }, 'payouts'));
 }
 
 /** So many jobs at most are pictured at a time: a picture may be megabytes, and older ones are out of sight. */

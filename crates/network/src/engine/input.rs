@@ -3,7 +3,8 @@
 use lull_network_api::WorkerMessage;
 use lull_settlement::sender::Record;
 use lull_types::{
-    BaseUnits, BlobHash, CustomerId, Fault, JobId, PictureTile, UnixMillis, WalletAddress, WorkerId,
+    BaseUnits, BlobHash, CustomerId, DepositId, Fault, JobId, PictureTile, TransactionSignature, UnixMillis,
+    WalletAddress, WorkerId,
 };
 use uuid::Uuid;
 
@@ -93,6 +94,33 @@ pub enum Input {
         amount: BaseUnits,
         /// Names the payment outside, such as a transaction's signature.
         reference: String,
+    },
+    /// A customer wants to pay in over the chain. Answered with [`Answer::DepositCreated`].
+    CreateDeposit {
+        /// Whose.
+        customer: CustomerId,
+        /// How much; none when the payer chooses.
+        amount: Option<BaseUnits>,
+    },
+    /// A payment of a deposit is final. Idempotent by its transaction. Answered with [`Answer::Done`].
+    DepositPaid {
+        /// Which deposit.
+        deposit: DepositId,
+        /// Its transaction.
+        signature: TransactionSignature,
+        /// What arrived.
+        amount: BaseUnits,
+    },
+    /// A customer wants back what it has not used. Idempotent by the key. Answered with [`Answer::RefundCreated`].
+    CreateRefund {
+        /// Whose.
+        customer: CustomerId,
+        /// Chosen by the customer.
+        idempotency_key: String,
+        /// How much; none for all that is free to spend.
+        amount: Option<BaseUnits>,
+        /// Where it goes.
+        to: WalletAddress,
     },
     /// A customer submits a job; its whole price is reserved. Idempotent by the job's key. Answered with
     /// [`Answer::JobCreated`].
@@ -203,6 +231,15 @@ pub enum Answer {
     Deposited {
         /// What the customer can spend now.
         deposit: BaseUnits,
+    },
+    /// The deposit is expected.
+    DepositCreated(DepositId),
+    /// The refund is fixed.
+    RefundCreated {
+        /// Its number.
+        refund: u64,
+        /// Whether it was made now; false when the key was used before for the same refund.
+        created: bool,
     },
     /// The job exists.
     JobCreated {

@@ -34,6 +34,7 @@ mod decide;
 mod effect;
 mod enrol;
 mod error;
+mod funds;
 mod input;
 mod jobs;
 mod payouts;
@@ -167,6 +168,13 @@ impl Engine {
             }
             Input::Deposit { customer, amount, reference } => {
                 customers::deposit(turn, customer, amount, &reference)?;
+            }
+            Input::CreateDeposit { customer, amount } => self.create_deposit(turn, customer, amount)?,
+            Input::DepositPaid { deposit, signature, amount } => {
+                funds::deposit_paid(turn, deposit, signature, amount)?;
+            }
+            Input::CreateRefund { customer, idempotency_key, amount, to } => {
+                self.create_refund(turn, customer, &idempotency_key, amount, to)?;
             }
             Input::CreateJob { customer, job } => self.create_job(turn, customer, &job)?,
             Input::WithdrawJob { customer, job } => self.withdraw_job(turn, customer, job)?,

@@ -1,6 +1,6 @@
 //! What one input works with: the transaction, the instant, and the effects that gather.
 
-use lull_types::{AssignmentId, CustomerId, Fault, JobId, TaskId, UnixMillis, WorkerId};
+use lull_types::{AssignmentId, CustomerId, DepositId, Fault, JobId, TaskId, UnixMillis, WorkerId};
 use rand_chacha::rand_core::RngCore;
 use rusqlite::Transaction;
 use uuid::Uuid;
@@ -80,6 +80,10 @@ impl Engine {
 
     pub(super) fn new_customer_id(&mut self, now: UnixMillis) -> CustomerId {
         CustomerId(self.uuid(now))
+    }
+
+    pub(super) fn new_deposit_id(&mut self, now: UnixMillis) -> DepositId {
+        DepositId(self.uuid(now))
     }
 
     pub(super) fn new_check_id(&mut self, now: UnixMillis) -> CheckId {

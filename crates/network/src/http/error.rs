@@ -53,15 +53,21 @@ impl ApiError {
             "request_malformed" | "blob_cut_short" | "connection_broken" => StatusCode::BAD_REQUEST,
             "key_missing" | "key_unknown" => StatusCode::UNAUTHORIZED,
             "deposit_too_small" => StatusCode::PAYMENT_REQUIRED,
-            "blob_unknown" | "job_unknown" | "picture_none" | "path_unknown" => StatusCode::NOT_FOUND,
+            "blob_unknown" | "job_unknown" | "deposit_unknown" | "refund_unknown" | "epoch_unknown"
+            | "picture_none" | "path_unknown" => StatusCode::NOT_FOUND,
             "method_unknown" => StatusCode::METHOD_NOT_ALLOWED,
             "request_too_slow" => StatusCode::REQUEST_TIMEOUT,
-            "idempotency_key_reused" | "job_ended" => StatusCode::CONFLICT,
+            "idempotency_key_reused" | "job_ended" | "refund_under_way" => StatusCode::CONFLICT,
+            "deposits_too_many" => StatusCode::TOO_MANY_REQUESTS,
             "blob_too_large" | "request_too_large" => StatusCode::PAYLOAD_TOO_LARGE,
             "disk_full" | "network_disk_full" => StatusCode::INSUFFICIENT_STORAGE,
-            "network_store_failed" | "network_shutting_down" | "store_unusable" => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            "network_store_failed"
+            | "network_shutting_down"
+            | "store_unusable"
+            | "chain_unreachable"
+            | "chain_disagreement"
+            | "chain_unreadable"
+            | "chain_refused" => StatusCode::SERVICE_UNAVAILABLE,
             "disk_failed"
             | "blob_damaged"
             | "network_contradiction"

@@ -2,17 +2,22 @@
 
 mod auth;
 mod blobs;
+mod epochs;
 mod error;
+mod funds;
 mod jobs;
 pub mod payload;
 mod serve;
+mod solana;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::header;
 use axum::response::IntoResponse;
 use axum::{Json, Router, routing};
+use lull_settlement::chain::svm::Ledger;
 use lull_types::NetworkId;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -20,6 +25,7 @@ use utoipa_axum::routes;
 
 use crate::blobs::Blobs;
 use crate::metrics::Metrics;
+use crate::payouts::deposits::Deposits;
 use crate::reader::Reader;
 use crate::writer::Inbox;
 use auth::BearerKey;
@@ -39,13 +45,19 @@ pub struct Desk {
     pub metrics: Arc<Metrics>,
     /// Who signs the receipts.
     pub network: NetworkId,
+    /// Where customers pay, if this network pays on a chain.
+    pub deposits: Option<Arc<Deposits>>,
+    /// Folder of published epochs.
+    pub epochs: PathBuf,
+    /// The ledger of a practice network that pays on its own.
+    pub practice_ledger: Option<Ledger>,
 }
 
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "Lull: the customers' API",
-        description = "Blobs, jobs, results and proofs. Money is in base units: 1 USDC is 1,000,000."
+        description = "Blobs, jobs, results, proofs, deposits and refunds; for everyone, published epochs. Money is in base units: 1 USDC is 1,000,000."
     ),
     modifiers(&BearerKey)
 )]
@@ -61,6 +73,13 @@ fn customer_api() -> OpenApiRouter<Desk> {
         .routes(routes!(jobs::get_picture))
         .routes(routes!(jobs::get_proof))
         .routes(routes!(auth::get_account))
+        .routes(routes!(funds::create_deposit, funds::list_deposits))
+        .routes(routes!(funds::get_deposit))
+        .routes(routes!(funds::get_deposit_qr))
+        .routes(routes!(funds::create_refund, funds::list_refunds))
+        .routes(routes!(funds::get_refund))
+        .routes(routes!(epochs::list_epochs))
+        .routes(routes!(epochs::get_epoch))
 }
 
 /// All that is served to customers and, on `/metrics` and `/healthz`, to operators.
@@ -70,6 +89,10 @@ pub fn router(desk: Desk) -> Router {
     api.route("/openapi.json", routing::get(move || std::future::ready(Json(document.clone()))))
         .route("/metrics", routing::get(get_metrics))
         .route("/healthz", routing::get(get_health))
+        .route(
+            "/solana",
+            routing::post(solana::answer).layer(DefaultBodyLimit::max(solana::REQUEST_BYTES_MAX)),
+        )
         .fallback(error::no_such_path)
         .method_not_allowed_fallback(error::no_such_method)
         .layer(axum::middleware::from_fn(move |request, next: axum::middleware::Next| {

@@ -11,6 +11,8 @@ pub enum Account {
     Treasury,
     /// Free to spend.
     Customer(CustomerId),
+    /// On its way back to the customer's wallet.
+    Refunding(CustomerId),
     /// Reserved for a job's tasks.
     Reserved(JobId),
     /// Earned, within the audit window.
@@ -28,6 +30,7 @@ impl Account {
             Self::External => "external",
             Self::Treasury => "treasury",
             Self::Customer(_) => "customer",
+            Self::Refunding(_) => "refunding",
             Self::Reserved(_) => "reserved",
             Self::Held(_) => "held",
             Self::Payable(_) => "payable",
@@ -39,7 +42,7 @@ impl Account {
     pub(super) fn owner(&self) -> &[u8] {
         match self {
             Self::External | Self::Treasury => &[],
-            Self::Customer(customer) => customer.as_bytes(),
+            Self::Customer(customer) | Self::Refunding(customer) => customer.as_bytes(),
             Self::Reserved(job) => job.as_bytes(),
             Self::Held(worker) | Self::Payable(worker) | Self::Paid(worker) => &worker.0,
         }

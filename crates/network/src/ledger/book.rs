@@ -68,6 +68,12 @@ pub enum TransferKind {
     Pay,
     /// What sending a payout costs its contributor; by batch, worker and wallet.
     Fee,
+    /// Set out to go back to a customer's wallet; by refund.
+    Refund,
+    /// A refund that has arrived; by refund.
+    RefundPaid,
+    /// A refund that could not be paid; by refund.
+    RefundReturned,
 }
 
 impl TransferKind {
@@ -81,6 +87,9 @@ impl TransferKind {
             Self::Release => "release",
             Self::Pay => "pay",
             Self::Fee => "fee",
+            Self::Refund => "refund",
+            Self::RefundPaid => "refund_paid",
+            Self::RefundReturned => "refund_returned",
         }
     }
 }

@@ -3,8 +3,8 @@
 //! Money only moves, in transfers whose entries sum to zero:
 //! ```text
 //! external ─deposit→ customer ─reserve→ job ─accept→ held(worker) ─release→ payable(worker) ─pay→ paid(worker)
-//!                        ↑──────return──┘               ↑
-//!                                            treasury ──┘  second opinions, which the network pays itself
+//!    ↑                 │  ↑──────return──┘               ↑
+//!    └─── refunding ←──┘                      treasury ──┘  second opinions, which the network pays itself
 //! ```
 //! No account goes below zero but the two that stand for the world outside the customers' money: `external`
 //! (what was ever paid in, negated) and `treasury` (what the network spent on its own checks, negated).

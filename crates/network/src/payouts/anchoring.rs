@@ -3,12 +3,13 @@
 use lull_distributor::{ClaimAccount, NetworkAccount, WITHDRAWAL_DELAY_S_MIN};
 use lull_network_api::NetworkMessage;
 use lull_settlement::chain::{Address, Chain};
-use lull_settlement::compose::{self, Budget, Key, RentedAccount, Signed};
+use lull_settlement::compose::{self, Budget, Key, Place, RentedAccount, Signed};
 use lull_settlement::epoch::{Leaf, Proof};
-use lull_settlement::sender::{Attempt, Claim, Work};
+use lull_settlement::sender::{Attempt, Claim, RefundId, Work};
 use lull_types::{BaseUnits, Coded, EarningsProof, Fault, WalletAddress, WorkerId};
 
 use super::Task;
+use super::settings::check_mint;
 use crate::store::payouts;
 
 /// Bytes of a token account.
@@ -37,6 +38,7 @@ impl Task {
             return Ok(true);
         }
         let chain = &self.setup.chain;
+        check_mint(&**chain, &self.setup.place.mint).await?;
         if let Some(Ready::Making(signed, last_valid_height)) = &self.ready
             && chain.finalized_height().await.map_err(|error| error.fault())? <= *last_valid_height
         {
@@ -110,6 +112,11 @@ impl Task {
                 }
                 compose::claims(place, payer.address(), &leaves, budget)
             }
+            Work::Refund { refund, to, amount } => {
+                let to = self.refunded(*to, *amount).await?;
+                let name = refund_name(place, *refund);
+                compose::refund(payer.address(), self.setup.treasury.purse, to, amount.0, name, budget)
+            }
         };
         // Last, so that the blockhash is as fresh as can be.
         let recent = chain.recent().await.map_err(|error| error.fault())?;
@@ -136,16 +143,19 @@ impl Task {
         let purse = self.setup.treasury.purse;
         let available = held(purse).await?;
         if available < lacking {
-            return Err(Fault::new(
-                "treasury_empty",
-                format!(
-                    "the treasury has {} USDC and {} are owed beyond what the vault holds; pay in to {purse}",
-                    BaseUnits(available),
-                    BaseUnits(lacking)
-                ),
-            ));
+            return Err(empty(purse, available, lacking));
         }
         Ok(Some((purse, lacking)))
+    }
+
+    /// The token account that a refund goes to, if the treasury can pay it.
+    async fn refunded(&self, to: WalletAddress, amount: BaseUnits) -> Result<Address, Fault> {
+        let none = || Fault::new("refund_wallet_unusable", "this wallet has no address for the token");
+        let (address, _) = self.setup.place.token_account(to).ok_or_else(none)?;
+        let purse = self.setup.treasury.purse;
+        let held = self.setup.chain.token_account(&purse).await.map_err(|error| error.fault())?;
+        let available = held.map_or(0, |account| account.amount.0);
+        if available < amount.0 { Err(empty(purse, available, amount.0)) } else { Ok(address) }
     }
 
     /// The leaf of a claim with its proof, and which accounts it has to open.
@@ -197,6 +207,21 @@ impl Task {
             Err(fault) => NetworkMessage::Refused { assignment: None, fault },
         }
     }
+}
+
+fn empty(purse: Address, available: u64, lacking: u64) -> Fault {
+    let (available, lacking) = (BaseUnits(available), BaseUnits(lacking));
+    Fault::new(
+        "treasury_empty",
+        format!("the treasury has {available} USDC and {lacking} are to be paid from it; pay in to {purse}"),
+    )
+}
+
+/// What a refund's transaction names, so that no other is like it.
+fn refund_name(place: &Place, refund: RefundId) -> Address {
+    let mut hasher = blake3::Hasher::new_derive_key("lull refund 1");
+    hasher.update(place.anchor.account()).update(&refund.0.to_be_bytes());
+    Address::new_from_array(*hasher.finalize().as_bytes())
 }
 
 async fn rent(chain: &dyn Chain, bytes: usize) -> Result<u64, Fault> {

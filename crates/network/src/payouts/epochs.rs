@@ -8,7 +8,7 @@ use std::sync::Arc;
 use lull_settlement::epoch::{Anchor, Leaf, Leaves, Proof, Tree};
 use lull_settlement::publication::{self, Header};
 use lull_settlement::sender::{Epoch, Input};
-use lull_types::{BaseUnits, Coded, Fault, WalletAddress, WorkerId};
+use lull_types::{BaseUnits, Coded, Fault, UnixMillis, WalletAddress, WorkerId};
 
 use super::Task;
 use crate::engine::{self, Answer};
@@ -118,6 +118,24 @@ impl Epochs {
     }
 }
 
+/// Epochs are counted from 1970 in steps of their length, so a longer one would count backwards.
+///
+/// # Errors
+/// When it would.
+pub fn check_length(connection: &rusqlite::Connection, epoch_ms: u64, now: UnixMillis) -> Result<(), Fault> {
+    let closed = payouts::closed(connection)
+        .map_err(|error| Fault::new("store_unusable", format!("the records cannot be read: {error}")))?;
+    match closed {
+        Some(closed) if closed > now.0 / epoch_ms.max(1) => Err(Fault::new(
+            "epoch_length_grew",
+            format!(
+                "this network has closed epoch {closed}, and with so long an epoch it would begin again below that; make epochs no longer than they were"
+            ),
+        )),
+        Some(_) | None => Ok(()),
+    }
+}
+
 impl Task {
     /// Closes the epoch that has ended, if one has, and gives it to the sender. After a crash it goes on where it was: an
     /// epoch that was closed and not published is published as it was closed.
@@ -150,7 +168,9 @@ impl Task {
         let header = self.epochs.publish(due, leaves).await?;
         tracing::info!(epoch = due, leaves = header.leaves, total = %header.total, sent = sent.len(), "an epoch is published");
         let epoch = Epoch { number: due, root: header.root, total: header.total, anchored: false };
-        self.give(Input::Epoch { epoch, payouts: sent }).await
+        self.give(Input::Epoch { epoch, payouts: sent }).await?;
+        self.refused = None;
+        Ok(())
     }
 
     /// Has the engine list all that is payable, part by part.

@@ -4,13 +4,16 @@
 //! end of an epoch ─ Input::CloseEpoch → leaves → publication file ─→ sender ─ Input::KeepPayouts → engine
 //!                                                                      └─ bytes → chain ─ statuses, accounts ─┘
 //! ```
-//! One task drives the sender: a tick every two seconds, and what the chain answers. Everything that is decided is durable
+//! One task drives the sender: a tick every few slots, and what the chain answers. Everything that is decided is durable
 //! before it has effects; when it cannot be made durable, the sender is restored from what is.
 
 mod anchoring;
+pub mod deposits;
 mod epochs;
 pub mod practice;
 mod reading;
+mod settings;
+mod standing;
 mod treasury;
 
 use std::path::PathBuf;
@@ -20,25 +23,28 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use lull_settlement::chain::Chain;
 use lull_settlement::compose::Place;
-use lull_settlement::sender::{Alarm, Effect, Input, Payee, Policy, Purpose, Sender, SenderError};
+use lull_settlement::sender::{Alarm, Effect, Input, Payee, Policy, Purpose, Sender, SenderError, Work};
 use lull_types::{Coded, Fault, SecretKey, UnixMillis, WalletAddress, WorkerId};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::{self, SessionId};
 use crate::gateway::Hub;
 use crate::reader::Reader;
-use crate::store::payouts;
+use crate::store::{funds, payouts};
 use crate::writer::Inbox;
 use epochs::Epochs;
 
-pub use epochs::file as publication_file;
+pub use epochs::{check_length, file as publication_file};
+pub use settings::{Charges, Cluster, SLOT, Settings, SettingsError};
+pub use standing::{Balances, Limits, NewLimits, Standing};
 pub use treasury::{Treasury, TreasuryError, read_key};
 
-/// How often the sender looks after what is open: five slots of the chain.
-const TICK: Duration = Duration::from_secs(2);
-/// How often claims of contributors are looked for; whoever claims in the app tells it at once.
-const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// How often the sender looks after what is open, in slots of the chain: every two seconds.
+const TICK_SLOTS: u32 = 5;
+/// How often claims of contributors are looked for, in slots: every half minute. Whoever claims in the app tells it at
+/// once.
+const LOOK_SLOTS: u32 = 75;
 /// Payees in one look: a few seconds' worth of questions.
 const LOOK_PAYEES: u32 = 64;
 /// Questions to the chain at once.
@@ -46,7 +52,7 @@ const AT_ONCE: usize = 8;
 /// Requests of workers that may wait; one that finds no room is told to come back.
 const ASKS_MAX: usize = 256;
 
-/// A worker's request.
+/// A request of a worker or an operator.
 #[derive(Debug)]
 pub enum Ask {
     /// The proof of its earnings.
@@ -60,8 +66,10 @@ pub enum Ask {
     },
     /// It has claimed.
     LookAtClaims(Payee),
-    /// A person lets the sender go on, under this policy.
-    Resume(Policy),
+    /// A person asks how payouts stand now.
+    Stand(oneshot::Sender<Standing>),
+    /// A person lets the sender go on, under these limits.
+    Resume(NewLimits, oneshot::Sender<Result<(), Fault>>),
 }
 
 /// What the task works with.
@@ -76,6 +84,8 @@ pub struct Setup {
     pub key: SecretKey,
     /// Limits.
     pub policy: Policy,
+    /// How long a slot of the chain takes; not nothing.
+    pub slot: Duration,
     /// Length of an epoch, in milliseconds.
     pub epoch_ms: u64,
     /// Folder of publications.
@@ -90,10 +100,11 @@ pub struct Setup {
     pub clock: fn() -> UnixMillis,
 }
 
-/// Where workers' requests are given to the task.
+/// Where requests are given to the task.
 #[derive(Clone, Debug)]
 pub struct Payouts {
     asks: mpsc::Sender<Ask>,
+    standing: watch::Receiver<Standing>,
 }
 
 impl Payouts {
@@ -103,6 +114,35 @@ impl Payouts {
             Fault::new("payouts_busy", "the network has too many such requests now; ask again in a minute")
         })
     }
+
+    /// How payouts stood when the task last told; balances are half a minute old at most.
+    pub fn standing(&self) -> Standing {
+        self.standing.borrow().clone()
+    }
+
+    /// How payouts stand now.
+    ///
+    /// # Errors
+    /// When the task is too busy to say.
+    pub async fn stand(&self) -> Result<Standing, Fault> {
+        let (answer, answered) = oneshot::channel();
+        self.ask(Ask::Stand(answer))?;
+        answered.await.map_err(|_| shutting_down())
+    }
+
+    /// Goes on after an alarm. Limits hold until the service ends; its options say those of the next start.
+    ///
+    /// # Errors
+    /// When the sender is not there.
+    pub async fn resume(&self, limits: NewLimits) -> Result<(), Fault> {
+        let (answer, answered) = oneshot::channel();
+        self.ask(Ask::Resume(limits, answer))?;
+        answered.await.map_err(|_| shutting_down())?
+    }
+}
+
+fn shutting_down() -> Fault {
+    Fault::new("network_shutting_down", "the network is shutting down")
 }
 
 /// Starts the task; it ends with `cancel`.
@@ -115,9 +155,26 @@ pub fn start(
 ) -> Result<(Payouts, impl Future<Output = ()> + Send), Fault> {
     let (asks, asked) = mpsc::channel(ASKS_MAX);
     let epochs = Epochs::open(setup.folder.clone(), setup.place.anchor)?;
-    let task =
-        Task { setup, epochs, sender: None, ready: None, plans: false, looked: None, nothing_new: None };
-    Ok((Payouts { asks }, task.run(asked, cancel)))
+    let first = Standing {
+        treasury: setup.treasury.key.address().to_string(),
+        purse: setup.treasury.purse.to_string(),
+        account: setup.place.account().to_string(),
+        ..Standing::default()
+    };
+    let (told, standing) = watch::channel(first);
+    let task = Task {
+        setup,
+        epochs,
+        sender: None,
+        ready: None,
+        plans: false,
+        looked: None,
+        nothing_new: None,
+        refused: None,
+        waits: None,
+        standing: told,
+    };
+    Ok((Payouts { asks, standing }, task.run(asked, cancel)))
 }
 
 struct Task {
@@ -133,19 +190,28 @@ struct Task {
     looked: Option<Payee>,
     /// An epoch that was closed with nothing to publish.
     nothing_new: Option<u64>,
+    /// Why the newest epoch was not taken, if a limit does not allow it.
+    refused: Option<Alarm>,
+    /// What the last tick waited for, if anything.
+    waits: Option<String>,
+    standing: watch::Sender<Standing>,
 }
 
 impl Task {
     async fn run(mut self, mut asked: mpsc::Receiver<Ask>, cancel: CancellationToken) {
         let work = async {
-            let mut tick = tokio::time::interval(TICK);
-            let mut look = tokio::time::interval(LOOK_EVERY);
+            let mut tick = tokio::time::interval(self.setup.slot * TICK_SLOTS);
+            let mut look = tokio::time::interval(self.setup.slot * LOOK_SLOTS);
             tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             let mut complaint = String::new();
             loop {
                 let outcome = tokio::select! {
-                    _ = tick.tick() => self.tick().await,
+                    _ = tick.tick() => {
+                        let ticked = self.tick().await;
+                        self.waits = ticked.as_ref().err().map(ToString::to_string);
+                        ticked
+                    }
                     _ = look.tick() => self.look_for_claims().await,
                     ask = asked.recv() => match ask {
                         Some(ask) => self.answer(ask).await,
@@ -153,6 +219,7 @@ impl Task {
                     },
                 };
                 // The same trouble every two seconds is told once.
+                self.tell_standing();
                 let now = outcome.err().map(|fault| fault.to_string()).unwrap_or_default();
                 if now != complaint && !now.is_empty() {
                     tracing::warn!("payouts wait: {now}");
@@ -174,8 +241,19 @@ impl Task {
         // Fees of what is newly planned are kept back by the epoch that was given to the sender last. While another is
         // listed and not given, what is under way goes on, and nothing new begins.
         self.plans = closed.is_ok();
+        self.take_refunds().await?;
         self.give(Input::Tick).await?;
         closed
+    }
+
+    /// Gives the sender the refunds that customers have asked for since.
+    async fn take_refunds(&mut self) -> Result<(), Fault> {
+        let last = self.sender().await?.last_refund();
+        for refund in self.setup.reader.read(move |connection| funds::refunds_after(connection, last)).await?
+        {
+            self.give(Input::Refund { id: refund.id, to: refund.to, amount: refund.amount }).await?;
+        }
+        Ok(())
     }
 
     /// Takes an input through the sender, and all that follows from it.
@@ -185,7 +263,15 @@ impl Task {
             let sender = self.sender().await?;
             let effects = match sender.handle(input) {
                 Ok(effects) => effects,
-                Err(SenderError::Limit(alarm)) => return Err(alarm.fault()),
+                Err(SenderError::Limit(alarm)) => {
+                    let fault = alarm.fault();
+                    // It is tried again at every tick, and told once.
+                    if self.refused.as_ref() != Some(&alarm) {
+                        tell(&alarm);
+                        self.refused = Some(alarm);
+                    }
+                    return Err(fault);
+                }
                 Err(error) => return Err(error.fault()),
             };
             match self.carry_out(effects).await {
@@ -217,11 +303,12 @@ impl Task {
                     self.setup.inbox.ask(engine::Input::KeepPayouts(records)).await?;
                 }
                 Effect::Alarm(alarm) => tell(&alarm),
-                Effect::Prepare { epoch, .. } => {
+                Effect::Prepare { epoch, work: Work::Root { .. } | Work::Claims(_), .. } => {
                     // Loaded here, so that what follows only reads it.
                     self.epochs.load(epoch).await?;
                     others.push(effect);
                 }
+                Effect::Prepare { work: Work::Refund { .. }, .. } => others.push(effect),
                 Effect::Read { purpose: Purpose::Plan, .. } if !self.plans => {}
                 Effect::Send { .. } | Effect::AskStatuses(_) | Effect::Read { .. } => others.push(effect),
             }
@@ -265,9 +352,20 @@ impl Task {
                 Ok(())
             }
             Ask::LookAtClaims(payee) => self.look_at(payee).await,
-            Ask::Resume(policy) => {
+            Ask::Stand(answer) => {
+                let read = self.read_balances().await;
+                // Whoever asked may have gone away.
+                let _ = answer.send(self.standing.borrow().clone());
+                read
+            }
+            Ask::Resume(limits, answer) => {
+                let policy = limits.applied_to(&self.setup.policy);
                 self.setup.policy = policy.clone();
-                self.give(Input::Resume(policy)).await
+                self.refused = None;
+                let resumed = self.give(Input::Resume(policy)).await;
+                self.tell_standing();
+                let _ = answer.send(resumed.clone());
+                resumed
             }
         }
     }
@@ -282,7 +380,7 @@ impl Task {
         for payee in payees {
             self.look_at(payee).await?;
         }
-        Ok(())
+        self.read_balances().await
     }
 
     async fn look_at(&self, payee: Payee) -> Result<(), Fault> {

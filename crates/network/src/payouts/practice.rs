@@ -1,6 +1,7 @@
 //! Paying out on the practice ledger: real transactions with real signatures, of tokens that are worth nothing.
 
 use std::path::Path;
+use std::time::Duration;
 
 use lull_settlement::chain::svm::{Ledger, Options};
 use lull_settlement::compose::{Key, Place};
@@ -8,14 +9,20 @@ use lull_settlement::epoch::Anchor;
 use lull_types::{BaseUnits, ChainAddress, ChainPlace, Coded, Fault, SecretKey, UnixMillis};
 
 use super::Treasury;
+use super::settings::Charges;
 use crate::engine::PayoutPolicy;
 
 /// Sending a payout costs 5,000 lamports; at 150 USDC for a SOL, that is so much. A practice network pays rents itself:
 /// a newcomer would work for days for the first.
 const FEE: BaseUnits = BaseUnits(750);
 /// A payout is worth its fee many times, and a newcomer sees the first within minutes.
-const THRESHOLD: BaseUnits = BaseUnits(10_000);
-const THRESHOLD_MIN: BaseUnits = BaseUnits(1_000);
+pub const CHARGES: Charges =
+    Charges { first: FEE, later: FEE, threshold: BaseUnits(10_000), threshold_min: BaseUnits(1_000) };
+/// A practice network pays within minutes, so that a newcomer sees a payout: a receipt's audit there guards nothing.
+/// Every epoch in which somebody earned is a transaction and a file, of which there is a year's worth in 100 MB.
+pub const EPOCH_MS: u64 = 5 * 60 * 1000;
+/// Long enough to be seen, so that a newcomer learns what held means.
+pub const AUDIT_WINDOW_MS: u64 = 60 * 1000;
 
 /// Begins the practice ledger, or goes on with it. The treasury's key follows from the network's.
 ///
@@ -24,9 +31,12 @@ const THRESHOLD_MIN: BaseUnits = BaseUnits(1_000);
 pub async fn begin(
     path: &Path,
     key: &SecretKey,
+    slot: Duration,
     clock: fn() -> UnixMillis,
 ) -> Result<(Ledger, Place, Treasury), Fault> {
-    let ledger = Ledger::open(path, Options::default(), clock).map_err(|error| error.fault())?;
+    let slot_ms = u64::try_from(slot.as_millis()).unwrap_or(u64::MAX);
+    let options = Options { slot_ms, ..Options::default() };
+    let ledger = Ledger::open(path, options, clock).map_err(|error| error.fault())?;
     let treasury = Key::from_bytes(&blake3::derive_key("lull practice treasury 1", &key.to_bytes()));
     let genesis = ledger.begin(treasury.address()).await.map_err(|error| error.fault())?;
     let none =
@@ -38,13 +48,13 @@ pub async fn begin(
 }
 
 /// How a practice network pays.
-pub fn policy(place: &Place, endpoint: Option<String>) -> PayoutPolicy {
+pub fn policy(place: &Place, charges: Charges, endpoint: Option<String>) -> PayoutPolicy {
     PayoutPolicy {
         place: told(place, "practice", endpoint),
-        fee_first: FEE,
-        fee_later: FEE,
-        threshold: THRESHOLD,
-        threshold_min: THRESHOLD_MIN,
+        fee_first: charges.first,
+        fee_later: charges.later,
+        threshold: charges.threshold,
+        threshold_min: charges.threshold_min,
         pays_unproven: true,
     }
 }

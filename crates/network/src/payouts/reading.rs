@@ -1,9 +1,9 @@
 //! What is read from the chain.
 
 use lull_distributor::{ClaimAccount, NetworkAccount};
-use lull_settlement::chain::{Address, ChainError, Signature};
+use lull_settlement::chain::{Address, ChainError, Outcome, Signature};
 use lull_settlement::sender::{BatchId, Found, Input, OnChainRoot, Payee, What};
-use lull_types::{BaseUnits, Coded, Fault};
+use lull_types::{BaseUnits, Coded, Fault, WalletAddress};
 
 use super::Task;
 
@@ -28,7 +28,20 @@ impl Task {
                 }
                 Ok(Found::Paid(paid))
             }
+            What::Arrived { signature, to } => Ok(Found::Arrived(self.arrived(signature, *to).await?)),
         }
+    }
+
+    /// What a final transaction brought to a wallet.
+    async fn arrived(&self, signature: &Signature, to: WalletAddress) -> Result<BaseUnits, Fault> {
+        let Some((account, _)) = self.setup.place.token_account(to) else { return Ok(BaseUnits::ZERO) };
+        let found = self.setup.chain.transaction(signature).await.map_err(|error| error.fault())?;
+        let Some(done) = found.filter(|found| found.outcome == Outcome::Done) else {
+            return Ok(BaseUnits::ZERO);
+        };
+        let mut changes = done.tokens.iter();
+        let change = changes.find(|change| change.account == account && change.mint == self.setup.place.mint);
+        Ok(change.and_then(|change| change.after.minus(change.before).ok()).unwrap_or(BaseUnits::ZERO))
     }
 
     /// What the chain has paid to a payee in all.

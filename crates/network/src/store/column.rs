@@ -1,8 +1,8 @@
 //! How our nouns are written into SQLite columns and read back.
 
 use lull_types::{
-    AssignmentId, BaseUnits, BlobHash, CustomerId, JobId, Signature, TaskId, UnixMillis, WalletAddress,
-    WorkerId,
+    AssignmentId, BaseUnits, BlobHash, CustomerId, DepositId, JobId, Signature, TaskId, UnixMillis,
+    WalletAddress, WorkerId,
 };
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, Value, ValueRef};
 use uuid::Uuid;
@@ -44,7 +44,7 @@ macro_rules! uuid_column {
         }
     )*};
 }
-uuid_column!(JobId, TaskId, AssignmentId, CustomerId, CheckId);
+uuid_column!(JobId, TaskId, AssignmentId, CustomerId, CheckId, DepositId);
 
 impl ToSql for Sql<BaseUnits> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {

@@ -14,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("timed_accounts.sql"),
     include_str!("wallets.sql"),
     include_str!("payouts.sql"),
+    include_str!("funds.sql"),
 ];
 
 /// Statements are compiled once: the engine has about a hundred.

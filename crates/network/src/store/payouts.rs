@@ -3,7 +3,7 @@
 use lull_settlement::chain::Signature;
 use lull_settlement::epoch::Leaf;
 use lull_settlement::sender::{
-    Attempt, Batch, BatchId, BatchState, Claim, Epoch, Payee, Payout, PayoutState, Record, Work,
+    Attempt, Batch, BatchId, BatchState, Claim, Epoch, Payee, Payout, PayoutState, Record, RefundId, Work,
 };
 use lull_types::{BaseUnits, WalletAddress, WorkerId};
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
@@ -23,8 +23,10 @@ pub fn records(connection: &Connection) -> Result<Vec<Record>> {
         records.push(Record::Payout(payout?));
     }
     let mut batches = connection.prepare_cached(
-        "SELECT id, epoch, root, total, lamports_max, state, signature, bytes, last_valid_height FROM batches
-         WHERE state IN ('planned', 'signed', 'sent') OR epoch = ?1 OR id = (SELECT max(id) FROM batches)",
+        "SELECT b.id, b.epoch, b.root, b.total, b.lamports_max, b.state, b.signature, b.bytes, b.last_valid_height,
+             r.id, r.wallet, r.amount
+         FROM batches b LEFT JOIN refunds r ON r.id = b.refund
+         WHERE b.state IN ('planned', 'signed', 'sent') OR b.epoch = ?1 OR b.id = (SELECT max(id) FROM batches)",
     )?;
     let found = batches.query_map([number(newest)], read_batch)?.collect::<Result<Vec<_>>>()?;
     for mut batch in found {
@@ -33,6 +35,7 @@ pub fn records(connection: &Connection) -> Result<Vec<Record>> {
         }
         records.push(Record::Batch(batch));
     }
+    records.extend(super::funds::sent_refunds(connection)?.into_iter().map(Record::Refund));
     let alarm = connection
         .prepare_cached("SELECT alarm FROM payouts_stopped")?
         .query_row([], |row| row.get::<_, FromJson<_>>(0))
@@ -140,9 +143,15 @@ fn read_batch(row: &Row<'_>) -> Result<Batch> {
         BatchStage::Failed => BatchState::Failed,
         BatchStage::Expired => BatchState::Expired,
     };
-    let work = match (row.get::<_, Option<[u8; 32]>>(2)?, row.get::<_, Option<Sql<BaseUnits>>>(3)?) {
-        (Some(root), Some(Sql(total))) => Work::Root { root, total },
-        _ => Work::Claims(Vec::new()),
+    let root = row.get::<_, Option<[u8; 32]>>(2)?.zip(row.get::<_, Option<Sql<BaseUnits>>>(3)?);
+    let work = match (root, row.get::<_, Option<Sql<BaseUnits>>>(9)?) {
+        (Some((root, Sql(total))), _) => Work::Root { root, total },
+        (None, Some(Sql(BaseUnits(refund)))) => Work::Refund {
+            refund: RefundId(refund),
+            to: row.get::<_, Sql<_>>(10)?.0,
+            amount: row.get::<_, Sql<_>>(11)?.0,
+        },
+        (None, None) => Work::Claims(Vec::new()),
     };
     let signature = row.get::<_, Option<[u8; 64]>>(6)?;
     let bytes = row.get::<_, Option<Vec<u8>>>(7)?;

@@ -25,7 +25,8 @@ pub fn account(connection: &Connection, customer: CustomerId) -> Result<Option<C
             "SELECT c.name,
                  coalesce((SELECT balance FROM accounts WHERE kind = 'customer' AND owner = c.id), 0),
                  coalesce((SELECT sum(a.balance) FROM jobs j JOIN accounts a ON a.kind = 'reserved' AND a.owner = j.id
-                     WHERE j.customer = c.id), 0)
+                     WHERE j.customer = c.id), 0),
+                 coalesce((SELECT balance FROM accounts WHERE kind = 'refunding' AND owner = c.id), 0)
              FROM customers c WHERE c.id = ?1",
         )?
         .query_row([Sql(customer)], |row| {
@@ -33,6 +34,7 @@ pub fn account(connection: &Connection, customer: CustomerId) -> Result<Option<C
                 name: row.get(0)?,
                 deposit: row.get::<_, Sql<_>>(1)?.0,
                 reserved: row.get::<_, Sql<_>>(2)?.0,
+                refunding: row.get::<_, Sql<_>>(3)?.0,
             })
         })
         .optional()
@@ -334,6 +336,8 @@ pub struct Sums {
     pub customers: i64,
     /// Reserved for jobs.
     pub reserved: i64,
+    /// On its way back to customers.
+    pub refunding: i64,
     /// Earned, within the audit window.
     pub held: i64,
     /// Earned, free to be paid.
@@ -346,7 +350,7 @@ pub struct Sums {
     pub treasury: i64,
 }
 
-/// The ledger in seven numbers, which sum to zero. Reads all accounts.
+/// The ledger in eight numbers, which sum to zero. Reads all accounts.
 pub fn sums(connection: &Connection) -> Result<Sums> {
     let mut statement = connection.prepare_cached("SELECT kind, sum(balance) FROM accounts GROUP BY kind")?;
     let mut rows = statement.query([])?;
@@ -357,6 +361,7 @@ pub fn sums(connection: &Connection) -> Result<Sums> {
         match kind.as_str() {
             "customer" => sums.customers = balance,
             "reserved" => sums.reserved = balance,
+            "refunding" => sums.refunding = balance,
             "held" => sums.held = balance,
             "payable" => sums.payable = balance,
             "paid" => sums.paid = balance,

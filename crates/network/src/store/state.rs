@@ -115,3 +115,17 @@ words! {
         Left = "left",
     }
 }
+
+words! {
+    /// Where a refund is; see `lull_settlement::sender::RefundState`.
+    RefundStage {
+        /// To be put into a batch.
+        Planned = "planned",
+        /// In one.
+        InBatch = "in_batch",
+        /// It has arrived.
+        Paid = "paid",
+        /// It could not be paid, and is the customer's again.
+        Returned = "returned",
+    }
+}

@@ -168,6 +168,13 @@ async fn operators_see_metrics_and_customers_the_description() {
         "/v1/jobs/{id}/picture.png",
         "/v1/jobs/{id}/proof",
         "/v1/account",
+        "/v1/deposits",
+        "/v1/deposits/{id}",
+        "/v1/deposits/{id}/qr.svg",
+        "/v1/refunds",
+        "/v1/refunds/{id}",
+        "/epochs",
+        "/epochs/{number}",
     ] {
         assert!(document["paths"][path].is_object(), "{path} is not described");
     }

@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "in a test a panic is how a failure is told")]
 
 mod customers;
+mod funds;
+mod ledger;
+mod payouts;
 mod process;
 mod samples;
 mod strangers;

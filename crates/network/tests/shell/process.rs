@@ -64,6 +64,11 @@ impl Network {
         Customer::new(&self.announcement.http, &add_customer(&self.data_dir, name, deposit).key)
     }
 
+    /// A customer without money, by its key.
+    pub fn new_customer(&self, name: &str) -> NewCustomer {
+        add_customer(&self.data_dir, name, 0)
+    }
+
     /// Closes its input and waits for its end.
     pub fn stop(mut self) -> std::process::ExitStatus {
         drop(self.stdin.take());
@@ -118,7 +123,28 @@ pub fn add_customer(data_dir: &Path, name: &str, deposit: u64) -> NewCustomer {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-fn client() -> Client {
+/// An operator's command, and what it prints.
+pub fn operate(data_dir: &Path, command: &[&str]) -> serde_json::Value {
+    let output = program().args(command).arg("--data-dir").arg(data_dir).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// What a network says that does not start.
+pub fn refused_start(data_dir: &Path, more: &[&str]) -> String {
+    let output = program()
+        .arg("--data-dir")
+        .arg(data_dir)
+        .args(["--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"])
+        .args(more)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(!output.status.success(), "it starts");
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+pub fn client() -> Client {
     // An error says that it is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder().timeout(PATIENCE).build().unwrap()

@@ -14,7 +14,7 @@ fn pixels(tile: &PictureTile, shade: u8) -> Vec<u8> {
     [tile.x as u8, tile.y as u8, shade, 255].repeat(tile.bytes() / 4)
 }
 
-async fn do_one(session: &mut Session, shade: u8) -> (AssignmentId, PictureTile) {
+pub async fn do_one(session: &mut Session, shade: u8) -> (AssignmentId, PictureTile) {
     let assignment = session.work().await;
     let payload = session.get(assignment.payload).await.unwrap();
     assert_eq!(BlobHash::of(&payload), assignment.payload);

@@ -24,6 +24,8 @@ const OPEN_UNITS: u32 = 40_000;
 const ROOT_UNITS: u32 = 20_000;
 /// Of making the network's account and opening its vault.
 const INITIALIZE_UNITS: u32 = 80_000;
+/// Of a transfer of tokens: some 5,000 at most.
+const REFUND_UNITS: u32 = 10_000;
 /// A root's and a claim's data beside their program's: the two instructions of the budget themselves.
 const BUDGET_UNITS: u32 = 300;
 
@@ -154,6 +156,27 @@ pub fn claims(
     Ok(instructions)
 }
 
+/// Pays a refund from the treasury's token account to one that is open. `name` is an address of nothing that is only
+/// named: it makes the transaction another than any other of the same amount to the same wallet, which the chain would
+/// take once for both, and finds it.
+///
+/// # Errors
+/// [`ComposeError::TooDear`].
+pub fn refund(
+    treasury: Address,
+    from: Address,
+    to: Address,
+    amount: u64,
+    name: Address,
+    budget: Budget,
+) -> Result<Vec<Instruction>, ComposeError> {
+    let mut instructions = budget.begin(REFUND_UNITS, 1, 0)?.to_vec();
+    let mut paid = transfer(treasury, from, to, amount);
+    paid.accounts.push(AccountMeta::new_readonly(name, false));
+    instructions.push(paid);
+    Ok(instructions)
+}
+
 /// Moves tokens between two accounts of the same token.
 pub fn transfer(owner: Address, from: Address, to: Address, amount: u64) -> Instruction {
     // By the token program: 3 is a transfer.
@@ -166,8 +189,8 @@ pub fn transfer(owner: Address, from: Address, to: Address, amount: u64) -> Inst
     Instruction { program_id: TOKEN_PROGRAM, accounts, data }
 }
 
-/// Opens a token account unless it is open.
-fn open_token_account(payer: Address, owner: Address, account: Address, mint: Address) -> Instruction {
+/// Opens an owner's token account unless it is open; the payer pays its rent.
+pub fn open_token_account(payer: Address, owner: Address, account: Address, mint: Address) -> Instruction {
     let accounts = vec![
         AccountMeta::new(payer, true),
         AccountMeta::new(account, false),

@@ -14,7 +14,8 @@ use crate::chain::{Address, Blockhash, Signature};
 use lull_types::Coded;
 
 pub use instructions::{
-    Budget, LAMPORTS_A_SIGNATURE, RentedAccount, claims, initialize, post_root, transfer,
+    Budget, LAMPORTS_A_SIGNATURE, RentedAccount, claims, initialize, open_token_account, post_root, refund,
+    transfer,
 };
 pub use key::{Key, KeyFileError};
 pub use place::Place;

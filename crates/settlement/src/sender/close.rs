@@ -18,11 +18,17 @@ impl Turn<'_> {
             (Work::Claims(claims), Found::Paid(paid)) => {
                 self.close_claims(&batch, claims, signature, ending, paid);
             }
-            (Work::Root { .. }, Found::Paid(_)) | (Work::Claims(_), Found::Root(_)) => {}
+            (Work::Refund { refund, amount, .. }, Found::Arrived(arrived)) => {
+                self.close_refund(&batch, *refund, *amount, ending, *arrived);
+            }
+            // An answer to another question.
+            (Work::Root { .. }, Found::Paid(_) | Found::Arrived(_))
+            | (Work::Claims(_), Found::Root(_) | Found::Arrived(_))
+            | (Work::Refund { .. }, Found::Root(_) | Found::Paid(_)) => {}
         }
     }
 
-    fn end(&mut self, batch: &Batch, ending: Ending) {
+    pub(super) fn end(&mut self, batch: &Batch, ending: Ending) {
         let state = match ending {
             Ending::Done => BatchState::Confirmed,
             Ending::Failed => BatchState::Failed,
@@ -34,7 +40,11 @@ impl Turn<'_> {
     fn close_root(&mut self, batch: &Batch, ending: Ending, found: Option<OnChainRoot>) {
         let Work::Root { root, .. } = batch.work else { return };
         let is_there = found == Some(OnChainRoot { epoch: batch.epoch, root });
-        if ending == Ending::Done && !is_there {
+        // Epochs on the chain only rise, so that this is no older answer: it was replaced by somebody else.
+        let foreign = found.filter(|found| !is_there && found.epoch >= batch.epoch);
+        if let Some(found) = foreign {
+            self.stop(Alarm::ForeignRoot { found: found.epoch, ours: batch.epoch });
+        } else if ending == Ending::Done && !is_there {
             return;
         }
         self.end(batch, ending);

@@ -1,8 +1,8 @@
 //! What the sender is told, and what it asks of the shell.
 
-use lull_types::{BaseUnits, Coded};
+use lull_types::{BaseUnits, Coded, WalletAddress};
 
-use super::{Alarm, Attempt, BatchId, Epoch, Payee, Payout, Policy, Record, Work};
+use super::{Alarm, Attempt, BatchId, Epoch, Payee, Payout, Policy, Record, RefundId, Work};
 use crate::chain::{Outcome, Signature, Status};
 use crate::epoch::Hash;
 
@@ -15,6 +15,15 @@ pub enum Input {
         epoch: Epoch,
         /// Lifetime and fee of everyone the network sends to. Their other fields are the sender's.
         payouts: Vec<(Payee, BaseUnits, BaseUnits)>,
+    },
+    /// A refund that is booked and stored. They are told in the order of their ids, and all of them.
+    Refund {
+        /// Which.
+        id: RefundId,
+        /// To which wallet.
+        to: WalletAddress,
+        /// How much.
+        amount: BaseUnits,
     },
     /// Time has passed: told every two seconds or so.
     Tick,
@@ -126,6 +135,13 @@ pub enum What {
     Root,
     /// What the chain has paid to these.
     Paid(Vec<Payee>),
+    /// What a final transaction brought to a wallet.
+    Arrived {
+        /// Which transaction.
+        signature: Signature,
+        /// Which wallet.
+        to: WalletAddress,
+    },
 }
 
 /// What was read.
@@ -135,6 +151,8 @@ pub enum Found {
     Root(Option<OnChainRoot>),
     /// What the chain has paid to each, in all.
     Paid(Vec<(Payee, BaseUnits)>),
+    /// What arrived; nothing if there is no such transaction, or it was undone.
+    Arrived(BaseUnits),
 }
 
 /// A root on the chain.

@@ -3,6 +3,7 @@
 //! ```text
 //! epoch:   planned ── root batch confirmed → anchored
 //! payout:  planned → in a batch → confirmed        (or held, after failing; or left to its contributor)
+//! refund:  planned → in a batch → paid             (or returned, after failing)
 //! batch:   planned → signed → sent → confirmed | failed | expired
 //! ```
 //! An epoch's root is posted first; then every payout of the epoch is claimed for its contributor. What a batch
@@ -17,7 +18,7 @@
 //!
 //! # Invariants
 //! - Records are durable before any effect that follows from them: bytes that were never stored are never sent.
-//! - A payout is in at most one batch that may still reach the chain. A batch ends by a fact that cannot change:
+//! - A payout, and a refund, is in at most one batch that may still reach the chain. A batch ends by a fact that cannot change:
 //!   it is in a final block, or its blockhash ended at a height that enough histories have searched without
 //!   finding it.
 //! - An end is believed only if the accounts agree with it: confirmed means that the chain has paid the lifetime.
@@ -29,14 +30,17 @@ mod io;
 mod limits;
 mod plan;
 mod record;
+mod refunds;
 mod state;
 mod store;
 
 pub use io::{Effect, Ending, Found, Input, OnChainRoot, Purpose, SenderError, What};
 pub use limits::{Alarm, Policy};
 pub use record::{
-    Attempt, Batch, BatchId, BatchState, Claim, Epoch, Payee, Payout, PayoutState, Record, Settled, Work,
+    Attempt, Batch, BatchId, BatchState, Claim, Epoch, Payee, Payout, PayoutState, Record, Refund, RefundId,
+    RefundState, Settled, Work,
 };
+pub use state::Spent;
 pub use store::{Memory, Store};
 
 use crate::chain::Status;
@@ -72,6 +76,21 @@ impl Sender {
         self.state.open.values()
     }
 
+    /// What an epoch has cost at most, so far: of one whose batches are known here.
+    pub fn spent(&self, epoch: u64) -> Spent {
+        self.state.spent(epoch)
+    }
+
+    /// What it decides by now.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The last refund that was taken.
+    pub fn last_refund(&self) -> RefundId {
+        self.state.last_refund
+    }
+
     /// Why nothing more is signed, if so.
     pub fn stopped(&self) -> Option<&Alarm> {
         self.state.stopped.as_ref()
@@ -86,6 +105,7 @@ impl Sender {
             Turn { policy: &self.policy, state: &mut self.state, records: Vec::new(), effects: Vec::new() };
         match input {
             Input::Epoch { epoch, payouts } => turn.plan_epoch(epoch, payouts)?,
+            Input::Refund { id, to, amount } => turn.take_refund(id, to, amount),
             Input::Tick => turn.tick(),
             Input::Read { purpose: Purpose::Plan, found } => turn.plan_batches(found),
             Input::Read { purpose: Purpose::Close { batch, ending }, found } => {
@@ -149,6 +169,7 @@ impl Turn<'_> {
         if !asked.is_empty() {
             self.effects.push(Effect::AskStatuses(asked));
         }
+        self.plan_refunds();
         self.look_for_work();
     }
 
@@ -179,8 +200,8 @@ impl Turn<'_> {
             return;
         };
         if let Some(ending) = Ending::of(status, attempt) {
-            self.effects
-                .push(Effect::Read { purpose: Purpose::Close { batch: id, ending }, what: batch.what() });
+            let what = batch.what(attempt);
+            self.effects.push(Effect::Read { purpose: Purpose::Close { batch: id, ending }, what });
         }
     }
 }

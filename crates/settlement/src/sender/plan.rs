@@ -4,7 +4,8 @@ use lull_types::BaseUnits;
 
 use super::io::{Effect, Found, OnChainRoot, Purpose, SenderError, What, fresh};
 use super::{
-    Alarm, Batch, BatchId, BatchState, Claim, Epoch, Payee, Payout, PayoutState, Record, Turn, Work, prepare,
+    Alarm, Batch, BatchId, BatchState, Claim, Epoch, Payee, Payout, PayoutState, Record, RefundState, Turn,
+    Work, prepare,
 };
 
 impl Turn<'_> {
@@ -57,10 +58,14 @@ impl Turn<'_> {
     fn withdraw_unsigned(&mut self) {
         let unsigned = self.state.open.values().filter(|batch| batch.attempt.is_none());
         for batch in unsigned.cloned().collect::<Vec<_>>() {
-            if let Work::Claims(claims) = &batch.work {
-                for claim in claims {
-                    self.move_payout(claim.payee, PayoutState::Planned);
+            match &batch.work {
+                Work::Root { .. } => {}
+                Work::Claims(claims) => {
+                    for claim in claims {
+                        self.move_payout(claim.payee, PayoutState::Planned);
+                    }
                 }
+                Work::Refund { refund, .. } => self.move_refund(*refund, RefundState::Planned),
             }
             self.record(Record::Batch(Batch { state: BatchState::Expired, ..batch }));
         }
@@ -78,7 +83,7 @@ impl Turn<'_> {
         let Some(epoch) = self.state.epoch.as_ref().filter(|_| self.state.stopped.is_none()) else { return };
         let purpose = Purpose::Plan;
         if !epoch.anchored {
-            if self.state.open.is_empty() {
+            if !self.state.has_open_payouts() {
                 self.effects.push(Effect::Read { purpose, what: What::Root });
             }
             return;
@@ -98,11 +103,11 @@ impl Turn<'_> {
     pub(super) fn plan_batches(&mut self, found: Found) {
         let Some(epoch) = self.state.epoch.clone().filter(|_| self.state.stopped.is_none()) else { return };
         match found {
-            Found::Root(found) if !epoch.anchored && self.state.open.is_empty() => {
+            Found::Root(found) if !epoch.anchored && !self.state.has_open_payouts() => {
                 self.plan_root(epoch, found)
             }
             Found::Paid(paid) if epoch.anchored => self.plan_claims(epoch.number, paid),
-            Found::Root(_) | Found::Paid(_) => {}
+            Found::Root(_) | Found::Paid(_) | Found::Arrived(_) => {}
         }
     }
 
@@ -154,7 +159,7 @@ impl Turn<'_> {
     }
 
     /// Fixes a batch; false when a limit does not allow it.
-    fn open_batch(&mut self, epoch: u64, work: Work, claims: u64) -> bool {
+    pub(super) fn open_batch(&mut self, epoch: u64, work: Work, claims: u64) -> bool {
         let lamports_max = self
             .policy
             .claim_lamports_max
@@ -173,10 +178,14 @@ impl Turn<'_> {
             self.stop(Alarm::TokensLimit { epoch, spent: spent.tokens, limit });
             return false;
         }
-        if let Work::Claims(claims) = &batch.work {
-            for payee in claims.iter().map(|claim| claim.payee).collect::<Vec<_>>() {
-                self.move_payout(payee, PayoutState::InBatch(id));
+        match &batch.work {
+            Work::Root { .. } => {}
+            Work::Claims(claims) => {
+                for claim in claims {
+                    self.move_payout(claim.payee, PayoutState::InBatch(id));
+                }
             }
+            Work::Refund { refund, .. } => self.move_refund(*refund, RefundState::InBatch(id)),
         }
         self.effects.push(prepare(&batch));
         self.record(Record::Batch(batch));

@@ -95,6 +95,58 @@ pub enum Work {
     },
     /// Claims for these.
     Claims(Vec<Claim>),
+    /// Pays a refund.
+    Refund {
+        /// Which.
+        refund: RefundId,
+        /// To which wallet.
+        to: WalletAddress,
+        /// How much.
+        amount: BaseUnits,
+    },
+}
+
+/// Counts refunds in the order in which they were asked for; never used twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RefundId(pub u64);
+
+/// Money of a customer that goes back. Nothing on the chain keeps it from being paid twice but the discipline of
+/// batches: it is in at most one that may still reach the chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refund {
+    /// Which.
+    pub id: RefundId,
+    /// To which wallet.
+    pub to: WalletAddress,
+    /// How much.
+    pub amount: BaseUnits,
+    /// How far it is.
+    pub state: RefundState,
+    /// How often a batch with it ended without paying it.
+    pub failures: u32,
+}
+
+/// How far a refund is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefundState {
+    /// To be put into a batch.
+    Planned,
+    /// In a batch that has not ended.
+    InBatch(BatchId),
+    /// It has arrived.
+    Paid,
+    /// It ended without being paid [`super::Policy::failures_max`] times, and goes back to the customer's account.
+    Returned,
+}
+
+impl RefundState {
+    /// Whether it can still change.
+    pub fn is_open(self) -> bool {
+        match self {
+            Self::Planned | Self::InBatch(_) => true,
+            Self::Paid | Self::Returned => false,
+        }
+    }
 }
 
 /// One claim of a batch.
@@ -154,14 +206,16 @@ impl Batch {
         match &self.work {
             Work::Root { .. } => 0,
             Work::Claims(claims) => claims.iter().fold(0, |sum, claim| claim.amount.0.saturating_add(sum)),
+            Work::Refund { amount, .. } => amount.0,
         }
     }
 
-    /// What on the chain tells whether it was done.
-    pub fn what(&self) -> What {
+    /// What on the chain tells whether it was done, once it is signed.
+    pub(super) fn what(&self, attempt: &Attempt) -> What {
         match &self.work {
             Work::Root { .. } => What::Root,
             Work::Claims(claims) => What::Paid(claims.iter().map(|claim| claim.payee).collect()),
+            Work::Refund { to, .. } => What::Arrived { signature: attempt.signature, to: *to },
         }
     }
 }
@@ -186,6 +240,8 @@ pub enum Record {
     Payout(Payout),
     /// A batch.
     Batch(Batch),
+    /// A refund. When it is paid or returned, the ledger books that.
+    Refund(Refund),
     /// For the ledger: it books what was paid, and the fee.
     Settled(Settled),
     /// Whether the sender is stopped, and why.

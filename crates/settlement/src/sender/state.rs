@@ -2,13 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Alarm, Batch, BatchId, BatchState, Epoch, Payee, Payout, PayoutState, Record};
+use super::{
+    Alarm, Batch, BatchId, BatchState, Epoch, Payee, Payout, PayoutState, Record, Refund, RefundId, Work,
+};
 
 /// What an epoch has cost, at most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Spent {
-    pub(super) lamports: u64,
-    pub(super) tokens: u64,
+pub struct Spent {
+    /// In fees and rent, in lamports.
+    pub lamports: u64,
+    /// Paid out, in base units.
+    pub tokens: u64,
 }
 
 #[derive(Debug, Default)]
@@ -20,6 +24,10 @@ pub(super) struct State {
     /// Batches that have not ended.
     pub(super) open: BTreeMap<BatchId, Batch>,
     pub(super) last_batch: BatchId,
+    /// Refunds that have not ended.
+    pub(super) refunds: BTreeMap<RefundId, Refund>,
+    /// The last that was taken. What is told again, however late, is not above it.
+    pub(super) last_refund: RefundId,
     pub(super) stopped: Option<Alarm>,
     /// Of every epoch that has batches.
     spent: BTreeMap<u64, Spent>,
@@ -38,6 +46,14 @@ impl State {
                 self.payouts.insert(payout.payee, payout.clone());
             }
             Record::Batch(batch) => self.apply_batch(batch),
+            Record::Refund(refund) => {
+                self.last_refund = self.last_refund.max(refund.id);
+                if refund.state.is_open() {
+                    self.refunds.insert(refund.id, refund.clone());
+                } else {
+                    self.refunds.remove(&refund.id);
+                }
+            }
             Record::Settled(_) => {}
             Record::Stopped(alarm) => self.stopped.clone_from(alarm),
         }
@@ -53,6 +69,14 @@ impl State {
         if batch.state.is_open() {
             self.open.insert(batch.id, batch.clone());
         }
+    }
+
+    /// Whether a root or claims may still reach the chain, as far as is known here. Refunds have nothing to do with roots.
+    pub(super) fn has_open_payouts(&self) -> bool {
+        self.open.values().any(|batch| match batch.work {
+            Work::Root { .. } | Work::Claims(_) => true,
+            Work::Refund { .. } => false,
+        })
     }
 
     pub(super) fn spent(&self, epoch: u64) -> Spent {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-use super::{Alarm, Batch, BatchId, Epoch, Payee, Payout, Record, Settled};
+use super::{Alarm, Batch, BatchId, Epoch, Payee, Payout, Record, Refund, RefundId, Settled};
 
 /// Durable records. A network keeps them beside its ledger, so that what was paid is booked in the same commit.
 pub trait Store {
@@ -15,8 +15,8 @@ pub trait Store {
     fn commit(&mut self, records: &[Record]) -> Result<(), Self::Error>;
 
     /// What [`super::Sender::restore`] needs, in any order: the newest epoch, its payouts and those that are in a
-    /// batch, the batches that have not ended, those of the newest epoch, the batch with the highest id, and
-    /// whether the sender is stopped.
+    /// batch, the batches that have not ended, those of the newest epoch, the batch with the highest id, the refunds that have not
+    /// ended and the one with the highest id, and whether the sender is stopped.
     fn load(&self) -> Result<Vec<Record>, Self::Error>;
 }
 
@@ -28,6 +28,8 @@ pub struct Memory {
     batches: BTreeMap<BatchId, Batch>,
     /// What was paid, by batch and payee.
     pub settled: BTreeMap<(BatchId, Payee), Settled>,
+    /// Every refund that there was.
+    pub refunds: BTreeMap<RefundId, Refund>,
     stopped: Option<Alarm>,
 }
 
@@ -51,6 +53,9 @@ impl Store for Memory {
                 Record::Batch(batch) => {
                     self.batches.insert(batch.id, batch);
                 }
+                Record::Refund(refund) => {
+                    self.refunds.insert(refund.id, refund);
+                }
                 Record::Settled(settled) => {
                     self.settled.insert((settled.batch, settled.claim.payee), settled);
                 }
@@ -65,6 +70,7 @@ impl Store for Memory {
         let payouts = self.payouts.values().cloned().map(Record::Payout);
         let batches = self.batches.values().cloned().map(Record::Batch);
         let stopped = std::iter::once(Record::Stopped(self.stopped.clone()));
-        Ok(epoch.chain(payouts).chain(batches).chain(stopped).collect())
+        let refunds = self.refunds.values().cloned().map(Record::Refund);
+        Ok(epoch.chain(payouts).chain(batches).chain(refunds).chain(stopped).collect())
     }
 }

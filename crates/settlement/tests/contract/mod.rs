@@ -20,10 +20,11 @@ pub trait Stage {
     /// Who has at least 10 SOL on it.
     fn payer(&self) -> &Keypair;
     /// Lets time pass until everything so far is final.
-    fn finalize(&self);
+    async fn finalize(&self);
     /// Lets time pass until every blockhash so far has ended.
-    fn expire(&self);
-    /// Makes an account, as a faucet or a first block does.
+    async fn expire(&self);
+    /// Makes an account, as a faucet or a first block does. Where only a first block can, it is one of
+    /// [`accounts`], and there already.
     async fn put(&self, address: Address, account: Account);
 }
 
@@ -80,6 +81,19 @@ pub fn token_account(mint: &Address, owner: &Address, amount: u64) -> Vec<u8> {
     data
 }
 
+/// Every account that is put, for a payer.
+pub fn accounts(payer: &Address) -> [(Address, Account); 3] {
+    let mint = address(50);
+    let mut mint_data = vec![0; 82];
+    mint_data[45] = 1;
+    let of = |data: Vec<u8>| Account { lamports: 10_000_000, owner: TOKEN_PROGRAM, data };
+    [
+        (mint, of(mint_data)),
+        (address(52), of(token_account(&mint, payer, 500))),
+        (address(53), of(token_account(&mint, &address(54), 7))),
+    ]
+}
+
 pub fn address(n: u8) -> Address {
     Address::new_from_array([n; 32])
 }
@@ -116,7 +130,7 @@ async fn a_transfer_becomes_final(stage: &impl Stage) {
     assert_eq!(signature.as_ref(), &bytes[1..65], "a transaction goes by its first signature");
     assert_eq!(chain.account(&to).await.unwrap(), None, "accounts are read at finalized");
     assert_eq!(chain.transaction(&signature).await.unwrap(), None);
-    stage.finalize();
+    stage.finalize().await;
     let Status::Finalized { slot, outcome: Outcome::Done } = status(chain, signature).await else {
         panic!("{:?}", status(chain, signature).await);
     };
@@ -133,9 +147,9 @@ async fn the_same_bytes_count_once(stage: &impl Stage) {
     let bytes = sign(payer, &[], &[transfer(&payer.pubkey(), &to, 1_000_000)], recent.blockhash);
     let signature = chain.send(&bytes).await.unwrap();
     assert_eq!(chain.send(&bytes).await, Ok(signature));
-    stage.finalize();
+    stage.finalize().await;
     assert_eq!(chain.send(&bytes).await, Ok(signature));
-    stage.finalize();
+    stage.finalize().await;
     assert_eq!(chain.account(&to).await.unwrap().unwrap().lamports, 1_000_000);
 }
 
@@ -150,7 +164,7 @@ async fn what_cannot_be_paid_is_refused(stage: &impl Stage) {
     assert!(matches!(chain.send(&forged).await, Err(ChainError::Refused(_))));
     let too_much = sign(payer, &[], &[transfer(&payer.pubkey(), &to, u64::MAX / 2)], recent.blockhash);
     assert!(matches!(chain.send(&too_much).await, Err(ChainError::Refused(_))));
-    stage.finalize();
+    stage.finalize().await;
     let signature = Signature::from(<[u8; 64]>::try_from(&too_much[1..65]).unwrap());
     assert!(matches!(status(chain, signature).await, Status::Unknown { .. }));
     assert_eq!(chain.account(&to).await.unwrap(), None);
@@ -160,9 +174,9 @@ async fn an_old_blockhash_is_refused(stage: &impl Stage) {
     let (chain, payer, to) = (stage.chain(), stage.payer(), Keypair::new().pubkey());
     let recent = chain.recent().await.unwrap();
     let bytes = sign(payer, &[], &[transfer(&payer.pubkey(), &to, 1_000_000)], recent.blockhash);
-    stage.expire();
+    stage.expire().await;
     assert!(matches!(chain.send(&bytes).await, Err(ChainError::Refused(_))));
-    stage.finalize();
+    stage.finalize().await;
     let signature = Signature::from(<[u8; 64]>::try_from(&bytes[1..65]).unwrap());
     let Status::Unknown { searched_to } = status(chain, signature).await else { panic!("it was never sent") };
     assert!(searched_to > recent.last_valid_height, "so that the sender may sign again");
@@ -172,12 +186,9 @@ async fn tokens_move_and_a_reference_finds_it(stage: &impl Stage) {
     let (chain, payer) = (stage.chain(), stage.payer());
     let (mint, owner, reference) = (address(50), payer.pubkey(), address(51));
     let (from, to) = (address(52), address(53));
-    let mut mint_data = vec![0; 82];
-    mint_data[45] = 1;
-    let of = |data: Vec<u8>| Account { lamports: 10_000_000, owner: TOKEN_PROGRAM, data };
-    stage.put(mint, of(mint_data)).await;
-    stage.put(from, of(token_account(&mint, &owner, 500))).await;
-    stage.put(to, of(token_account(&mint, &address(54), 7))).await;
+    for (address, account) in accounts(&owner) {
+        stage.put(address, account).await;
+    }
     let mut sent = Vec::new();
     for amount in [100, 30] {
         let recent = chain.recent().await.unwrap();
@@ -187,7 +198,7 @@ async fn tokens_move_and_a_reference_finds_it(stage: &impl Stage) {
             chain.mentions(&reference, None).await.unwrap().len() < sent.len(),
             "only what is final is found"
         );
-        stage.finalize();
+        stage.finalize().await;
     }
     assert_eq!(chain.mentions(&reference, None).await.unwrap(), [sent[1], sent[0]], "the newest first");
     assert_eq!(chain.mentions(&reference, Some(&sent[0])).await.unwrap(), [sent[1]]);

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{device_key, paths, receipts, say, take, text};
+use crate::kept_wallet::WalletKeys;
 use crate::local_api::LocalApi;
 use crate::logs;
 use crate::machine::Order;
@@ -46,6 +47,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Fault> {
         runtime: RuntimeSource::default(),
         network_program: None,
         telemetry: Box::<SystemSource>::default(),
+        wallet_keys: WalletKeys::of_system(&paths),
     })
     .await?;
     tracing::info!(worker = %id.short(), version = env!("CARGO_PKG_VERSION"), "the worker runs");

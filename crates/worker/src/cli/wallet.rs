@@ -10,6 +10,15 @@ use super::{say, text};
 
 pub(super) async fn show() -> Result<ExitCode, Fault> {
     let snapshot = snapshot(&connect().await?).await?;
+    if let Some(kept) = &snapshot.kept_wallet {
+        say(match kept.confirmed {
+            true => format!("The key of the wallet {} is kept on this machine.", kept.address),
+            false => format!(
+                "The wallet {} was made and is not used yet; “lull-worker wallet confirm” asks for its words.",
+                kept.address
+            ),
+        });
+    }
     let Some(standing) = snapshot.wallet_standing else {
         say(format!("You want to be paid to {}.", name(snapshot.wallet)));
         say("The network has not said yet where it pays; it does so once the worker has joined one.");

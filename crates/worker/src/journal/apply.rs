@@ -34,6 +34,7 @@ fn write(to: &Transaction<'_>, record: &Record) -> Result<(), JournalError> {
         Record::PausedUntil(until) => set(to, "paused_until", &to_json(until)?),
         Record::Network(network) => set(to, "network", &to_json(network)?),
         Record::Wallet(wallet) => set(to, "wallet", &to_json(wallet)?),
+        Record::KeptWallet(kept) => set(to, "kept_wallet", &to_json(kept)?),
         Record::Benchmark(report) => {
             let statement = "INSERT OR REPLACE INTO benchmarks (device, report) VALUES (?, ?)";
             to.prepare_cached(statement)?.execute(params![report.device.index, to_json(report)?])?;

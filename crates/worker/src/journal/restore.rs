@@ -29,6 +29,7 @@ impl Journal {
             network: self.state("network")?,
             wallet: self.state::<Option<_>>("wallet")?.flatten(),
             payouts: self.told_payouts()?,
+            kept_wallet: self.state::<Option<_>>("kept_wallet")?.flatten(),
             benchmarks: self
                 .rows("SELECT report FROM benchmarks ORDER BY device", [], |row| json(row, "report"))?,
             open: self.rows(

@@ -8,7 +8,7 @@ use super::error::JournalError;
 const STEPS: [&str; 2] = [
     // 1: the first.
     "
-    -- Single values, each JSON: intent, settings, paused_until, network, wallet.
+    -- Single values, each JSON: intent, settings, paused_until, network, wallet, kept_wallet.
     CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 
     -- The last report of each device, JSON.

@@ -8,7 +8,7 @@ use lull_types::{
     AnchoredEpoch, AssignmentId, BaseUnits, BlobHash, Coded, Fault, JobId, NetworkId, PayoutStage,
     PayoutStanding, PictureTile, ReceiptLeaf, SecretKey, TaskId, TransactionSignature, UnixMillis,
 };
-use lull_worker_api::{EarningsBucket, Effort, Intent, Notice, Settings, TaskState};
+use lull_worker_api::{EarningsBucket, Effort, Intent, KeptWallet, Notice, Settings, TaskState};
 use uuid::Uuid;
 
 use super::{Journal, JournalError, PictureOutput, Track};
@@ -113,6 +113,7 @@ fn choices_come_back() {
     let settings = Settings { effort: Effort::Quiet, devices_not_lent: vec![1], ..Settings::default() };
     let joined = JoinedNetwork { choice: NetworkChoice::Practice, info: None, enrolled: true };
     let wallet = "7xKXtg2CW87d97TXJSDpbD5jBkheTqA83TZRuJosgAsU".parse().unwrap();
+    let kept = KeptWallet { address: wallet, confirmed: true };
     let notice = Notice { id: 4, at: NOW, code: "a".into(), sentence: "A.".into(), problem: true };
     let records = [
         Record::Intent(Intent::Off),
@@ -121,6 +122,7 @@ fn choices_come_back() {
         Record::PausedUntil(Some(NOW)),
         Record::Network(joined.clone()),
         Record::Wallet(Some(wallet)),
+        Record::KeptWallet(Some(kept.clone())),
         Record::Notice(notice.clone()),
     ];
     place.open().apply(&records).unwrap();
@@ -133,13 +135,14 @@ fn choices_come_back() {
             paused_until: Some(NOW),
             network: Some(joined),
             wallet: Some(wallet),
+            kept_wallet: Some(kept),
             notices: vec![notice],
             ..Restored::default()
         }
     );
-    place.open().apply(&[Record::PausedUntil(None), Record::Wallet(None)]).unwrap();
+    place.open().apply(&[Record::PausedUntil(None), Record::Wallet(None), Record::KeptWallet(None)]).unwrap();
     let restored = place.open().restore().unwrap();
-    assert_eq!((restored.paused_until, restored.wallet), (None, None));
+    assert_eq!((restored.paused_until, restored.wallet, restored.kept_wallet), (None, None, None));
 }
 
 #[test]

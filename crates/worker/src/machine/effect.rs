@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lull_network_api::{Assignment, NetworkTicket, WorkerMessage};
-use lull_types::{AssignmentId, BlobHash, Fault};
+use lull_types::{AssignmentId, BlobHash, Fault, WalletAddress};
 use lull_worker_api::Notice;
 
 use super::id::{ChallengeId, Lease, LeaseId, SessionId, TransferId};
@@ -118,6 +118,15 @@ pub enum Effect {
     DropFiles {
         /// Which.
         assignment: AssignmentId,
+    },
+    /// Sign this text with the key of a wallet that is kept, or say why not. → [`super::Input::SignedAsWallet`]
+    SignAsWallet {
+        /// The wallet.
+        wallet: WalletAddress,
+        /// The statement's.
+        nonce: String,
+        /// Its text, which this worker has written from the statement.
+        text: String,
     },
     /// Tell a person, once. It is also in the view's notices.
     Notify(Notice),

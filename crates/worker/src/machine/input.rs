@@ -125,6 +125,13 @@ pub enum Input {
         /// Why.
         failure: TransferFailure,
     },
+    /// Answer to [`super::Effect::SignAsWallet`].
+    SignedAsWallet {
+        /// The statement's.
+        nonce: String,
+        /// The signature of its text, or why there is none.
+        signed: Result<Signature, Fault>,
+    },
     /// Records could not be written. The shell did not execute the effects that came after them.
     JournalFailed(Fault),
     /// Answer to [`super::Effect::Restore`] when the journal can be read and written again. All that the
@@ -185,6 +192,18 @@ pub enum Order {
         /// The wallet.
         wallet: WalletAddress,
     },
+    /// A wallet was made, and its key is kept on this machine. It is not used before [`Order::UseKeptWallet`].
+    KeepWallet(WalletAddress),
+    /// The contributor knows the words of the wallet whose key is kept: it is where earnings are paid from now on, and
+    /// proven with its key.
+    UseKeptWallet {
+        /// The wallet.
+        wallet: WalletAddress,
+        /// Whether its key is in a file and not in a keychain, of which the contributor is told.
+        in_file: bool,
+    },
+    /// The key of the kept wallet was removed from this machine.
+    ForgetKeptWallet,
     /// Changes settings.
     Configure(SettingsChange),
     /// Ends the worker: work is handed back, then [`super::Effect::Exit`] follows.

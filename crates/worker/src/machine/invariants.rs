@@ -22,6 +22,9 @@ impl Machine {
         for (network, earned) in &self.earned {
             assert_eq!(earned.lane.nonce(), u64::from(earned.receipts), "receipts of {network} have no gap");
         }
+        if let Some(wanted) = self.wallets.wanted {
+            assert!(!self.is_unconfirmed(wanted), "no wallet is paid to whose words nobody may have");
+        }
         assert!(!self.exited || self.drain.is_none(), "nothing is put away after the end");
     }
 

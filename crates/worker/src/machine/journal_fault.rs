@@ -102,6 +102,9 @@ impl Machine {
                 | Order::SetPayoutThreshold(_)
                 | Order::WantProof { .. }
                 | Order::TellClaimed { .. }
+                | Order::KeepWallet(_)
+                | Order::UseKeptWallet { .. }
+                | Order::ForgetKeptWallet
                 | Order::Configure(_),
             )
             | Input::DevicesFound(_)
@@ -117,6 +120,7 @@ impl Machine {
             | Input::FetchFailed { .. }
             | Input::Uploaded { .. }
             | Input::UploadFailed { .. }
+            | Input::SignedAsWallet { .. }
             | Input::Tick => {}
         }
     }

@@ -165,6 +165,7 @@ impl Machine {
             out.effect(Effect::StopPracticeNetwork);
             self.link.practice = Practice::Off;
         }
+        self.forget_wallet_proof();
         self.link.session = Session::Down { retry_at: UnixMillis(0) };
         self.link.attempts = 0;
         self.link.fault = None;
@@ -319,7 +320,7 @@ impl Machine {
             }
             // The session goes on: what was refused changed nothing.
             Session::Up { .. } => {
-                if !self.is_about_wallet(&fault) && !self.is_about_proof(&fault) {
+                if !self.is_about_wallet(&fault, now, out) && !self.is_about_proof(&fault) {
                     self.notify_problem(&fault, now, out);
                 }
             }

@@ -22,6 +22,7 @@ mod id;
 mod input;
 mod invariants;
 mod journal_fault;
+mod kept;
 mod lease;
 mod link;
 mod notice;
@@ -49,6 +50,7 @@ pub use drain::DRAIN_TIME;
 pub use effect::Effect;
 pub use id::{ChallengeId, Lease, LeaseId, SessionId, TransferId};
 pub use input::{ChallengeEnd, FoundDevices, Input, Order, RunEnd, TransferFailure};
+pub use kept::{OWN_PROOF_RETRY, OWN_PROOF_TIMEOUT};
 pub use lease::{CANCEL_GRACE, YIELD_DEADLINE};
 pub use notice::NOTICES_KEPT;
 pub use payouts::{PAYOUTS_KEPT, PayoutFacts, ProofAnswer, ToldPayouts};
@@ -195,6 +197,7 @@ impl Machine {
         self.network = restored.network;
         self.wallets.wanted = restored.wallet;
         self.payouts.told = restored.payouts;
+        self.wallets.kept = restored.kept_wallet;
         self.benchmarks = restored.benchmarks;
         self.tasks = restored.open.into_iter().map(Task::new).collect();
         self.over = restored.over.into();
@@ -253,6 +256,7 @@ impl Machine {
             Input::FetchFailed { transfer, failure } | Input::UploadFailed { transfer, failure } => {
                 self.on_transfer_failed(transfer, failure, now, out);
             }
+            Input::SignedAsWallet { nonce, signed } => self.on_signed_as_wallet(nonce, signed, now, out),
             Input::JournalFailed(fault) => self.on_journal_failed(fault, now, out),
             // Only the answer to a question, and none was asked.
             Input::JournalRestored(_) | Input::Tick => {}
@@ -276,6 +280,7 @@ impl Machine {
                 self.drive_asking(now, out);
                 self.drive_drain(now, out);
                 self.drive_link(now, out);
+                self.drive_own_proof(now, out);
             }
             if out.len() == before {
                 break;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lull_guards::PauseUntil;
 use lull_network_api::NetworkTicket;
-use lull_types::{BaseUnits, Coded, Fault, UnixMillis};
+use lull_types::{BaseUnits, Coded, Fault, UnixMillis, WalletAddress};
 use lull_worker_api::{Intent, PauseFor, SettingsChange};
 
 use super::Machine;
@@ -37,6 +37,16 @@ enum Refusal {
     #[error("The price of power is more than any household pays; give it for one kilowatt-hour.")]
     TariffTooHigh,
     #[error(
+        "The words of the wallet {0} are not confirmed yet; type them first, so that its money cannot be lost with this \
+         machine."
+    )]
+    WalletUnconfirmed(WalletAddress),
+    #[error(
+        "The wallet {0} is kept on this machine already; export its words, then remove it with “lull-worker wallet \
+         forget”, and try again."
+    )]
+    WalletKept(WalletAddress),
+    #[error(
         "There is no connection to the network now, and a wallet is proven to it; try again in a moment."
     )]
     NotConnected,
@@ -63,6 +73,8 @@ impl Coded for Refusal {
             Self::TariffTooHigh => "tariff_too_high",
             Self::NotConnected | Self::NetworkAway => "not_connected",
             Self::ThresholdTooLow(_) => "threshold_too_low",
+            Self::WalletUnconfirmed(_) => "wallet_unconfirmed",
+            Self::WalletKept(_) => "wallet_kept_already",
         }
     }
 }
@@ -107,6 +119,11 @@ impl Machine {
                     .find(|index| !self.devices.is_empty() && !knows(*index))
                     .map(Refusal::NoSuchDevice)
             }
+            Order::SetWallet(Some(wallet)) | Order::StateWallet { wallet, .. }
+                if self.is_unconfirmed(*wallet) =>
+            {
+                Some(Refusal::WalletUnconfirmed(*wallet))
+            }
             Order::StateWallet { .. } | Order::ProveWallet { .. } if self.link.up().is_none() => {
                 Some(Refusal::NotConnected)
             }
@@ -119,6 +136,13 @@ impl Machine {
                 let least_of_all = self.payout_standing().map(|standing| standing.threshold_min);
                 least_of_all.filter(|min| least < min).map(Refusal::ThresholdTooLow)
             }
+            Order::KeepWallet(wallet) => match &self.wallets.kept {
+                Some(kept) if kept.confirmed => Some(Refusal::WalletKept(kept.address)),
+                // Paid to already, as another program's wallet: it need not be made again.
+                _ if self.wallets.wanted == Some(*wallet) => Some(Refusal::WalletKept(*wallet)),
+                _ => None,
+            },
+            Order::UseKeptWallet { wallet, .. } => self.keeps_another(*wallet).map(Refusal::WalletKept),
             Order::Benchmark { .. }
             | Order::Pause(_)
             | Order::Start
@@ -132,6 +156,7 @@ impl Machine {
             | Order::SetPayoutThreshold(None)
             | Order::WantProof { .. }
             | Order::TellClaimed { .. }
+            | Order::ForgetKeptWallet
             | Order::Shutdown => None,
         }
     }
@@ -163,11 +188,14 @@ impl Machine {
             Order::CancelBenchmark => self.cancel_benchmark(now, out),
             Order::Join(ticket) => self.join(ticket, now, out),
             Order::SetWallet(wallet) => self.set_wallet(wallet, out),
-            Order::StateWallet { wallet, domain } => self.state_wallet(wallet, domain, out),
+            Order::StateWallet { wallet, domain } => self.state_wallet(wallet, domain, now, out),
             Order::ProveWallet { nonce, signature } => self.prove_wallet(nonce, signature, out),
             Order::SetPayoutThreshold(least) => self.set_payout_threshold(least, out),
             Order::WantProof { wallet } => self.want_proof(wallet, out),
             Order::TellClaimed { wallet } => self.tell_claimed(wallet, out),
+            Order::KeepWallet(wallet) => self.keep_wallet(wallet, out),
+            Order::UseKeptWallet { wallet, in_file } => self.use_kept_wallet(wallet, in_file, now, out),
+            Order::ForgetKeptWallet => self.forget_kept_wallet(out),
             Order::Configure(change) => self.configure(change, out),
         }
     }

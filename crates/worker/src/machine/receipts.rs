@@ -164,7 +164,7 @@ impl Machine {
             NetworkMessage::Welcome { network, enrolled: _ } => self.on_welcome(&network, now, out),
             NetworkMessage::Enrolled => self.on_enrolled(session, out),
             NetworkMessage::WalletSet(standing) => self.on_wallet_set(id, standing, now, out),
-            NetworkMessage::WalletStatement(statement) => self.on_wallet_statement(id, &statement),
+            NetworkMessage::WalletStatement(statement) => self.on_wallet_statement(id, &statement, now, out),
             NetworkMessage::Payouts(standing) => self.on_payouts(id, *standing, now, out),
             NetworkMessage::EarningsProof(proof) => self.on_earnings_proof(*proof),
             NetworkMessage::Assign(assignment) => self.on_assign(id, *assignment, now, out),

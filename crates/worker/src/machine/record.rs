@@ -8,7 +8,7 @@ use lull_types::{
     AssignmentId, BaseUnits, BenchmarkReport, BlobHash, CountersignedReceipt, Fault, NetworkId, Payout,
     PayoutStanding, TransactionSignature, UnixMillis, WalletAddress,
 };
-use lull_worker_api::{Intent, Notice, Settings};
+use lull_worker_api::{Intent, KeptWallet, Notice, Settings};
 use serde::{Deserialize, Serialize};
 
 use super::payouts::ToldPayouts;
@@ -26,6 +26,8 @@ pub enum Record {
     Network(JoinedNetwork),
     /// Where earnings are paid.
     Wallet(Option<WalletAddress>),
+    /// The wallet whose key is kept on this machine: its address, never its key.
+    KeptWallet(Option<KeptWallet>),
     /// A device was measured; replaces the report of the same device index.
     Benchmark(Box<BenchmarkReport>),
     /// An assignment was taken. Written before anything is done for it.
@@ -233,6 +235,8 @@ pub struct Restored {
     pub wallet: Option<WalletAddress>,
     /// What was told of payouts, by network.
     pub payouts: BTreeMap<NetworkId, ToldPayouts>,
+    /// The wallet whose key is kept on this machine.
+    pub kept_wallet: Option<KeptWallet>,
     /// The last report of each device index.
     pub benchmarks: Vec<BenchmarkReport>,
     /// Assignments that are not over, of all networks, oldest first.

@@ -5,7 +5,9 @@ use lull_types::{
     BenchmarkReport, DeviceInfo, Fault, HardwareReport, PayoutStanding, SandboxPart, WalletAddress,
     WalletStanding,
 };
-use lull_worker_api::{EarningsView, Intent, NetworkView, Notice, Settings, StateView, Steps, WalletProof};
+use lull_worker_api::{
+    EarningsView, Intent, KeptWallet, NetworkView, Notice, Settings, StateView, Steps, WalletProof,
+};
 
 /// The machine's part of a [`lull_worker_api::Snapshot`]. The shell adds the protocol and worker versions, the
 /// worker's id, the time, each device's telemetry, the energy used and the estimate.
@@ -33,6 +35,8 @@ pub struct View {
     pub wallet_proof: Option<WalletProof>,
     /// How payouts stand, as the network joined last said.
     pub payouts: Option<PayoutStanding>,
+    /// The wallet whose key is kept on this machine.
+    pub kept_wallet: Option<KeptWallet>,
     /// What was earned in the network joined; energy is left open.
     pub earnings: EarningsView,
     /// What work in the network joined has lately paid; empty while that is not known.

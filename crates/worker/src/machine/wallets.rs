@@ -1,14 +1,15 @@
 //! Where the contributor is paid: what they want, what the network says of it, and a proof that is under way.
 
 use chrono::DateTime;
-use lull_checks::wallet;
+use lull_checks::wallet::{self, KEPT_BY_WORKER};
 use lull_network_api::WorkerMessage;
 use lull_types::{
     Coded, Fault, NetworkId, Signature, UnixMillis, WalletAddress, WalletStanding, WalletStatement,
 };
-use lull_worker_api::WalletProof;
+use lull_worker_api::{KeptWallet, WalletProof};
 
 use super::Machine;
+use super::kept::{OWN_PROOF_TIMEOUT, OwnProof};
 use super::out::Out;
 use super::record::Record;
 
@@ -17,10 +18,16 @@ use super::record::Record;
 pub(super) struct Wallets {
     /// Where the contributor wants to be paid.
     pub wanted: Option<WalletAddress>,
+    /// The wallet whose key is kept on this machine.
+    pub kept: Option<KeptWallet>,
+    /// Where its proof stands.
+    pub own: OwnProof,
     /// What a network said of it last.
     standing: Option<(NetworkId, WalletStanding)>,
+    /// Whether it said so in this session.
+    pub heard: bool,
     /// The proof under way, of the session that it was begun in.
-    proof: Option<WalletProof>,
+    pub proof: Option<WalletProof>,
 }
 
 impl Wallets {
@@ -33,11 +40,23 @@ impl Wallets {
     pub fn standing(&self, network: Option<NetworkId>) -> Option<&WalletStanding> {
         self.standing.as_ref().filter(|(by, _)| Some(*by) == network).map(|(_, standing)| standing)
     }
+
+    /// Whether this network has a proof of the wallet, which counts now or after the wait of a change.
+    pub fn is_proven(&self, network: Option<NetworkId>, wallet: WalletAddress) -> bool {
+        self.standing(network).is_some_and(|standing| proves(standing, wallet))
+    }
+}
+
+fn proves(standing: &WalletStanding, wallet: WalletAddress) -> bool {
+    (standing.proven && standing.wallet == Some(wallet))
+        || standing.next.as_ref().is_some_and(|next| next.proven && next.wallet == Some(wallet))
 }
 
 impl Machine {
     pub(super) fn set_wallet(&mut self, wallet: Option<WalletAddress>, out: &mut Out) {
         self.want_wallet(wallet, out);
+        // A proof of our own that goes on would set its wallet again.
+        self.wallets.proof.take_if(|proof| proof.domain == KEPT_BY_WORKER && wallet != Some(proof.wallet));
         if let Some(session) = self.link.up() {
             self.send(session, WorkerMessage::SetWallet(wallet), out);
         }
@@ -50,9 +69,17 @@ impl Machine {
         }
     }
 
-    /// Asks the network what the holder of a wallet is to sign.
-    pub(super) fn state_wallet(&mut self, wallet: WalletAddress, domain: String, out: &mut Out) {
+    /// Asks the network what the holder of a wallet is to sign, on a page. A network draws one text at a time, so that a
+    /// proof of our own waits until the page has had its time.
+    pub(super) fn state_wallet(
+        &mut self,
+        wallet: WalletAddress,
+        domain: String,
+        now: UnixMillis,
+        out: &mut Out,
+    ) {
         if let Some(session) = self.link.up() {
+            self.wallets.own = OwnProof::Idle { from: now.after(OWN_PROOF_TIMEOUT) };
             self.wallets.proof =
                 Some(WalletProof { wallet, domain: domain.clone(), nonce: None, text: None, fault: None });
             self.send(session, WorkerMessage::StateWallet { wallet, domain }, out);
@@ -67,9 +94,19 @@ impl Machine {
         }
     }
 
-    pub(super) fn on_wallet_statement(&mut self, network: NetworkId, statement: &WalletStatement) {
+    pub(super) fn on_wallet_statement(
+        &mut self,
+        network: NetworkId,
+        statement: &WalletStatement,
+        now: UnixMillis,
+        out: &mut Out,
+    ) {
         let worker = self.worker_id();
         let Some(proof) = &mut self.wallets.proof else { return };
+        // A page took the place of a proof of our own, whose answer this is.
+        if statement.domain == KEPT_BY_WORKER && proof.domain != KEPT_BY_WORKER {
+            return;
+        }
         // A network that has something else signed than what was asked for does not get it.
         let is_asked = statement.network == network
             && statement.worker == worker
@@ -81,8 +118,12 @@ impl Machine {
                 proof.nonce = Some(statement.nonce.clone());
                 proof.text = Some(text);
                 proof.fault = None;
+                self.sign_own_proof(out);
             }
-            Err(error) => proof.fault = Some(error.fault()),
+            Err(error) => {
+                proof.fault = Some(error.fault());
+                self.on_own_proof_failed(&error.fault(), now, out);
+            }
         }
     }
 
@@ -93,12 +134,9 @@ impl Machine {
         now: UnixMillis,
         out: &mut Out,
     ) {
-        let proven = |wallet: WalletAddress| {
-            (standing.proven && standing.wallet == Some(wallet))
-                || standing.next.as_ref().is_some_and(|next| next.proven && next.wallet == Some(wallet))
-        };
-        if let Some(proof) = self.wallets.proof.take_if(|proof| proven(proof.wallet)) {
+        if let Some(proof) = self.wallets.proof.take_if(|proof| proves(&standing, proof.wallet)) {
             self.want_wallet(Some(proof.wallet), out);
+            self.wallets.own = OwnProof::default();
         }
         if let Some(next) = &standing.next {
             let to = next.wallet.map_or_else(|| "no wallet".to_owned(), |wallet| wallet.to_string());
@@ -112,22 +150,24 @@ impl Machine {
             }
         }
         self.wallets.standing = Some((network, standing));
+        self.wallets.heard = true;
     }
 
     /// Whether a refusal is about the proof under way, which then says so.
-    pub(super) fn is_about_wallet(&mut self, fault: &Fault) -> bool {
-        match &mut self.wallets.proof {
-            Some(proof) if fault.code.starts_with("wallet_") => {
-                proof.fault = Some(fault.clone());
-                true
-            }
-            _ => false,
-        }
+    pub(super) fn is_about_wallet(&mut self, fault: &Fault, now: UnixMillis, out: &mut Out) -> bool {
+        let Some(proof) = self.wallets.proof.as_mut().filter(|_| fault.code.starts_with("wallet_")) else {
+            return false;
+        };
+        proof.fault = Some(fault.clone());
+        self.on_own_proof_failed(fault, now, out);
+        true
     }
 
     /// A session has ended, and with it what was asked in it.
     pub(super) fn forget_wallet_proof(&mut self) {
         self.wallets.proof = None;
+        self.wallets.own = OwnProof::default();
+        self.wallets.heard = false;
     }
 }
 

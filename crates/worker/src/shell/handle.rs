@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::store::Store;
 use crate::blobs::BlobCache;
+use crate::kept_wallet::WalletKeys;
 use crate::machine::{Order, PayoutFacts, ProofAnswer};
 
 /// What a handle asks of the loop.
@@ -30,6 +31,7 @@ pub struct Handle {
     pub(super) unwatched: Arc<AtomicUsize>,
     pub(super) store: Store,
     pub(super) blobs: BlobCache,
+    pub(super) wallet_keys: WalletKeys,
 }
 
 impl Handle {
@@ -105,6 +107,11 @@ impl Handle {
     /// Blobs on this machine.
     pub fn blobs(&self) -> &BlobCache {
         &self.blobs
+    }
+
+    /// Keys of wallets on this machine.
+    pub fn wallet_keys(&self) -> &WalletKeys {
+        &self.wallet_keys
     }
 }
 

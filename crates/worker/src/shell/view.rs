@@ -108,7 +108,7 @@ impl Viewer {
             wallet: view.wallet,
             wallet_standing: view.wallet_standing,
             wallet_proof: view.wallet_proof,
-            kept_wallet: None,
+            kept_wallet: view.kept_wallet,
             payouts: view.payouts,
             earnings,
             estimate,
@@ -137,6 +137,7 @@ impl Viewer {
                 | Record::Settings(_)
                 | Record::PausedUntil(_)
                 | Record::Wallet(_)
+                | Record::KeptWallet(_)
                 | Record::Benchmark(_)
                 | Record::Taken { .. }
                 | Record::Stage { .. }

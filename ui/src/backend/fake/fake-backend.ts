@@ -2,7 +2,9 @@ import type { Command } from '../../bindings/Command';
 import type { Fault } from '../../bindings/Fault';
 import type { Reply } from '../../bindings/Reply';
 import type { Snapshot } from '../../bindings/Snapshot';
-import type { Backend } from '../backend';
+import type { Backend, ExplorerCluster } from '../backend';
+import { SIMULATED_WORDS } from './kept-wallet';
+import { CLAIM_PAGE } from './payouts';
 import { SimulatedWorker, type SimulationStart } from './simulated-worker';
 import { walletFault } from './wallet';
 
@@ -30,6 +32,8 @@ export class FakeBackend implements Backend {
   readonly revealed: string[] = [];
   /** What `openWalletPage` was asked for. */
   readonly opened: string[] = [];
+  /** What `openExplorer` was asked for. */
+  readonly explored: string[] = [];
   /** Whether `quit` was asked for. */
   hasQuit = false;
   private autostart = false;
@@ -125,18 +129,38 @@ export class FakeBackend implements Backend {
       case 'prove_wallet':
         return { reply: 'wallet_page', value: { url: 'http://127.0.0.1:41234/00112233445566778899aabbccddeeff/' } };
       case 'make_wallet':
-      case 'confirm_wallet':
-      case 'restore_wallet':
+        return this.words(worker.kept.make());
       case 'export_wallet':
+        return this.words(
+          worker.kept.kept ? null : { code: 'wallet_none_kept', sentence: 'No wallet is kept here.' },
+        );
+      case 'confirm_wallet':
+        return this.takeKept(worker.kept.confirm(command.words));
+      case 'restore_wallet':
+        return this.takeKept(worker.kept.restore(command.words));
+      case 'forget_wallet':
+        return refusedOrDone(worker.kept.forget(command.words));
       case 'set_payout_threshold':
+        return refusedOrDone(worker.payouts.setThreshold(command.least));
       case 'payouts':
+        return { reply: 'payouts', value: worker.payouts.rows.slice(0, command.limit).map((row) => ({ ...row })) };
       case 'claim_payout':
-      case 'verify_payout':
+        return this.claim();
+      case 'verify_payout': {
+        const check = worker.payouts.check(command.payout, worker.settings.chain_endpoint, worker.now);
+        if ('facts' in check) return { reply: 'payout_checked', value: check };
+        return { reply: 'refused', value: check };
+      }
       case 'export_evidence':
-      case 'export_statement':
-        return { reply: 'refused', value: { code: 'not_yet', sentence: 'This worker cannot do that yet.' } };
+        return { reply: 'exported', value: { path: `/home/you/Downloads/lull-evidence-${command.payout ?? 'epoch'}.json` } };
+      case 'export_statement': {
+        const from = new Date(command.from + command.utc_offset_minutes * 60_000).toISOString().slice(0, 7);
+        return { reply: 'exported', value: { path: `/home/you/Downloads/lull-statement-${from}.csv` } };
+      }
       case 'configure': {
         const { settings } = worker;
+        const fault = endpointFault(command.chain_endpoint);
+        if (fault) return { reply: 'refused', value: fault };
         worker.settings = {
           effort: command.effort ?? settings.effort,
           tariff_micro_per_kwh: command.tariff_micro_per_kwh ?? settings.tariff_micro_per_kwh,
@@ -167,6 +191,28 @@ export class FakeBackend implements Backend {
         this.loseWorker({ code: 'worker_stopped', sentence: 'The worker was ended.' });
         return DONE;
     }
+  }
+
+  private words(fault: Fault | null): Reply {
+    const { kept } = this.worker.kept;
+    if (fault ?? !kept) return { reply: 'refused', value: fault ?? { code: 'wallet_none_kept', sentence: 'No wallet is kept here.' } };
+    this.tell();
+    return { reply: 'wallet_words', value: { address: kept.address, words: [...SIMULATED_WORDS] } };
+  }
+
+  /** A wallet that is kept and confirmed is set, and proven with its key. */
+  private takeKept(fault: Fault | null): Reply {
+    const { kept, wallets, now } = this.worker;
+    if (!fault && kept.kept) wallets.set(kept.kept.address, now, true);
+    return refusedOrDone(fault);
+  }
+
+  private claim(): Reply {
+    const { kept, payouts, wallets, now } = this.worker;
+    const { wallet } = wallets.standing;
+    if (!kept.kept?.confirmed || kept.kept.address !== wallet) return { reply: 'wallet_page', value: { url: CLAIM_PAGE } };
+    const claimed = payouts.claim(wallet, now);
+    return 'signature' in claimed ? { reply: 'claimed', value: claimed } : { reply: 'refused', value: claimed };
   }
 
   latestSnapshot(): Promise<Snapshot | null> {
@@ -200,7 +246,14 @@ export class FakeBackend implements Backend {
   /** There is no browser beside the simulation: its wallet signs at once. */
   openWalletPage(url: string): Promise<void> {
     this.opened.push(url);
-    this.worker.wallets.prove(this.worker.now);
+    const { wallets, payouts, now } = this.worker;
+    if (url === CLAIM_PAGE) payouts.claim(wallets.standing.wallet, now);
+    else wallets.prove(now);
+    return Promise.resolve();
+  }
+
+  openExplorer(cluster: ExplorerCluster, signature: string): Promise<void> {
+    this.explored.push(`${cluster} ${signature}`);
     return Promise.resolve();
   }
 
@@ -212,4 +265,13 @@ export class FakeBackend implements Backend {
 
 function refusedOrDone(fault: Fault | null): Reply {
   return fault ? { reply: 'refused', value: fault } : DONE;
+}
+
+/** Why the worker would refuse an endpoint: whoever is between could lie on an open line. */
+function endpointFault(endpoint: string | null): Fault | null {
+  if (!endpoint || /^https:\/\/\w|^http:\/\/(127\.0\.0\.1|localhost|\[::1\])[:/]/.test(endpoint)) return null;
+  return {
+    code: 'endpoint_not_secure',
+    sentence: 'an endpoint outside this machine must begin with https://, or anyone on the way could change its answers',
+  };
 }

@@ -13,6 +13,9 @@ const DAY_MS = 24 * HOUR_MS;
 /** Accepted earnings are held so long before they are payable. */
 const AUDIT_MS = 2 * DAY_MS;
 
+/** Length of an epoch. Real networks take a week; a visitor of the simulation should see one end. */
+export const EPOCH_MS = 6 * HOUR_MS;
+
 interface Earning {
   at: number;
   kind: string;
@@ -28,6 +31,7 @@ export class SimulatedLedger {
   tamperedNonce: number | null = null;
   private readonly earnings: Earning[] = [];
   private paid = 0;
+  private fees = 0;
   private wattHours = 0;
 
   /** Notes a task that was taken. */
@@ -61,7 +65,7 @@ export class SimulatedLedger {
     const last = this.receipts[0];
     this.receipts.unshift({
       nonce: (last?.nonce ?? 0) + 1,
-      epoch: Math.floor(at / DAY_MS) - 20_000,
+      epoch: Math.floor(at / EPOCH_MS),
       amount: row.price,
       cumulative: (last?.cumulative ?? 0) + row.price,
       assignment: row.assignment,
@@ -90,14 +94,13 @@ export class SimulatedLedger {
         nonce += tasks;
       }
     }
-    this.paid = this.sum(first, now - 6 * DAY_MS);
     this.wattHours = nonce * 0.42;
     for (let i = 40; i >= 1; i -= 1) {
       cumulative += 1_240;
       nonce += 1;
       this.receipts.unshift({
         nonce,
-        epoch: Math.floor(now / DAY_MS) - 20_000,
+        epoch: Math.floor(now / EPOCH_MS),
         amount: 1_240,
         cumulative,
         assignment: uuid(random, now - i * 21_000),
@@ -149,10 +152,32 @@ export class SimulatedLedger {
       all_time: allTime,
       receipts: this.receipts[0]?.nonce ?? 0,
       held,
-      payable: Math.max(0, allTime - held - this.paid),
+      payable: this.payable(now),
       paid: this.paid,
       energy_watt_hours: this.wattHours || null,
     };
+  }
+
+  /** What was earned and not paid up to each of these days before now, with the time of its payout. */
+  duesBefore(now: number, days: readonly number[]): { at: number; amount: number }[] {
+    let since = 0;
+    return days.map((day) => {
+      const until = now - day * DAY_MS;
+      const amount = this.sum(since, until);
+      since = until;
+      return { at: until + AUDIT_MS, amount };
+    });
+  }
+
+  /** Books a payout that is final, and its fee. */
+  pay(amount: number, fee: number): void {
+    this.paid += amount;
+    this.fees += fee;
+  }
+
+  /** Free to be paid now. */
+  payable(now: number): number {
+    return Math.max(0, this.sum(0, now - AUDIT_MS) - this.paid - this.fees);
   }
 
   private sum(from: number, until: number): number {

@@ -22,3 +22,11 @@ export function uuid(random: Random, at: number): string {
   const tail = hexDigits(random, 12);
   return `${time.slice(0, 8)}-${time.slice(8)}-7${hexDigits(random, 3)}-a${hexDigits(random, 3)}-${tail}`;
 }
+
+const BASE58 = '123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz';
+
+/** So many characters as Solana writes signatures and addresses; 88 of them begin low, or they would not be 64 bytes. */
+export function base58(random: Random, count: number): string {
+  const digit = (below: number) => BASE58[Math.floor(random() * below)] ?? '1';
+  return `${digit(4)}${Array.from({ length: count - 1 }, () => digit(BASE58.length)).join('')}`;
+}

@@ -8,12 +8,16 @@ import type { Settings } from '../../bindings/Settings';
 import type { Snapshot } from '../../bindings/Snapshot';
 import type { StateView } from '../../bindings/StateView';
 import { SimulatedBenchmarks } from './benchmarks';
+import { simulatedDeviceViews } from './device-views';
 import { effortShare, simulatedEstimate } from './estimate';
 import { simulatedHardware, simulatedSandbox } from './hardware';
 import { SimulatedJobs, TASK_RUN_MS } from './jobs';
+import { SimulatedKeptWallet } from './kept-wallet';
 import { SimulatedLedger } from './ledger';
+import { networkBeingJoined, ticketFault, veteransNetwork } from './network';
+import { SimulatedPayouts, simulatedPlace } from './payouts';
 import { hexDigits, seededRandom, type Random } from './random';
-import { SimulatedTelemetry, unknownTelemetry } from './telemetry';
+import { SimulatedTelemetry } from './telemetry';
 import { SimulatedWallets } from './wallet';
 
 const STARTING_MS = 1_400;
@@ -31,6 +35,8 @@ export interface SimulationStart {
   at: number;
   /** Begins as a contributor who enrolled weeks ago, instead of as a newcomer. */
   enrolled: boolean;
+  /** On which ledger the network of such a contributor pays; `practice` unless it is said. */
+  cluster?: string;
   /** More look better and take longer. */
   samplesPerPixel: number;
 }
@@ -42,6 +48,8 @@ export class SimulatedWorker {
   readonly ledger = new SimulatedLedger();
   now: number;
   readonly wallets = new SimulatedWallets();
+  readonly kept = new SimulatedKeptWallet();
+  readonly payouts: SimulatedPayouts;
   network: NetworkView | null = null;
   settings: Settings = { effort: 'full', tariff_micro_per_kwh: 150_000, devices_not_lent: [1], start_working: true, chain_endpoint: null };
   private intent: Snapshot['intent'] = 'off';
@@ -62,22 +70,21 @@ export class SimulatedWorker {
     this.jobs = new SimulatedJobs(this.random, start.samplesPerPixel);
     this.now = start.at;
     this.phaseSince = start.at;
-    if (start.enrolled) this.becomeVeteran();
+    // Its own numbers, so that what is worked on does not depend on what is paid.
+    this.payouts = new SimulatedPayouts(seededRandom(start.seed + 1), start.at);
+    if (start.enrolled) this.becomeVeteran(start.cluster ?? 'practice');
   }
 
-  private becomeVeteran(): void {
+  private becomeVeteran(cluster: string): void {
+    const practice = cluster === 'practice';
+    const wallet = '7xKXtg2CW87d97TXJSDpbD5jBkheTqA83TZRuJosgAsU';
     this.benchmarks.ask(120);
     this.benchmarks.finish(0, this.now - 86_400_000);
-    this.network = {
-      id: hexDigits(this.random, 64),
-      name: 'Practice network',
-      practice: true,
-      connected: true,
-      enrolled: true,
-    };
-    this.wallets.set('7xKXtg2CW87d97TXJSDpbD5jBkheTqA83TZRuJosgAsU', this.now);
+    this.network = veteransNetwork(hexDigits(this.random, 64), practice);
+    this.wallets.set(wallet, this.now, !practice);
     this.intent = 'on';
     this.ledger.seedHistory(this.now, this.random);
+    this.payouts.seedHistory(cluster, this.now, wallet, this.ledger);
     this.enter({ name: 'ready', reason: null });
   }
 
@@ -119,18 +126,10 @@ export class SimulatedWorker {
   }
 
   enrol(ticket: string | null): Fault | null {
-    if (ticket !== null && !/^lull1[a-z2-7]{20,}$/.test(ticket))
-      return {
-        code: 'ticket_malformed',
-        sentence: 'This is not a ticket of a network; copy the whole of it again.',
-      };
-    this.network = {
-      id: hexDigits(this.random, 64),
-      name: null,
-      practice: ticket === null,
-      connected: false,
-      enrolled: false,
-    };
+    const fault = ticketFault(ticket);
+    if (fault) return fault;
+    this.network = networkBeingJoined(hexDigits(this.random, 64), ticket);
+    this.payouts.place = simulatedPlace(ticket === null ? 'practice' : 'devnet');
     this.intent = 'on';
     this.rest();
     return null;
@@ -147,6 +146,7 @@ export class SimulatedWorker {
     this.now += elapsedMs;
     const busy = this.state.name === 'benchmarking' || this.running().length > 0;
     this.wallets.pass(this.now);
+    if (this.network?.connected) this.payouts.advance(this.now, this.ledger, this.wallets.standing);
     this.telemetry.advance(elapsedMs, busy, this.state.name === 'benchmarking' ? 1 : effortShare[this.settings.effort]);
     this.giveVerdicts();
     this.advanceState(this.now - this.phaseSince, elapsedMs);
@@ -308,16 +308,17 @@ export class SimulatedWorker {
       },
       hardware: found ? simulatedHardware : null,
       sandbox: found ? simulatedSandbox : [],
-      devices: devices.map((info) => ({
-        info,
-        lent: !this.settings.devices_not_lent.includes(info.index),
-        telemetry: info.index === 0 ? this.telemetry.read() : unknownTelemetry,
-        ...this.benchmarks.of(info.index),
-        timed_gigaflops: this.network?.enrolled && info.index === 0 ? 17_900 : null,
-        timed_memory_bytes: this.network?.enrolled && info.index === 0 ? 11.4e9 : null,
-      })),
+      devices: simulatedDeviceViews({
+        devices,
+        notLent: this.settings.devices_not_lent,
+        telemetry: this.telemetry,
+        benchmarks: this.benchmarks,
+        enrolled: this.network?.enrolled === true,
+      }),
       network: this.network,
       ...this.wallets.view(this.network?.enrolled === true),
+      kept_wallet: this.kept.kept,
+      payouts: this.network?.enrolled ? this.payouts.view(this.now, this.ledger, this.wallets.standing) : null,
       earnings: this.ledger.view(this.now),
       estimate: this.benchmarks.has(0) ? simulatedEstimate(this.settings, this.ledger.receipts.length) : null,
       settings: this.settings,

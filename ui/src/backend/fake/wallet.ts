@@ -58,8 +58,8 @@ export class SimulatedWallets {
   }
 
   /** Its part of a snapshot. */
-  view(enrolled: boolean): Pick<Snapshot, 'wallet' | 'wallet_standing' | 'wallet_proof' | 'kept_wallet' | 'payouts'> {
-    return { wallet: this.wanted, wallet_standing: enrolled ? this.standing : null, wallet_proof: null, kept_wallet: null, payouts: null };
+  view(enrolled: boolean): Pick<Snapshot, 'wallet' | 'wallet_standing' | 'wallet_proof'> {
+    return { wallet: this.wanted, wallet_standing: enrolled ? this.standing : null, wallet_proof: null };
   }
 
   pass(now: number): void {

@@ -1,9 +1,12 @@
+import clsx from 'clsx';
+import { ChevronRight, Coins } from 'lucide-react';
 import { useTranslation } from 'react-i18next';
 
 import { Button } from '../../components/button';
 import { Money, usePractice } from '../../components/money';
 import { formatNumber } from '../../format/measure';
 import { useSnapshot } from '../../worker/context';
+import { useNextPayout } from '../../worker/use-next-payout';
 
 const parts = [
   { key: 'held', colour: 'var(--kind-4)' },
@@ -12,10 +15,11 @@ const parts = [
 ] as const;
 
 /** Today, seven days and all time, and where that money is now. */
-export function EarningsFigures({ onSetWallet }: { onSetWallet: () => void }) {
+export function EarningsFigures({ onSetWallet, onPayouts }: { onSetWallet: () => void; onPayouts: () => void }) {
   const { t, i18n } = useTranslation();
   const { earnings, wallet } = useSnapshot();
   const practice = usePractice();
+  const next = useNextPayout();
   const sum = parts.reduce((total, part) => total + earnings[part.key], 0);
   return (
     <section aria-label={t('overview.earnings')} className="card flex min-w-0 flex-col gap-6 p-6">
@@ -78,6 +82,19 @@ export function EarningsFigures({ onSetWallet }: { onSetWallet: () => void }) {
             ` · ${t('overview.energy', { energy: formatNumber(earnings.energy_watt_hours / 1000, i18n.language) })}`}
         </p>
         {practice && <p className="text-sm text-faint">{t('money.practice_note')}</p>}
+        <button
+          type="button"
+          onClick={onPayouts}
+          data-testid="next-payout"
+          className={clsx(
+            '-mx-3 flex items-center gap-3 rounded-xl px-3 py-2.5 text-left text-sm font-medium hover:bg-raised',
+            next?.name === 'stopped' && 'text-ember',
+          )}
+        >
+          <Coins aria-hidden className={clsx('size-4 shrink-0', next?.name !== 'stopped' && 'text-moon')} strokeWidth={1.75} />
+          <span className="min-w-0 flex-1">{next?.line ?? t('overview.payouts')}</span>
+          <ChevronRight aria-hidden className="size-4 shrink-0 text-faint" />
+        </button>
         {wallet === null && (
           <Button size="small" onClick={onSetWallet} className="w-fit">
             {t('settings.wallet_set')}

@@ -31,7 +31,7 @@ export function Overview({ onOpen, onMeasured }: OverviewProps) {
     <div className="grid gap-5">
       <Hero rows={tasks.value ?? []} pictures={pictures} />
       <div className="grid gap-5 lg:grid-cols-[minmax(18rem,5fr)_minmax(0,8fr)]">
-        <EarningsFigures onSetWallet={() => onOpen('settings')} />
+        <EarningsFigures onSetWallet={() => onOpen('settings')} onPayouts={() => onOpen('payouts')} />
         <EarningsChart />
       </div>
       <div className="grid gap-5 lg:grid-cols-[minmax(0,8fr)_minmax(18rem,5fr)] lg:items-start">

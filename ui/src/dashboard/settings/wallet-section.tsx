@@ -7,6 +7,7 @@ import { Button } from '../../components/button';
 import { FaultNote } from '../../components/notes';
 import { formatInstant } from '../../format/time';
 import { useBackend, useSnapshot } from '../../worker/context';
+import { KeptWallet } from '../../wallet/kept-wallet';
 import { WalletField } from '../../wallet/wallet-field';
 import { useDeed } from '../../worker/use-answer';
 import { Section } from './section';
@@ -107,6 +108,9 @@ export function WalletSection() {
         )}
         {proving.fault && <FaultNote fault={proving.fault} />}
         {deed.fault && <FaultNote fault={deed.fault} />}
+        <div className="border-t border-line pt-5">
+          <KeptWallet />
+        </div>
       </div>
     </Section>
   );

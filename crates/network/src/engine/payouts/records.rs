@@ -9,6 +9,7 @@ use lull_types::{BaseUnits, WalletAddress, WorkerId};
 use rusqlite::{OptionalExtension, params};
 
 use super::Turn;
+use crate::engine::funds::keep_refund;
 use crate::engine::{Answer, Engine, EngineError};
 use crate::ledger::{self, Account, Transfer, TransferKind};
 use crate::store::{BatchStage, Json, PlanStage, Sql};
@@ -31,6 +32,7 @@ impl Engine {
                     all_changed |= epoch.anchored;
                 }
                 Record::Batch(batch) => changed.extend(keep_batch(turn, batch)?),
+                Record::Refund(refund) => keep_refund(turn, refund)?,
                 Record::Settled(one) => {
                     settled.insert(one.claim.payee, one);
                     book_fee(turn, one)?;
@@ -105,9 +107,10 @@ fn keep_epoch(turn: &Turn<'_>, epoch: &Epoch) -> Result<(), EngineError> {
 /// Stores a batch; tells whose payouts it has.
 fn keep_batch(turn: &Turn<'_>, batch: &Batch) -> Result<Vec<WorkerId>, EngineError> {
     let id = i64::try_from(batch.id.0).map_err(|_| EngineError::Contradiction("too many batches"))?;
-    let (root, total, claims): (_, _, &[Claim]) = match &batch.work {
-        Work::Root { root, total } => (Some(root), Some(Sql(*total)), &[]),
-        Work::Claims(claims) => (None, None, claims),
+    let (root, total, refund, claims): (_, _, _, &[Claim]) = match &batch.work {
+        Work::Root { root, total } => (Some(root), Some(Sql(*total)), None, &[]),
+        Work::Claims(claims) => (None, None, None, claims),
+        Work::Refund { refund, .. } => (None, None, Some(Sql(BaseUnits(refund.0))), &[]),
     };
     let attempt = batch.attempt.as_ref();
     let known = turn
@@ -128,8 +131,8 @@ fn keep_batch(turn: &Turn<'_>, batch: &Batch) -> Result<Vec<WorkerId>, EngineErr
     if !known {
         turn.tx
             .prepare_cached(
-                "INSERT INTO batches (id, epoch, root, total, lamports_max, state, changed_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                "INSERT INTO batches (id, epoch, root, total, lamports_max, state, changed_at, refund)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )?
             .execute(params![
                 id,
@@ -139,6 +142,7 @@ fn keep_batch(turn: &Turn<'_>, batch: &Batch) -> Result<Vec<WorkerId>, EngineErr
                 Sql(BaseUnits(batch.lamports_max)),
                 stage(batch.state),
                 Sql(turn.now),
+                refund,
             ])?;
         for claim in claims {
             turn.tx

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod enrolment;
+mod funds;
 mod jobs;
 mod money;
 mod payouts;

@@ -11,14 +11,14 @@ use lull_types::{
 use super::rig::*;
 use crate::engine::*;
 use crate::ledger::{self, Account};
-use crate::store::payouts;
+use crate::store::{funds, payouts};
 
 const DAY_MS: u64 = 24 * 3_600_000;
 const FEE_FIRST: u64 = 30;
 const FEE_LATER: u64 = 10;
 const THRESHOLD: u64 = 150;
 
-fn paying(pays_unproven: bool) -> Rig {
+pub(super) fn paying(pays_unproven: bool) -> Rig {
     let place = ChainPlace {
         cluster: "test".to_owned(),
         endpoint: None,
@@ -40,7 +40,7 @@ fn paying(pays_unproven: bool) -> Rig {
     rig
 }
 
-fn wallet(n: u8) -> WalletAddress {
+pub(super) fn wallet(n: u8) -> WalletAddress {
     WalletAddress::from_bytes(key(n).public()).unwrap()
 }
 
@@ -145,12 +145,14 @@ fn who_has_no_chain_says_so() {
 }
 
 /// The sender on the rig's records, with a chain that does as it is told.
-struct Sent {
+pub(super) struct Sent {
     sender: Sender,
     root: Option<OnChainRoot>,
     paid: std::collections::BTreeMap<Payee, BaseUnits>,
+    /// What transactions have refunded.
+    arrived: std::collections::BTreeMap<Signature, BaseUnits>,
     /// Whether what is signed comes into a block.
-    lands: bool,
+    pub(super) lands: bool,
 }
 
 impl Sent {
@@ -159,8 +161,14 @@ impl Sent {
         Sender::restore(policy, payouts::records(&rig.connection).unwrap())
     }
 
-    fn new(rig: &Rig) -> Self {
-        Self { sender: Self::restore(rig), root: None, paid: Default::default(), lands: true }
+    pub(super) fn new(rig: &Rig) -> Self {
+        Self {
+            sender: Self::restore(rig),
+            root: None,
+            paid: Default::default(),
+            arrived: Default::default(),
+            lands: true,
+        }
     }
 
     fn publish(&mut self, rig: &mut Rig, number: u64) {
@@ -171,14 +179,21 @@ impl Sent {
         self.give(rig, Told::Epoch { epoch, payouts });
     }
 
+    /// Gives the refunds that customers have asked for.
+    pub(super) fn take_refunds(&mut self, rig: &mut Rig) {
+        for refund in funds::refunds_after(&rig.connection, self.sender.last_refund()).unwrap() {
+            self.give(rig, Told::Refund { id: refund.id, to: refund.to, amount: refund.amount });
+        }
+    }
+
     /// Ticks until nothing is left to do.
-    fn settle(&mut self, rig: &mut Rig) {
+    pub(super) fn settle(&mut self, rig: &mut Rig) {
         for _ in 0..6 {
             self.give(rig, Told::Tick);
         }
     }
 
-    fn give(&mut self, rig: &mut Rig, input: Told) {
+    pub(super) fn give(&mut self, rig: &mut Rig, input: Told) {
         let mut inputs = vec![input];
         while let Some(input) = inputs.pop() {
             for effect in self.sender.handle(input).unwrap() {
@@ -203,6 +218,7 @@ impl Sent {
                 None
             }
             Sending::Prepare { batch, work, .. } => {
+                let signature = Signature::from([batch.0 as u8; 64]);
                 if self.lands {
                     match work {
                         lull_settlement::sender::Work::Root { root, .. } => {
@@ -211,9 +227,11 @@ impl Sent {
                         lull_settlement::sender::Work::Claims(claims) => {
                             self.paid.extend(claims.iter().map(|claim| (claim.payee, claim.lifetime)));
                         }
+                        lull_settlement::sender::Work::Refund { amount, .. } => {
+                            self.arrived.insert(signature, amount);
+                        }
                     }
                 }
-                let signature = Signature::from([batch.0 as u8; 64]);
                 let attempt = Attempt { signature, bytes: vec![1], last_valid_height: 100 };
                 Some(Told::Signed { batch, attempt })
             }
@@ -232,6 +250,9 @@ impl Sent {
                     What::Paid(payees) => {
                         let paid = |payee| self.paid.get(&payee).copied().unwrap_or(BaseUnits::ZERO);
                         Found::Paid(payees.into_iter().map(|payee| (payee, paid(payee))).collect())
+                    }
+                    What::Arrived { signature, .. } => {
+                        Found::Arrived(self.arrived.get(&signature).copied().unwrap_or(BaseUnits::ZERO))
                     }
                 };
                 assert!(matches!(purpose, Purpose::Plan | Purpose::Close { .. }));

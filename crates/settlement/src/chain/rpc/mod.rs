@@ -27,6 +27,9 @@ const MENTIONS_MAX: usize = 1000;
 /// looks are no payments; the rest is read at the next look.
 const MENTION_PAGES_MAX: usize = 100;
 
+/// What JSON-RPC calls a question whose parameters cannot be read: here, a transaction that is none.
+const INVALID_PARAMS: i64 = -32602;
+
 /// One or more endpoints.
 pub struct Rpc {
     endpoints: Vec<Box<dyn Ask>>,
@@ -112,6 +115,7 @@ impl Chain for Rpc {
                 Ok(_) => Ok(()),
                 // It has it already, so it was taken.
                 Err(Failure::Refused { data, .. }) if data["err"] == "AlreadyProcessed" => Ok(()),
+                Err(Failure::Refused { code: INVALID_PARAMS, .. }) => Err(ChainError::NotATransaction),
                 Err(failure) => Err(failure.into()),
             }
         });

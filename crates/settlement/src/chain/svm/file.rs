@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction as Step, params};
 use solana_account::Account as FullAccount;
 
 use super::super::{Address, ChainError, Signature, TokenChange, Transaction};
-use super::machine::{carried_out, parse};
+use super::machine::{Taken, carried_out, parse};
 
 const VERSION: i64 = 1;
 const ADDRESS_BYTES: usize = 32;
@@ -116,6 +116,10 @@ impl File {
     }
 
     pub(super) fn transaction(&self, signature: &Signature) -> Result<Option<Transaction>, ChainError> {
+        Ok(self.taken(signature)?.map(|taken| taken.done))
+    }
+
+    pub(super) fn taken(&self, signature: &Signature) -> Result<Option<Taken>, ChainError> {
         let mut one = self.0.prepare_cached(
             "SELECT slot, fee_lamports, bytes, tokens FROM transactions WHERE signature = ?1",
         )?;
@@ -128,8 +132,33 @@ impl File {
             return Ok(None);
         };
         let damaged = || ChainError::Ledger(format!("the transaction {signature} was damaged"));
-        let transaction = parse(&bytes).ok_or_else(damaged)?;
-        Ok(Some(carried_out(slot, fee, &transaction, tokens)))
+        let signed = parse(&bytes).ok_or_else(damaged)?;
+        Ok(Some(Taken { done: carried_out(slot, fee, &signed, tokens), bytes, signed }))
+    }
+
+    /// A page of [`Self::mentions`] with slots, from `before` on, which is left out. What is not known as `before`
+    /// has nothing after it.
+    pub(super) fn mentions_page(
+        &self,
+        of: &Address,
+        slot: u64,
+        before: Option<&Signature>,
+        until: Option<&Signature>,
+        limit: u64,
+    ) -> Result<Vec<(Signature, u64)>, ChainError> {
+        let mut page = self.0.prepare_cached(
+            "SELECT t.signature, t.slot FROM mentions AS m JOIN transactions AS t USING (number)
+             WHERE m.address = ?1 AND t.slot <= ?2
+               AND m.number > ifnull((SELECT number FROM transactions WHERE signature = ?3), 0)
+               AND (?4 IS NULL OR m.number < (SELECT number FROM transactions WHERE signature = ?4))
+             ORDER BY m.number DESC LIMIT ?5",
+        )?;
+        let read =
+            |row: &Row<'_>| Ok((row.get::<_, [u8; 64]>(0).map(Signature::from)?, unsigned(row.get(1)?)));
+        let (before, until) = (before.map(|one| one.as_ref()), until.map(|one| one.as_ref()));
+        Ok(page
+            .query_map(params![of.to_bytes(), signed(slot), until, before, signed(limit)], read)?
+            .collect::<Result<_, _>>()?)
     }
 
     /// The newest first, down to `until`.

@@ -18,7 +18,24 @@ use super::Options;
 use super::file::{File, Genesis};
 
 /// The protocol's limit of a transaction: what fits into one packet.
-const TRANSACTION_BYTES_MAX: usize = 1232;
+pub(super) const TRANSACTION_BYTES_MAX: usize = 1232;
+
+/// How much of the ledger is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum View {
+    /// All that was taken.
+    Newest,
+    /// What is final.
+    Final,
+}
+
+/// A transaction that was taken, and what came of it.
+pub(super) struct Taken {
+    pub(super) done: Transaction,
+    /// As it was sent.
+    pub(super) bytes: Vec<u8>,
+    pub(super) signed: VersionedTransaction,
+}
 
 pub(super) struct Machine {
     svm: LiteSVM,
@@ -75,12 +92,24 @@ impl Machine {
         self.slot().saturating_sub(self.options.final_after_slots)
     }
 
-    fn blockhash(&self, slot: u64) -> Blockhash {
+    pub(super) fn blockhash(&self, slot: u64) -> Blockhash {
         let hash = Sha256::new()
             .chain_update(b"lull/practice-blockhash/1\0")
             .chain_update(self.genesis.seed)
             .chain_update(slot.to_be_bytes());
         Blockhash::new_from_array(hash.finalize().into())
+    }
+
+    /// Something that only this ledger knows.
+    pub(super) fn secret(&self, purpose: &[u8]) -> [u8; 32] {
+        Sha256::new().chain_update(purpose).chain_update(self.genesis.seed).finalize().into()
+    }
+
+    pub(super) fn slot_of(&mut self, view: View) -> u64 {
+        match view {
+            View::Newest => self.slot(),
+            View::Final => self.final_slot(),
+        }
     }
 
     pub(super) fn recent(&mut self) -> Recent {
@@ -152,13 +181,43 @@ impl Machine {
     }
 
     pub(super) fn account(&mut self, address: &Address) -> Result<Option<Account>, ChainError> {
-        let final_slot = self.final_slot();
-        Ok(self.file.account_at(address, final_slot)?.map(plain))
+        self.account_in(address, View::Final)
+    }
+
+    pub(super) fn account_in(
+        &mut self,
+        address: &Address,
+        view: View,
+    ) -> Result<Option<Account>, ChainError> {
+        let slot = self.slot_of(view);
+        Ok(self.file.account_at(address, slot)?.map(plain))
     }
 
     pub(super) fn transaction(&mut self, signature: &Signature) -> Result<Option<Transaction>, ChainError> {
         let final_slot = self.final_slot();
         Ok(self.file.transaction(signature)?.filter(|transaction| transaction.slot <= final_slot))
+    }
+
+    pub(super) fn transaction_in(
+        &mut self,
+        signature: &Signature,
+        view: View,
+    ) -> Result<Option<Taken>, ChainError> {
+        let slot = self.slot_of(view);
+        Ok(self.file.taken(signature)?.filter(|taken| taken.done.slot <= slot))
+    }
+
+    /// A page of what mentions an address, with slots: the newest first, after `before`, down to `until`.
+    pub(super) fn mentions_in(
+        &mut self,
+        address: &Address,
+        view: View,
+        before: Option<&Signature>,
+        until: Option<&Signature>,
+        limit: u64,
+    ) -> Result<Vec<(Signature, u64)>, ChainError> {
+        let slot = self.slot_of(view);
+        self.file.mentions_page(address, slot, before, until, limit)
     }
 
     pub(super) fn mentions(

@@ -10,6 +10,7 @@
 //! - Slots do not go back: after a clock was set back they stand still until it has caught up with the last
 //!   transaction.
 
+pub mod facade;
 mod file;
 mod genesis;
 mod machine;

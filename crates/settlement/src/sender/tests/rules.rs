@@ -135,6 +135,31 @@ fn a_root_that_is_not_ours_stops_the_sender() {
 }
 
 #[test]
+fn a_root_of_ours_that_was_replaced_stops_the_sender_and_keeps_nothing_waiting() {
+    let root = |epoch, n| Some(OnChainRoot { epoch, root: [n; 32] });
+    for (ending, found, stops) in [
+        (Ending::Done, root(2, 9), true),
+        (Ending::Done, root(1, 9), true),
+        (Ending::Failed, root(1, 9), true),
+        (Ending::Expired, root(7, 9), true),
+        // Endpoints that are behind.
+        (Ending::Done, root(0, 9), false),
+        (Ending::Done, None, false),
+        (Ending::Expired, None, false),
+    ] {
+        let mut sender = Sender::restore(Policy::default(), []);
+        sender.handle(Input::Epoch { epoch: epoch(1, 10), payouts: vec![] }).unwrap();
+        sender.handle(Input::Read { purpose: Purpose::Plan, found: Found::Root(None) }).unwrap();
+        sender.handle(Input::Signed { batch: BatchId(1), attempt: attempt(1) }).unwrap();
+        end(&mut sender, 1, ending, Found::Root(found));
+        let foreign = matches!(sender.stopped(), Some(Alarm::ForeignRoot { ours: 1, .. }));
+        assert_eq!(foreign, stops, "{ending:?} {found:?}");
+        let is_open = sender.open_batches().next().is_some();
+        assert_eq!(is_open, ending == Ending::Done && !stops, "{ending:?} {found:?}");
+    }
+}
+
+#[test]
 fn epochs_only_grow_and_only_so_much() {
     let mut sender = anchored(Policy { epoch_growth_max: 10, ..Policy::default() });
     let mut given = |epoch: Epoch| {
@@ -146,4 +171,63 @@ fn epochs_only_grow_and_only_so_much() {
     assert_eq!(given(epoch(2, 9)), Err("sender_total_fell"));
     assert_eq!(given(epoch(2, 21)), Err("sender_growth_limit"));
     assert_eq!(given(epoch(2, 20)), Ok(()));
+}
+
+#[test]
+fn a_refund_is_taken_once_and_ends_by_its_own_transaction() {
+    let mut sender = Sender::restore(Policy::default(), []);
+    let to = payee(1).wallet;
+    let refund = Input::Refund { id: RefundId(1), to, amount: BaseUnits(7) };
+    sender.handle(refund.clone()).unwrap();
+    let effects = sender.handle(Input::Tick).unwrap();
+    assert!(
+        matches!(
+            &effects[..],
+            [Effect::Persist(_), Effect::Prepare { epoch: 0, work: Work::Refund { .. }, .. }]
+        ),
+        "without any epoch: {effects:?}"
+    );
+    sender.handle(Input::Signed { batch: BatchId(1), attempt: attempt(1) }).unwrap();
+    let arrived = |amount| Found::Arrived(BaseUnits(amount));
+    assert_eq!(end(&mut sender, 1, Ending::Done, arrived(6)), [], "the transaction does not agree");
+    assert_eq!(end(&mut sender, 1, Ending::Expired, arrived(7)), [], "it arrived, so it has not expired");
+    assert_eq!(end(&mut sender, 1, Ending::Done, paid(10)), [], "an answer to another question");
+    assert_eq!(end(&mut sender, 1, Ending::Done, arrived(7)).len(), 1);
+    assert_eq!(sender.handle(refund).unwrap(), [], "told late, it is not taken again");
+    assert_eq!(sender.handle(Input::Tick).unwrap(), []);
+}
+
+#[test]
+fn a_refund_that_cannot_be_paid_is_returned() {
+    let mut sender = Sender::restore(Policy::default(), []);
+    sender.handle(Input::Refund { id: RefundId(1), to: payee(1).wallet, amount: BaseUnits(7) }).unwrap();
+    for batch in 1..=3 {
+        sender.handle(Input::Tick).unwrap();
+        sender.handle(Input::Signed { batch: BatchId(batch), attempt: attempt(batch as u8) }).unwrap();
+        let ending = if batch == 2 { Ending::Failed } else { Ending::Expired };
+        let effects = end(&mut sender, batch, ending, Found::Arrived(BaseUnits::ZERO));
+        let [Effect::Persist(records)] = &effects[..] else { panic!("{effects:?}") };
+        let returned = records
+            .iter()
+            .any(|record| matches!(record, Record::Refund(refund) if refund.state == RefundState::Returned));
+        assert_eq!(returned, batch == 3);
+    }
+    assert_eq!(sender.handle(Input::Tick).unwrap(), []);
+}
+
+#[test]
+fn limits_count_refunds_and_a_root_does_not_wait_for_them() {
+    let policy = Policy { epoch_tokens_max: 9, ..Policy::default() };
+    let mut sender = Sender::restore(policy, []);
+    for id in 1..=2 {
+        let to = payee(1).wallet;
+        sender.handle(Input::Refund { id: RefundId(id), to, amount: BaseUnits(5) }).unwrap();
+    }
+    sender.handle(Input::Tick).unwrap();
+    assert_eq!(sender.stopped(), Some(&Alarm::TokensLimit { epoch: 0, spent: 5, limit: 9 }));
+    sender.handle(Input::Resume(Policy::default())).unwrap();
+    sender.handle(Input::Signed { batch: BatchId(1), attempt: attempt(1) }).unwrap();
+    sender.handle(Input::Epoch { epoch: epoch(1, 10), payouts: vec![] }).unwrap();
+    let effects = sender.handle(Input::Tick).unwrap();
+    assert!(effects.contains(&Effect::Read { purpose: Purpose::Plan, what: What::Root }), "{effects:?}");
 }

@@ -8,19 +8,22 @@ use rand_chacha::ChaCha8Rng;
 
 use super::super::{
     Attempt, BatchId, BatchState, Effect, Epoch, Found, Input, Memory, OnChainRoot, Payee, PayoutState,
-    Policy, Sender, Store, What, Work,
+    Policy, RefundId, RefundState, Sender, Store, What, Work,
 };
 use super::payee;
-use super::world::{Accounts, Action, Program, Tx, World};
+use super::world::{Accounts, Action, Program, Tx, World, is_doomed};
 use crate::chain::{Signature, quorum};
 
+const EPOCHS: u64 = 3;
 /// Steps in which everything goes wrong.
 const ROUGH_STEPS: usize = 150;
-/// Steps after that in which nothing does. A batch that waits for its end needs about 30; there are three epochs.
+/// Steps after that in which nothing does. A batch that waits for its end needs about 30.
 const CALM_STEPS: usize = 500;
+/// Refunds in a run. Every fourth can never be paid.
+const REFUNDS: usize = 5;
 
-/// Lifetime and fee of each payee.
-type Earned = BTreeMap<Payee, (u64, u64)>;
+/// Lifetime and fee of each payee, and whether the network sends to it: if not, its contributor claims.
+type Earned = BTreeMap<Payee, (u64, u64, bool)>;
 
 pub(super) struct Simulation {
     dice: ChaCha8Rng,
@@ -32,6 +35,8 @@ pub(super) struct Simulation {
     inbox: Vec<Input>,
     /// Epochs that the ledger has made.
     epochs: Vec<(Epoch, Earned)>,
+    /// Amounts of refunds that customers have asked for; their ids count from 1.
+    refunds: Vec<u64>,
     signed: u64,
     /// Transactions that were given to an endpoint.
     sent: BTreeSet<u64>,
@@ -75,6 +80,7 @@ impl Simulation {
             effects: VecDeque::new(),
             inbox: Vec::new(),
             epochs: Vec::new(),
+            refunds: Vec::new(),
             signed: 0,
             sent: BTreeSet::new(),
             crashes: 0,
@@ -104,13 +110,18 @@ impl Simulation {
 
     fn step(&mut self, rough: bool) {
         self.world.advance(&mut self.dice);
-        if self.epochs.len() < 3 && (!rough || self.dice.random_bool(0.04)) {
+        if self.epochs.len() < EPOCHS as usize && (!rough || self.dice.random_bool(0.04)) {
             self.make_epoch();
         }
         if self.world.program == Program::Cumulative && rough && self.dice.random_bool(0.1) {
             self.contributor_claims();
         }
+        if self.refunds.len() < REFUNDS && (!rough || self.dice.random_bool(0.06)) {
+            let amount = self.dice.random_range(1..20);
+            self.refunds.push(amount);
+        }
         self.give_epoch();
+        self.give_refunds();
         self.inbox.push(Input::Tick);
         for _ in 0..40 {
             if rough && self.dice.random_bool(0.005) {
@@ -149,13 +160,17 @@ impl Simulation {
         let mut payees = self.epochs.last().map(|(_, payees)| payees.clone()).unwrap_or_default();
         for n in 0..self.dice.random_range(2..8) {
             if self.dice.random_bool(0.8) {
-                let (lifetime, fee) = payees.entry(payee(n)).or_default();
+                let (lifetime, fee, _) = payees.entry(payee(n)).or_default();
                 *lifetime += self.dice.random_range(1..20);
                 *fee = self.dice.random_range(0..2);
             }
         }
         let number = self.epochs.len() as u64 + 1;
-        let total = BaseUnits(payees.values().map(|(lifetime, _)| lifetime).sum());
+        for (_, _, sent) in payees.values_mut() {
+            // To all in the end.
+            *sent = number == EPOCHS || self.dice.random_bool(0.8);
+        }
+        let total = BaseUnits(payees.values().map(|(lifetime, _, _)| lifetime).sum());
         self.epochs.push((Epoch { number, root: [number as u8; 32], total, anchored: false }, payees));
     }
 
@@ -163,12 +178,21 @@ impl Simulation {
     fn give_epoch(&mut self) {
         let Some((epoch, payees)) = self.epochs.last() else { return };
         if self.sender.epoch().is_none_or(|newest| newest.number < epoch.number) {
-            let payout = |(payee, (lifetime, fee)): (&Payee, &(u64, u64))| {
-                (*payee, BaseUnits(*lifetime), BaseUnits(*fee))
-            };
-            let payouts = payees.iter().map(payout).collect();
+            let sent = payees.iter().filter(|(_, (_, _, sent))| *sent);
+            let payouts =
+                sent.map(|(payee, (lifetime, fee, _))| (*payee, BaseUnits(*lifetime), BaseUnits(*fee)));
+            let payouts = payouts.collect();
             let effects = self.sender.handle(Input::Epoch { epoch: epoch.clone(), payouts }).unwrap();
             self.effects.extend(effects);
+        }
+    }
+
+    /// All that the sender has not taken, in order; now and then all of them again.
+    fn give_refunds(&mut self) {
+        let known = if self.dice.random_bool(0.1) { 0 } else { self.sender.last_refund().0 };
+        for (id, amount) in (1..).zip(&self.refunds).filter(|(id, _)| *id > known) {
+            let refund = Input::Refund { id: RefundId(id), to: payee(0).wallet, amount: BaseUnits(*amount) };
+            self.effects.extend(self.sender.handle(refund).unwrap());
         }
     }
 
@@ -183,7 +207,7 @@ impl Simulation {
             return;
         }
         let at = self.dice.random_range(0..payees.len());
-        let Some((payee, (lifetime, _))) = payees.iter().nth(at) else { return };
+        let Some((payee, (lifetime, _, _))) = payees.iter().nth(at) else { return };
         self.signed += 1;
         let action = Action::Claims(epoch.root, vec![(*payee, *lifetime, 0)]);
         self.world.submit(self.signed, Tx { action, last_valid: self.world.tip + 100, ours: false });
@@ -238,13 +262,14 @@ impl Simulation {
         let said = self.world.recent(&mut self.dice);
         let recent = quorum::recent(&said, self.world.endpoints.len()).ok()?;
         self.signed += 1;
-        let root = self.epochs[epoch as usize - 1].0.root;
+        let root = |epoch: u64| self.epochs[epoch as usize - 1].0.root;
         let action = match work {
             Work::Root { root, .. } => Action::Root(OnChainRoot { epoch, root: *root }),
             Work::Claims(claims) => {
                 let claims = claims.iter().map(|claim| (claim.payee, claim.lifetime.0, claim.amount.0));
-                Action::Claims(root, claims.collect())
+                Action::Claims(root(epoch), claims.collect())
             }
+            Work::Refund { refund, amount, .. } => Action::Refund(refund.0, amount.0),
         };
         let last_valid = self.world.ends(&recent.blockhash);
         self.world.txs.insert(self.signed, Tx { action, last_valid, ours: true });
@@ -256,9 +281,14 @@ impl Simulation {
     }
 
     fn read(&mut self, what: &What) -> Option<Found> {
-        let read = self.world.read(&mut self.dice);
         let endpoints = self.world.endpoints.len();
+        if let What::Arrived { signature, .. } = what {
+            let said = self.world.arrived(id_of(signature), &mut self.dice);
+            return Some(Found::Arrived(BaseUnits(quorum::agreed(&said, endpoints).ok()?)));
+        }
+        let read = self.world.read(&mut self.dice);
         Some(match what {
+            What::Arrived { .. } => return None,
             What::Root => {
                 let roots: Vec<_> = read.iter().map(|accounts| accounts.root).collect();
                 Found::Root(quorum::agreed(&roots, endpoints).ok()?)
@@ -285,13 +315,23 @@ impl Simulation {
         if self.sent.contains(&id) {
             return;
         }
+        let refund = |id: u64| match &self.world.txs[&id].action {
+            Action::Root(_) | Action::Claims(..) => None,
+            Action::Refund(refund, _) => Some(*refund),
+        };
+        let alive = || self.sent.iter().copied().filter(|other| self.world.is_alive(*other));
+        if let Some(mine) = refund(id) {
+            let same = alive().find(|other| refund(*other) == Some(mine));
+            assert_eq!(same, None, "{id} refunds what another may yet refund");
+            return;
+        }
         let of = |id: u64| match &self.world.txs[&id].action {
-            Action::Root(_) => BTreeSet::new(),
+            Action::Root(_) | Action::Refund(..) => BTreeSet::new(),
             Action::Claims(_, claims) => claims.iter().map(|(payee, _, _)| *payee).collect::<BTreeSet<_>>(),
         };
         let mine = of(id);
-        for other in self.sent.iter().filter(|other| self.world.is_alive(**other)) {
-            let theirs = of(*other);
+        for other in alive().filter(|other| refund(*other).is_none()) {
+            let theirs = of(other);
             assert!(mine.is_disjoint(&theirs), "{id} pays whom {other} may yet pay");
             assert!(!mine.is_empty(), "a root must wait for {other}");
             assert!(!theirs.is_empty(), "a claim must wait for the root {other}");
@@ -302,8 +342,12 @@ impl Simulation {
         let paid = &self.world.accounts_at(self.world.tip).paid;
         for (payee, paid) in paid {
             let lifetime =
-                self.epochs.last().and_then(|(_, payees)| payees.get(payee)).map_or(0, |(life, _)| *life);
+                self.epochs.last().and_then(|(_, payees)| payees.get(payee)).map_or(0, |(life, _, _)| *life);
             assert!(*paid <= lifetime, "{payee:?} has {paid} of {lifetime}");
+        }
+        for (refund, refunded) in &self.world.accounts_at(self.world.tip).refunded {
+            let asked = self.refunds[*refund as usize - 1];
+            assert!(*refunded <= asked, "refund {refund} paid {refunded} of {asked}");
         }
         for epoch in &self.epochs {
             let of_epoch = self.store.batches().filter(|batch| batch.epoch == epoch.0.number);
@@ -317,13 +361,16 @@ impl Simulation {
     }
 
     fn is_finished(&self) -> bool {
-        let Some((epoch, payees)) = self.epochs.last().filter(|_| self.epochs.len() == 3) else {
+        let Some((epoch, payees)) = self.epochs.last().filter(|_| self.epochs.len() == EPOCHS as usize)
+        else {
             return false;
         };
         let confirmed =
             |payee| self.sender.payout(payee).is_some_and(|payout| payout.state == PayoutState::Confirmed);
         self.sender.epoch().is_some_and(|newest| newest.number == epoch.number && newest.anchored)
             && payees.keys().all(confirmed)
+            && self.sender.last_refund().0 == REFUNDS as u64
+            && self.store.refunds.values().all(|refund| !refund.state.is_open())
             && self.sender.open_batches().next().is_none()
             && self.effects.is_empty()
     }
@@ -332,13 +379,23 @@ impl Simulation {
         assert!(self.is_finished(), "something is stuck: {:?}", self.sender);
         let (_, payees) = self.epochs.last().unwrap();
         let accounts = self.world.accounts_at(self.world.final_height());
-        for (payee, (lifetime, _)) in payees {
+        for (payee, (lifetime, _, _)) in payees {
             assert_eq!(accounts.paid.get(payee), Some(lifetime), "everyone has exactly the lifetime");
+        }
+        for (id, amount) in (1..).zip(&self.refunds) {
+            let refunded = accounts.refunded.get(&id).copied().unwrap_or(0);
+            let expected = match self.store.refunds[&RefundId(id)].state {
+                RefundState::Paid => *amount,
+                RefundState::Returned => 0,
+                open @ (RefundState::Planned | RefundState::InBatch(_)) => panic!("{id} is {open:?}"),
+            };
+            assert_eq!(refunded, expected, "books and chain agree on refund {id}");
+            assert!(!is_doomed(id) || refunded == 0);
         }
         let done = self.world.done().into_iter().filter(|id| self.world.txs[id].ours);
         let on_chain: BTreeSet<(u64, Payee)> = done
             .flat_map(|id| match &self.world.txs[&id].action {
-                Action::Root(_) => Vec::new(),
+                Action::Root(_) | Action::Refund(..) => Vec::new(),
                 Action::Claims(_, claims) => claims.iter().map(|(payee, _, _)| (id, *payee)).collect(),
             })
             .collect();

@@ -29,6 +29,16 @@ pub(super) enum Action {
     Root(OnChainRoot),
     /// Under this root: payee, lifetime, amount.
     Claims(Hash, Vec<(Payee, u64, u64)>),
+    /// Which refund, and how much. Nothing keeps the chain from paying it as often as it is told.
+    Refund(u64, u64),
+}
+
+/// Every so many refunds go to a wallet that has no account, where no transfer succeeds.
+const DOOMED_EVERY: u64 = 4;
+
+/// Whether a refund can be paid at all.
+pub(super) fn is_doomed(refund: u64) -> bool {
+    refund.is_multiple_of(DOOMED_EVERY)
 }
 
 #[derive(Clone, Debug)]
@@ -44,6 +54,7 @@ pub(super) struct Tx {
 pub(super) struct Accounts {
     pub(super) root: Option<OnChainRoot>,
     pub(super) paid: BTreeMap<Payee, u64>,
+    pub(super) refunded: BTreeMap<u64, u64>,
 }
 
 struct Block {
@@ -296,6 +307,22 @@ impl World {
         }
     }
 
+    /// What each endpoint that is up says that a transaction refunded, in its final blocks.
+    pub(super) fn arrived(&self, id: u64, dice: &mut ChaCha8Rng) -> Vec<u64> {
+        let mut said = Vec::new();
+        for endpoint in self.up(dice) {
+            let final_height = self.view(endpoint).saturating_sub(FINAL_AFTER);
+            let is_there =
+                self.landed.get(&id).is_some_and(|(height, done)| *done && *height <= final_height);
+            let amount = match self.txs[&id].action {
+                Action::Refund(_, amount) if is_there => amount,
+                Action::Root(_) | Action::Claims(..) | Action::Refund(..) => 0,
+            };
+            said.push(if self.lies(endpoint, dice) { u64::MAX - amount } else { amount });
+        }
+        said
+    }
+
     /// What each endpoint that is up has at its last final block.
     pub(super) fn read(&self, dice: &mut ChaCha8Rng) -> Vec<Accounts> {
         let mut read = Vec::new();
@@ -322,6 +349,10 @@ fn carry_out(program: Program, action: &Action, accounts: &mut Accounts) -> bool
             let newer = after.root.is_none_or(|posted| posted.epoch < root.epoch);
             after.root = Some(*root);
             newer
+        }
+        Action::Refund(refund, amount) => {
+            *after.refunded.entry(*refund).or_default() += amount;
+            !is_doomed(*refund)
         }
         Action::Claims(root, claims) => claims.iter().all(|(payee, lifetime, amount)| {
             let paid = after.paid.entry(*payee).or_default();

@@ -42,7 +42,12 @@ impl Bench {
 
     /// Connected and enrolled, and asking for work.
     pub fn up(devices: u32) -> Self {
-        let mut bench = Self::start(Self::joined(devices));
+        Self::up_from(Self::joined(devices), devices)
+    }
+
+    /// The same, from what a journal holds.
+    pub fn up_from(restored: Restored, devices: u32) -> Self {
+        let mut bench = Self::start(restored);
         bench.give(Input::DevicesFound(Ok(found(devices))));
         let session = bench.session();
         bench.give(Input::SessionOpened { session });

@@ -5,6 +5,7 @@ use std::time::Duration;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use lull_network_api::{Assignment, NetworkInfo, NetworkTicket};
+use lull_settlement::compose::Key;
 use lull_types::{
     AssignmentId, BaseUnits, BenchmarkReport, BlobHash, ChainAddress, ChainPlace, DeviceInfo, DeviceKind,
     Fault, HardwareReport, JobId, NextPayout, Payout, PayoutStage, PayoutStanding, SecretKey, TaskId,
@@ -20,6 +21,13 @@ pub fn network_key() -> SecretKey {
 
 pub fn identity(seed: u64) -> Identity {
     Identity { key: SecretKey::from_bytes(&[22; 32]), worker_version: "0.1.0".into(), seed }
+}
+
+/// The key of a wallet, and its address.
+pub fn wallet(number: u8) -> (Key, WalletAddress) {
+    let key = Key::from_bytes(&[number; 32]);
+    let address = WalletAddress::from_bytes(key.address().to_bytes()).unwrap();
+    (key, address)
 }
 
 pub fn ticket() -> NetworkTicket {

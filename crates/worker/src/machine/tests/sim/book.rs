@@ -43,6 +43,7 @@ impl Book {
             Record::PausedUntil(until) => kept.paused_until = until,
             Record::Network(network) => kept.network = Some(network),
             Record::Wallet(wallet) => kept.wallet = wallet,
+            Record::KeptWallet(wallet) => kept.kept_wallet = wallet,
             Record::Benchmark(report) => {
                 kept.benchmarks.retain(|old| old.device.index != report.device.index);
                 kept.benchmarks.push(*report);

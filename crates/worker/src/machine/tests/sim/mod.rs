@@ -15,7 +15,7 @@ use lull_worker_api::StateView;
 use world::{Event, World};
 
 use crate::journal::Journal;
-use crate::machine::{Input, Order};
+use crate::machine::{Input, Order, Restored};
 
 /// The stories of one normal run, over all four tests.
 const SEEDS: u64 = 1000;
@@ -52,7 +52,8 @@ fn play_in(mut world: World) -> Tally {
     assert!(world.machine.is_none(), "the worker ends when it is told to");
     world.start_worker();
     assert_counted_once(&world);
-    Tally { receipts: world.network.nonce(), ..world.tally }
+    let proofs = world.network.proven.len() as u64;
+    Tally { receipts: world.network.nonce(), proofs, ..world.tally }
 }
 
 /// What happened in a story.
@@ -63,6 +64,8 @@ struct Tally {
     runs: u64,
     journal_failures: u64,
     receipts: u64,
+    /// Wallets that were proven.
+    proofs: u64,
 }
 
 impl Tally {
@@ -73,6 +76,7 @@ impl Tally {
             runs: self.runs + other.runs,
             journal_failures: self.journal_failures + other.journal_failures,
             receipts: self.receipts + other.receipts,
+            proofs: self.proofs + other.proofs,
         }
     }
 }
@@ -126,10 +130,24 @@ fn is_at_rest(world: &World) -> bool {
     let idle = matches!(machine.state(lull_types::UnixMillis(world.now)), StateView::Ready { .. });
     let held = world.book.nonce() == world.network.nonce();
     let signed = world.network.countersigned.last().copied().unwrap_or(0) == world.network.nonce();
-    let restored = world.book.restore();
-    let told = restored.payouts.values().next();
+    let book = world.book.restore();
+    let told = book.payouts.values().next();
     let knows = told.is_some_and(|told| told.standing.as_ref() == Some(&world.network.standing()));
-    world.network.is_done() && idle && held && signed && knows && restored.open.is_empty()
+    world.network.is_done()
+        && idle
+        && held
+        && signed
+        && knows
+        && book.open.is_empty()
+        && is_paid_as_wanted(world, &book)
+}
+
+/// Whether the network pays where the person wants it, and has the proof of a wallet whose key is here.
+fn is_paid_as_wanted(world: &World, book: &Restored) -> bool {
+    let kept = book.kept_wallet.as_ref().filter(|kept| kept.confirmed).map(|kept| kept.address);
+    let must_be_proven = kept.filter(|kept| book.wallet == Some(*kept));
+    world.network.wallet == book.wallet
+        && must_be_proven.is_none_or(|wallet| world.network.proven.contains(&wallet))
 }
 
 /// Every accepted report is paid exactly once, on both sides.
@@ -161,6 +179,7 @@ fn shard(number: u64) {
     // Stories in which nothing happens prove nothing.
     let each = count / SHARDS;
     assert!(tally.kills > each && tally.receipts > 2 * each && tally.runs > 3 * each, "{tally:?}");
+    assert!(tally.proofs > each / 4, "{tally:?}");
     assert!(tally.yields > each / 4 && tally.journal_failures > each / 8, "{tally:?}");
 }
 

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use lull_checks::receipts::{Lane, outputs_hash, verify_countersigned};
 use lull_network_api::{Assignment, Balance, NetworkMessage, Verdict, WorkerMessage};
 use lull_types::{
-    AssignmentId, BaseUnits, BlobHash, CountersignedReceipt, Payout, PayoutStage, PayoutStanding,
-    ReceiptLeaf, SignedReceipt, TaskId, UnixMillis, WalletStanding,
+    AssignmentId, BaseUnits, BlobHash, Coded, CountersignedReceipt, Payout, PayoutStage, PayoutStanding,
+    ReceiptLeaf, Signature, SignedReceipt, TaskId, UnixMillis, WalletAddress, WalletStanding,
+    WalletStatement,
 };
 use uuid::Uuid;
 
@@ -55,6 +56,12 @@ pub struct Network {
     pub paid: BTreeMap<AssignmentId, u32>,
     /// One for each receipt, oldest first.
     pub payouts: Vec<Payout>,
+    /// Where it pays.
+    pub wallet: Option<WalletAddress>,
+    /// Wallets whose holders have signed.
+    pub proven: BTreeSet<WalletAddress>,
+    /// What it drew last to be signed.
+    statement: Option<WalletStatement>,
 }
 
 /// What a network does after a message.
@@ -82,6 +89,9 @@ impl Network {
             countersigned: BTreeSet::new(),
             paid: BTreeMap::new(),
             payouts: Vec::new(),
+            wallet: None,
+            proven: BTreeSet::new(),
+            statement: None,
         }
     }
 
@@ -122,6 +132,28 @@ impl Network {
         }
     }
 
+    fn prove(&mut self, nonce: &str, signature: &Signature, now: u64) -> NetworkMessage {
+        let drawn = self.statement.take_if(|statement| statement.nonce == nonce);
+        let Some(statement) = drawn else {
+            let fault = fault("wallet_statement_unknown");
+            return NetworkMessage::Refused { assignment: None, fault };
+        };
+        match lull_checks::wallet::verify(&statement, signature, UnixMillis(now)) {
+            Ok(()) => {
+                self.proven.insert(statement.wallet);
+                self.wallet = Some(statement.wallet);
+                self.standing()
+            }
+            Err(error) => NetworkMessage::Refused { assignment: None, fault: error.fault() },
+        }
+    }
+
+    /// A change counts at once here.
+    fn standing(&self) -> NetworkMessage {
+        let proven = self.wallet.is_some_and(|wallet| self.proven.contains(&wallet));
+        NetworkMessage::WalletSet(WalletStanding { wallet: self.wallet, proven, next: None })
+    }
+
     pub fn hear(&mut self, message: WorkerMessage, now: u64, chance: &mut Chance) -> Vec<Reaction> {
         use Reaction::Say;
         match message {
@@ -139,12 +171,25 @@ impl Network {
                 vec![Say(NetworkMessage::Enrolled)]
             }
             WorkerMessage::SetWallet(wallet) => {
-                vec![Say(NetworkMessage::WalletSet(WalletStanding { wallet, ..WalletStanding::default() }))]
+                self.wallet = wallet;
+                vec![Say(self.standing())]
             }
-            // Nobody proves a wallet here.
-            WorkerMessage::StateWallet { .. }
-            | WorkerMessage::ProveWallet { .. }
-            | WorkerMessage::SetPayoutThreshold(_)
+            WorkerMessage::StateWallet { wallet, domain } => {
+                let nonce = format!("{:032x}", (chance.fraction() * 1e15) as u64);
+                let statement = WalletStatement {
+                    network: network_key().network_id(),
+                    worker: identity(0).key.worker_id(),
+                    wallet,
+                    domain,
+                    nonce,
+                    issued_at: UnixMillis(now),
+                    expires_at: UnixMillis(now + 300_000),
+                };
+                self.statement = Some(statement.clone());
+                vec![Say(NetworkMessage::WalletStatement(Box::new(statement)))]
+            }
+            WorkerMessage::ProveWallet { nonce, signature } => vec![Say(self.prove(&nonce, &signature, now))],
+            WorkerMessage::SetPayoutThreshold(_)
             | WorkerMessage::WantProof { .. }
             | WorkerMessage::Claimed { .. } => Vec::new(),
             WorkerMessage::WantWork { device } => self.give(device, now, chance),

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use lull_worker_api::{Effort, PauseFor, SettingsChange};
 
-use super::super::fixture::{fault, ticket};
+use lull_types::WalletAddress;
+
+use super::super::fixture::{self, fault, ticket};
 use super::world::{Event, World};
 use crate::machine::{Input, Order};
 
@@ -14,7 +16,7 @@ impl World {
         if !self.faulty {
             return;
         }
-        let order = match self.between(0, 14) {
+        let order = match self.between(0, 18) {
             0 | 1 => Order::Pause(PauseFor::Minutes(1)),
             2 => Order::Pause(PauseFor::UntilRestart),
             3..=5 => Order::Resume,
@@ -24,6 +26,12 @@ impl World {
             10 => Order::CancelBenchmark,
             11 => self.settings(),
             12 => self.join(),
+            13 => Order::KeepWallet(self.wallet()),
+            14 | 15 => {
+                let kept = self.book.restore().kept_wallet.map(|kept| kept.address);
+                Order::UseKeptWallet { wallet: kept.unwrap_or_else(|| self.wallet()), in_file: false }
+            }
+            16 => self.wallet_elsewhere(),
             _ => Order::Shutdown,
         };
         self.give(Input::Order(order));
@@ -44,6 +52,19 @@ impl World {
     /// The same network by either way, so that switching between them loses nothing either.
     fn join(&mut self) -> Order {
         Order::Join(if self.chance.fraction() < 0.5 { None } else { Some(ticket()) })
+    }
+
+    /// One of two that could be kept here.
+    fn wallet(&mut self) -> WalletAddress {
+        fixture::wallet(if self.chance.fraction() < 0.5 { 1 } else { 2 }).1
+    }
+
+    fn wallet_elsewhere(&mut self) -> Order {
+        match self.between(0, 3) {
+            0 => Order::ForgetKeptWallet,
+            1 => Order::SetWallet(None),
+            _ => Order::SetWallet(Some(fixture::wallet(3).1)),
+        }
     }
 
     /// One mishap, and the next one some seconds later, as long as things go wrong.

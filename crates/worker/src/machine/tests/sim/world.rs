@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use lull_network_api::{NetworkMessage, WorkerMessage};
-use lull_types::{AssignmentId, UnixMillis};
+use lull_types::{AssignmentId, Signature, UnixMillis};
 
-use super::super::fixture::{fault, found, identity, ticket};
+use super::super::fixture::{self, fault, found, identity, ticket};
 use super::Tally;
 use super::book::Book;
 use super::hands::Process;
@@ -316,6 +316,17 @@ impl World {
                     self.session = None;
                 }
             }
+            Effect::SignAsWallet { wallet, nonce, text } => {
+                let kept = self.book.restore().kept_wallet;
+                assert!(kept.is_some_and(|kept| kept.confirmed && kept.address == wallet), "it is in use");
+                let delay = self.between(1, 2000);
+                let key = [1, 2].map(fixture::wallet).into_iter().find(|(_, address)| *address == wallet);
+                let signed = match key {
+                    Some((key, _)) if !self.happens(0.2) => Ok(Signature(key.sign(text.as_bytes()).into())),
+                    _ => Err(fault("wallet_key_unavailable")),
+                };
+                self.tell(delay, Input::SignedAsWallet { nonce, signed });
+            }
             Effect::Send { session, message } => self.worker_says(session, *message),
             Effect::Fetch { transfer, session, assignment } => self.fetch(transfer, session, assignment.id),
             Effect::Upload { transfer, session, assignment, outputs } => {
@@ -384,8 +395,13 @@ impl World {
                 let signed = self.network.countersigned.last().copied().unwrap_or(0);
                 assert!(*nonce_held >= signed, "the worker lost receipt {signed} that it had signed");
             }
+            WorkerMessage::SetWallet(wallet) => {
+                let book = self.book.restore();
+                assert_eq!(*wallet, book.wallet, "it is written down first");
+                let unconfirmed = book.kept_wallet.filter(|kept| !kept.confirmed).map(|kept| kept.address);
+                assert!(wallet.is_none() || *wallet != unconfirmed, "nobody may have its words");
+            }
             WorkerMessage::Enrol(_)
-            | WorkerMessage::SetWallet(_)
             | WorkerMessage::StateWallet { .. }
             | WorkerMessage::ProveWallet { .. }
             | WorkerMessage::SetPayoutThreshold(_)

@@ -1,0 +1,63 @@
+//! Payouts on Solana's own validator.
+//!
+//! `xtask/validator.sh` builds the validator from crates.io, once and outside the repository.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::command::{output, program, root, run};
+use crate::setup::{cache, tool};
+
+/// What `xtask/validator.sh` writes last, so that one that is there is whole.
+const DONE: &str = "version";
+
+/// Where the validator is.
+fn folder() -> PathBuf {
+    cache().join("validator")
+}
+
+/// Sets everything up and runs the tests.
+pub fn everything() -> Result<()> {
+    if !cfg!(target_os = "linux") {
+        println!("SKIPPED: this is done on Linux");
+        return Ok(());
+    }
+    run(program("bash").arg(root().join("xtask/validator.sh")).arg(folder()))?;
+    crate::test::build_programs()?;
+    tests()
+}
+
+/// Runs the tests where the validator is, or says that it is not.
+pub fn check() -> Result<()> {
+    if !folder().join(DONE).exists() {
+        println!(
+            "SKIPPED: payouts were not tested on Solana's own validator; `cargo xtask validator` builds it, once, in 22 minutes of one core"
+        );
+        return Ok(());
+    }
+    tests()
+}
+
+fn tests() -> Result<()> {
+    let tests = ["nextest", "run", "--package", "lull-tests", "--test", "validator"];
+    run(program(tool("cargo-nextest")).args(tests).arg("--no-run"))?;
+    // What transactions cost and how often was killed is worth seeing.
+    let shown = ["--run-ignored", "only", "--success-output", "immediate"];
+    let mut alone = alone()?;
+    alone.arg(tool("cargo-nextest")).args(tests).args(shown);
+    run(alone.env("LULL_VALIDATOR", folder().join("solana-test-validator")))
+        .context("Solana's validator needs a network namespace of its own, in which it can reach nobody")
+}
+
+/// Runs the command after it in a network of its own, in which there is nothing but this machine.
+fn alone() -> Result<Command> {
+    let is_root = output(program("id").arg("-u")).context("`id` does not run")? == "0";
+    let mut alone = program("unshare");
+    if !is_root {
+        alone.args(["--user", "--map-root-user"]);
+    }
+    alone.args(["--net", "bash", "-c", "ip link set lo up && exec \"$@\"", "bash"]);
+    Ok(alone)
+}
