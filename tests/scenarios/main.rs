@@ -5,4 +5,5 @@ mod disk_full;
 mod kept_wallet;
 mod killed;
 mod main_job;
+mod payouts;
 mod together;

@@ -5,6 +5,7 @@
 
 mod customer;
 mod disk;
+mod liar;
 mod link;
 mod network;
 mod process;
@@ -14,6 +15,7 @@ mod worker;
 
 pub use customer::{Customer, spin_task, spin_value};
 pub use disk::SmallDisk;
+pub use liar::{Liar, Lie};
 pub use link::{Link, Weather};
 pub use network::Network;
 pub use process::{Process, built, eventually};

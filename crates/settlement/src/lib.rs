@@ -5,7 +5,7 @@
 //!                   └─file→ publication ─proof→ whoever claims or checks
 //! ```
 //! [`epoch`], [`publication`] and [`sender`] are pure. Everything that reaches a ledger is behind
-//! [`chain::Chain`]. [`deposit`] is the way in: what customers pay.
+//! [`chain::Chain`]. [`deposit`] is the way in: what customers pay; [`verify`] is how whoever is paid checks it.
 
 pub mod chain;
 #[cfg(feature = "compose")]
@@ -14,3 +14,4 @@ pub mod deposit;
 pub mod epoch;
 pub mod publication;
 pub mod sender;
+pub mod verify;

@@ -2,9 +2,11 @@
 
 mod benchmark;
 mod kept_wallet;
+mod payouts;
 mod receipts;
 mod remote;
 mod run;
+mod statement;
 mod text;
 mod wallet;
 
@@ -58,6 +60,10 @@ enum Command {
     /// Where earnings are paid.
     #[command(subcommand)]
     Wallet(WalletCommand),
+    /// How you are paid, and whether it is true.
+    Payouts(payouts::Args),
+    /// Write a statement of a month's or a year's earnings, as a table for spreadsheets.
+    Statement(statement::Args),
     /// Look after receipts.
     #[command(subcommand)]
     Receipts(ReceiptsCommand),
@@ -102,6 +108,9 @@ enum ReceiptsCommand {
     Verify {
         /// An exported file; without it, what this worker holds.
         file: Option<PathBuf>,
+        /// The published file of an epoch, to check that what it lists for this worker is covered by the receipts.
+        #[arg(long)]
+        epoch: Option<PathBuf>,
         /// The result in JSON.
         #[arg(long)]
         json: bool,
@@ -122,6 +131,11 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Wallet(WalletCommand::Set { address }) => wallet::set(Some(address)).await,
         Command::Wallet(WalletCommand::Prove) => wallet::prove().await,
         Command::Wallet(WalletCommand::Clear) => wallet::set(None).await,
+        Command::Payouts(args) => payouts::run(args).await,
+        Command::Statement(args) => statement::run(args).await,
+        Command::Receipts(ReceiptsCommand::Verify { file, epoch, json }) => {
+            receipts::verify(file, epoch, json).await
+        }
         Command::Wallet(WalletCommand::Make) => kept_wallet::make().await,
         Command::Wallet(WalletCommand::Confirm) => kept_wallet::confirm().await,
         Command::Wallet(WalletCommand::Restore) => kept_wallet::restore().await,
@@ -131,7 +145,6 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Wallet(WalletCommand::Forget { i_have_the_words }) => {
             kept_wallet::forget(i_have_the_words).await
         }
-        Command::Receipts(ReceiptsCommand::Verify { file, json }) => receipts::verify(file, json).await,
     };
     done.unwrap_or_else(|fault| {
         // There is nowhere else to say it.

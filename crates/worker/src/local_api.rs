@@ -1,12 +1,14 @@
 //! Answers the app's and the command line's commands.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use lull_checks::receipts;
 use lull_network_api::NetworkTicket;
+use lull_settlement::chain::rpc;
 use lull_types::{
-    BaseUnits, Coded, CountersignedReceipt, Fault, JobId, NetworkId, SecretKey, WalletAddress, WorkerId,
+    BaseUnits, Coded, CountersignedReceipt, Fault, JobId, NetworkId, SecretKey, UnixMillis, WalletAddress,
+    WorkerId,
 };
 use lull_worker_api::transport::Handler;
 use lull_worker_api::{Command, ReceiptsCheck, Reply, SecretText};
@@ -18,9 +20,11 @@ use crate::kept_wallet::{KeptWallets, WalletWords};
 use crate::logs::{self, Redaction};
 use crate::machine::Order;
 use crate::paths::Paths;
+use crate::payouts;
 use crate::picture::Picture;
 use crate::shell::{Handle, network_of};
 use crate::signed_benchmark::SignedBenchmark;
+use crate::statement::Statement;
 use crate::wallet_page::WalletPage;
 
 /// Rows in one answer.
@@ -31,6 +35,9 @@ const POINTS_MAX: u64 = 366 * 24;
 
 /// Tiles in one picture. 4,096 are 64 × 64 tiles; a job with more shows its newest.
 const TILES_MAX: usize = 4096;
+
+/// Endpoints with a key in their address have some 150 characters.
+const ENDPOINT_BYTES_MAX: usize = 512;
 
 /// The local API of one worker.
 #[derive(Clone, Debug)]
@@ -118,15 +125,28 @@ impl LocalApi {
                 self.kept_wallets.forget(words.as_ref().map(SecretText::reveal)).await?;
                 return Ok(Reply::Done);
             }
-            Command::SetPayoutThreshold { .. }
-            | Command::Payouts { .. }
-            | Command::ClaimPayout
-            | Command::VerifyPayout { .. }
-            | Command::ExportEvidence { .. }
-            | Command::ExportStatement { .. } => {
-                return Err(Fault::new("not_yet", "this worker cannot do that yet"));
+            Command::SetPayoutThreshold { least } => Order::SetPayoutThreshold(least),
+            Command::Payouts { limit } => {
+                let Some(network) = self.network().await? else { return Ok(Reply::Payouts(Vec::new())) };
+                return Ok(Reply::Payouts(self.worker.store().payouts(network, limit.min(ROWS_MAX)).await?));
             }
-            Command::Configure(change) => Order::Configure(change),
+            Command::ExportStatement { from, until, utc_offset_minutes } => {
+                return self.export_statement(from, until, utc_offset_minutes).await;
+            }
+            Command::ClaimPayout => return self.claim().await,
+            Command::VerifyPayout { payout } => {
+                return Ok(Reply::PayoutChecked(payouts::check(&self.worker, payout).await?.check));
+            }
+            Command::ExportEvidence { payout } => {
+                let evidence = payouts::check(&self.worker, payout).await?.evidence;
+                return self.export_json("lull-evidence", evidence).await;
+            }
+            Command::Configure(change) => {
+                if let Some(url) = change.chain_endpoint.as_deref().filter(|url| !url.is_empty()) {
+                    check_endpoint(url)?;
+                }
+                Order::Configure(change)
+            }
             Command::Shutdown => Order::Shutdown,
         };
         self.worker.order(order).await?;
@@ -163,6 +183,25 @@ impl LocalApi {
         .await?
     }
 
+    /// Claims with the key of the wallet, where it is kept on this machine; by a page otherwise.
+    async fn claim(&self) -> Result<Reply, Fault> {
+        let snapshot = self.worker.snapshot().await?;
+        let kept =
+            snapshot.kept_wallet.filter(|kept| kept.confirmed && Some(kept.address) == snapshot.wallet);
+        let key = match kept {
+            Some(kept) => self.worker.wallet_keys().key(kept.address).await.map_err(|error| error.fault())?,
+            None => None,
+        };
+        match key {
+            Some(key) => Ok(Reply::Claimed { signature: payouts::claim(&self.worker, &key).await? }),
+            None => {
+                let url =
+                    self.wallet_page.open_to_claim(&self.worker).await.map_err(|error| error.fault())?;
+                Ok(Reply::WalletPage { url })
+            }
+        }
+    }
+
     async fn bundle(&self) -> Result<ReceiptBundle, Fault> {
         let networks = self.worker.store().receipts_of_all_networks().await?;
         Ok(ReceiptBundle::new(self.key.worker_id(), networks))
@@ -194,8 +233,30 @@ impl LocalApi {
         let path = self.export_path(name, "json");
         let exported = blocking(move || -> Result<PathBuf, Fault> {
             let text = serde_json::to_vec_pretty(&content).map_err(io_fault)?;
-            crate::paths::create_private(path.parent().unwrap_or(&path)).map_err(io_fault)?;
-            atomic::write(&path, &text, IfThere::Replace).map_err(io_fault)?;
+            write_export(&path, &text)?;
+            Ok(path)
+        });
+        Ok(Reply::Exported { path: exported.await??.display().to_string() })
+    }
+
+    async fn export_statement(
+        &self,
+        from: UnixMillis,
+        until: UnixMillis,
+        utc_offset_minutes: i32,
+    ) -> Result<Reply, Fault> {
+        let snapshot = self.worker.snapshot().await?;
+        let Some(network) = network_of(&snapshot) else {
+            return Err(Fault::new("no_network", "no network is joined yet, so there is nothing to state"));
+        };
+        let (tasks, mut payouts) = self.worker.store().stated(network, from, until).await?;
+        payouts.retain(|payout| (from..until).contains(&payout.at));
+        let tariff_micro_per_kwh = snapshot.settings.tariff_micro_per_kwh;
+        let statement = Statement { tasks, payouts, tariff_micro_per_kwh, utc_offset_minutes };
+        let path = self.export_path("lull-statement", "csv");
+        let exported = blocking(move || -> Result<PathBuf, Fault> {
+            let table = statement.to_csv().map_err(|error| error.fault())?;
+            write_export(&path, &table)?;
             Ok(path)
         });
         Ok(Reply::Exported { path: exported.await??.display().to_string() })
@@ -281,6 +342,17 @@ pub fn verify(bundle: ReceiptBundle) -> ReceiptsCheck {
     all
 }
 
+/// Whether payouts could be checked by an endpoint of this URL.
+fn check_endpoint(url: &str) -> Result<(), Fault> {
+    if url.len() > ENDPOINT_BYTES_MAX {
+        return Err(Fault::new(
+            "endpoint_too_long",
+            "this address is too long for an endpoint; copy it again",
+        ));
+    }
+    rpc::name(url).map(drop).map_err(|error| error.fault())
+}
+
 fn wallet_words((address, words): (WalletAddress, WalletWords)) -> Reply {
     Reply::WalletWords { address, words: words.list().map(SecretText::from).collect() }
 }
@@ -290,6 +362,11 @@ fn bucket_millis(bucket: lull_worker_api::EarningsBucket) -> u64 {
         lull_worker_api::EarningsBucket::Hour => 3_600_000,
         lull_worker_api::EarningsBucket::Day => 24 * 3_600_000,
     }
+}
+
+fn write_export(path: &Path, content: &[u8]) -> Result<(), Fault> {
+    crate::paths::create_private(path.parent().unwrap_or(path)).map_err(io_fault)?;
+    atomic::write(path, content, IfThere::Replace).map_err(io_fault)
 }
 
 fn io_fault(error: impl std::fmt::Display) -> Fault {

@@ -31,7 +31,9 @@ use tokio_util::sync::CancellationToken;
 use crate::blobs::{BlobCache, CACHE_BYTES_MAX};
 use crate::clock;
 use crate::kept_wallet::WalletKeys;
-use crate::machine::{Effect, Identity, Input, Machine, SessionId, TransferFailure, TransferId};
+use crate::machine::{
+    Effect, Identity, Input, LeaseId, Machine, Record, SessionId, TransferFailure, TransferId,
+};
 use crate::paths::Paths;
 use crate::session::{Dialer, Link, LinkEvent};
 use crate::telemetry::{KeptEnergy, Source};
@@ -232,21 +234,27 @@ impl Shell {
             Request::Snapshot(reply) => {
                 let _ = reply.send(self.viewer.snapshot(&self.machine));
             }
+            Request::PayoutFacts(reply) => {
+                let _ = reply.send(self.machine.payout_facts());
+            }
+            Request::ProofAnswer(wallet, reply) => {
+                let _ = reply.send(self.machine.proof_answer(wallet).cloned());
+            }
             Request::Watched => self.plan(),
         }
     }
 
     /// Tells the machine and does what it wants. `Err` when that could not be written down.
     async fn handle(&mut self, input: Input) -> Result<(), Fault> {
-        self.note(&input);
+        self.note(&input).await;
         let effects = self.machine.handle(input, clock::now());
         self.execute(effects).await
     }
 
     /// What the shell itself learns from an input.
-    fn note(&mut self, input: &Input) {
+    async fn note(&mut self, input: &Input) {
         match input {
-            Input::RunEnded { lease, .. } => self.viewer.run_ended(*lease),
+            Input::RunEnded { lease, .. } => self.keep_energy(*lease).await,
             Input::RunStarted { lease } => self.viewer.run_started(*lease),
             Input::Freed { lease } => {
                 self.runtimes.freed(*lease);
@@ -278,6 +286,17 @@ impl Shell {
             | Input::JournalFailed(_)
             | Input::JournalRestored(_)
             | Input::Tick => {}
+        }
+    }
+
+    /// Writes down what a run took, where that is known. It is a figure to look at; work does not stop for it.
+    async fn keep_energy(&mut self, lease: LeaseId) {
+        let Some((assignment, watt_hours)) = self.viewer.run_ended(lease) else { return };
+        // A run takes watt-hours, and its power is measured to the watt at best.
+        let milliwatt_hours = (watt_hours * 1000.0).round() as u64;
+        let record = Record::Energy { assignment, milliwatt_hours };
+        if let Err(fault) = self.store.write(vec![record]).await {
+            tracing::warn!(code = fault.code, "energy could not be written down");
         }
     }
 

@@ -1,8 +1,9 @@
-//! A page on this machine on which the contributor signs with their own wallet that earnings go there.
+//! Pages on this machine on which the contributor signs with their own wallet: that earnings go there, or a claim of
+//! what the network lists.
 //!
 //! Wallets live in browsers, not in the app's window. The page finds them by the
 //! [Wallet Standard](https://github.com/wallet-standard/wallet-standard), has one of their accounts sign what the network
-//! drew, and hands the signature to this worker. It is served to this machine alone, under an address that nobody can
+//! drew or this worker composed, and hands the signature to this worker. It is served to this machine alone, under an address that nobody can
 //! guess, to requests that name that very address, and for some minutes.
 
 use std::net::Ipv4Addr;
@@ -16,7 +17,8 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use lull_types::{Coded, Fault, Signature, WalletAddress};
+use data_encoding::BASE64;
+use lull_types::{Coded, Fault, Signature, TransactionSignature, WalletAddress};
 use lull_worker_api::{Snapshot, WalletProof};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
@@ -25,13 +27,14 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::machine::Order;
+use crate::payouts;
 use crate::shell::Handle;
 
 /// How long the page is served: to install a wallet, or to find its password.
 const SERVED_FOR: Duration = Duration::from_secs(15 * 60);
 /// How long the network may take with an answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
-/// The page loads nothing but its own two files, and nobody may show it inside of another.
+/// The page loads nothing but its own files, and nobody may show it inside of another.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -74,9 +77,19 @@ struct Page {
     worker: Handle,
     /// `127.0.0.1:PORT`, which the text that is signed names.
     domain: Arc<str>,
+    /// The claim that was composed last: for whom, and the height of the last block that takes it.
+    composed: Arc<Mutex<Option<(WalletAddress, u64)>>>,
 }
 
 impl WalletPage {
+    /// Serves the page on which a claim is signed, or goes on with it; gives its address.
+    ///
+    /// # Errors
+    /// [`WalletPageError`].
+    pub async fn open_to_claim(&self, worker: &Handle) -> Result<String, WalletPageError> {
+        Ok(format!("{}claim.html", self.open(worker).await?))
+    }
+
     /// Serves the page, or goes on with one that is; gives its address.
     ///
     /// # Errors
@@ -95,7 +108,8 @@ impl WalletPage {
         getrandom::fill(&mut secret).map_err(|_| WalletPageError::NoRandomness)?;
         let secret = data_encoding::HEXLOWER.encode(&secret);
         let url = format!("http://{address}/{secret}/");
-        let page = Page { worker: worker.clone(), domain: address.to_string().into() };
+        let domain = address.to_string().into();
+        let page = Page { worker: worker.clone(), domain, composed: Arc::default() };
         let router = router(&secret, page);
         let (ends, until) = (CancellationToken::new(), Instant::now() + SERVED_FOR);
         let ended = ends.clone();
@@ -124,6 +138,12 @@ fn router(secret: &str, page: Page) -> Router {
         .route(&at(""), get(async || file(PAGE)))
         .route(&at("page.css"), get(async || file(STYLE)))
         .route(&at("page.js"), get(async || file(SCRIPT)))
+        .route(&at("wallets.js"), get(async || file(WALLETS_SCRIPT)))
+        .route(&at("claim.html"), get(async || file(CLAIM_PAGE)))
+        .route(&at("claim.js"), get(async || file(CLAIM_SCRIPT)))
+        .route(&at("claim"), post(claim))
+        .route(&at("send"), post(send))
+        .route(&at("sent"), post(sent))
         .route(&at("state"), post(state))
         .route(&at("prove"), post(prove))
         .layer(middleware::from_fn_with_state(page.clone(), only_by_its_name))
@@ -141,6 +161,9 @@ type File = (&'static str, &'static str);
 const PAGE: File = ("text/html; charset=utf-8", include_str!("wallet_page/page.html"));
 const STYLE: File = ("text/css; charset=utf-8", include_str!("wallet_page/page.css"));
 const SCRIPT: File = ("text/javascript; charset=utf-8", include_str!("wallet_page/page.js"));
+const WALLETS_SCRIPT: File = ("text/javascript; charset=utf-8", include_str!("wallet_page/wallets.js"));
+const CLAIM_PAGE: File = ("text/html; charset=utf-8", include_str!("wallet_page/claim.html"));
+const CLAIM_SCRIPT: File = ("text/javascript; charset=utf-8", include_str!("wallet_page/claim.js"));
 
 fn file((kind, text): File) -> Response {
     let headers = [
@@ -179,6 +202,49 @@ struct Proven {
     from: Option<u64>,
 }
 
+/// What the wallet is to sign to claim.
+#[derive(Serialize)]
+struct ToClaim {
+    /// In base 64, with zeros for the signature.
+    transaction: String,
+    /// The ledger, as the Wallet Standard names it.
+    chain: String,
+    /// What it pays, in USDC.
+    amount: String,
+}
+
+/// A claim that the wallet signed, in base 64.
+#[derive(Deserialize)]
+struct SignedClaim {
+    address: String,
+    transaction: String,
+}
+
+/// A claim that the wallet sent; its signature in base 64.
+#[derive(Deserialize)]
+struct SentClaim {
+    address: String,
+    signature: String,
+}
+
+/// A claim that is under way.
+#[derive(Serialize)]
+struct UnderWay {
+    signature: TransactionSignature,
+}
+
+async fn claim(State(page): State<Page>, Json(account): Json<Account>) -> Response {
+    answer(page.claim(&account.address).await)
+}
+
+async fn send(State(page): State<Page>, Json(signed): Json<SignedClaim>) -> Response {
+    answer(page.send(signed).await)
+}
+
+async fn sent(State(page): State<Page>, Json(sent): Json<SentClaim>) -> Response {
+    answer(page.sent(sent).await)
+}
+
 async fn state(State(page): State<Page>, Json(account): Json<Account>) -> Response {
     answer(page.state(&account.address).await)
 }
@@ -196,8 +262,7 @@ fn answer<T: Serialize>(result: Result<T, Fault>) -> Response {
 
 impl Page {
     async fn state(&self, address: &str) -> Result<Text, Fault> {
-        let wallet: WalletAddress =
-            address.parse().map_err(|error: lull_types::WalletAddressError| error.fault())?;
+        let wallet = wallet_of(address)?;
         let domain = self.domain.to_string();
         self.worker.order(Order::StateWallet { wallet, domain: domain.clone() }).await?;
         self.until(|snapshot| match &snapshot.wallet_proof {
@@ -212,6 +277,40 @@ impl Page {
             None => Some(Err(cut_off())),
         })
         .await
+    }
+
+    async fn claim(&self, address: &str) -> Result<ToClaim, Fault> {
+        let wallet = wallet_of(address)?;
+        let unsigned = payouts::compose_claim(&self.worker, wallet).await?;
+        *self.composed.lock().await = Some((wallet, unsigned.last_valid_height));
+        let chain = match unsigned.cluster.as_str() {
+            known @ ("mainnet" | "devnet" | "testnet") => format!("solana:{known}"),
+            _ => "solana:localnet".to_owned(),
+        };
+        let transaction = BASE64.encode(&unsigned.transaction);
+        Ok(ToClaim { transaction, chain, amount: unsigned.amount.to_string() })
+    }
+
+    async fn send(&self, signed: SignedClaim) -> Result<UnderWay, Fault> {
+        let (wallet, last_valid_height) = self.composed_for(&signed.address).await?;
+        let transaction = BASE64.decode(signed.transaction.as_bytes()).map_err(|_| not_signed())?;
+        let signature = payouts::send_claim(&self.worker, wallet, transaction, last_valid_height).await?;
+        Ok(UnderWay { signature })
+    }
+
+    async fn sent(&self, sent: SentClaim) -> Result<UnderWay, Fault> {
+        let (wallet, last_valid_height) = self.composed_for(&sent.address).await?;
+        let signature = BASE64.decode(sent.signature.as_bytes()).ok();
+        let signature = signature.and_then(|bytes| bytes.try_into().ok()).ok_or_else(not_signed)?;
+        let signature = TransactionSignature(signature);
+        payouts::watch_claim(&self.worker, wallet, signature, last_valid_height).await?;
+        Ok(UnderWay { signature })
+    }
+
+    /// The claim that was composed for this wallet.
+    async fn composed_for(&self, address: &str) -> Result<(WalletAddress, u64), Fault> {
+        let wallet = wallet_of(address)?;
+        self.composed.lock().await.filter(|(of, _)| *of == wallet).ok_or_else(not_signed)
     }
 
     async fn prove(&self, signed: Signed) -> Result<Proven, Fault> {
@@ -255,6 +354,14 @@ impl Page {
             Err(Fault::new("wallet_network_silent", "The network did not answer; try again in a moment."))
         })
     }
+}
+
+fn wallet_of(address: &str) -> Result<WalletAddress, Fault> {
+    address.parse().map_err(|error: lull_types::WalletAddressError| error.fault())
+}
+
+fn not_signed() -> Fault {
+    Fault::new("claim_not_signed", "The wallet did not sign the claim that was composed for it; try again.")
 }
 
 fn cut_off() -> Fault {

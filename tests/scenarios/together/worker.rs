@@ -189,6 +189,7 @@ impl Worker {
     fn effect(&mut self, effect: Effect, stage: &mut Stage) {
         let Some((_, journal)) = &mut self.alive else { return };
         match effect {
+            Effect::SignAsWallet { .. } => unreachable!("no wallet is kept here"),
             Effect::Journal(records) => {
                 journal.apply(&records).unwrap();
                 let rejected = |record: &&Record| {

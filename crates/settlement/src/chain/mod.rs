@@ -111,12 +111,25 @@ pub trait Chain: Send + Sync {
         until: Option<&Signature>,
     ) -> Result<Vec<Signature>, ChainError>;
 
+    /// The newest final transactions that name an address, at most `count` of them, the newest first; for whoever looks
+    /// for one that is not long ago.
+    async fn newest_mentions(&self, address: &Address, count: usize) -> Result<Vec<Signature>, ChainError> {
+        let mut mentions = self.mentions(address, None).await?;
+        mentions.truncate(count);
+        Ok(mentions)
+    }
+
     /// Lamports that an account with this much data must hold.
     async fn rent_exempt(&self, bytes: usize) -> Result<u64, ChainError>;
 
     /// What others lately paid beside the base fee to write to these accounts, in millionths of a lamport for
     /// each compute unit.
     async fn priority_fee(&self, written: &[Address]) -> Result<u64, ChainError>;
+
+    /// Asks for lamports that are worth nothing, as ledgers for practice and tests give them away.
+    async fn airdrop(&self, _to: &Address, _lamports: u64) -> Result<Signature, ChainError> {
+        Err(ChainError::Refused("this ledger gives nothing away".to_owned()))
+    }
 
     /// A token account, if there is one at this address.
     async fn token_account(&self, address: &Address) -> Result<Option<TokenAccount>, ChainError> {

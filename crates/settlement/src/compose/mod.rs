@@ -5,8 +5,9 @@
 mod instructions;
 mod key;
 mod place;
+mod signed;
 
-use solana_instruction::Instruction;
+pub use solana_instruction::Instruction;
 use solana_message::Message;
 
 use crate::chain::{Address, Blockhash, Signature};
@@ -18,6 +19,7 @@ pub use instructions::{
 };
 pub use key::{Key, KeyFileError};
 pub use place::Place;
+pub use signed::payer_of;
 
 /// The largest transaction: what fits into one packet of the network.
 pub const TRANSACTION_BYTES_MAX: usize = 1232;

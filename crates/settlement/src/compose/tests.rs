@@ -76,3 +76,21 @@ fn key_files_are_those_of_solana_keygen() {
     }
     assert!(!format!("{key:?}").contains("7,7"));
 }
+
+#[test]
+fn the_payer_of_what_was_signed_is_known_and_of_nothing_else() {
+    let payer = Key::from_bytes(&[5; 32]);
+    let budget = Budget { price: 0, lamports_max: 100_000 };
+    let made = claims(&place(), payer.address(), &[(leaf(1), Proof(vec![[3; 32]]), [NO_RENT; 2])], budget);
+    let signed = sign(&made.unwrap(), Blockhash::default(), &payer, &[]).unwrap();
+    let (found, signature) = payer_of(&signed.bytes).unwrap();
+    assert_eq!((found.as_bytes(), signature), (payer.address().as_array(), signed.signature));
+    for at in 0..signed.bytes.len() {
+        let mut changed = signed.bytes.clone();
+        changed[at] ^= 1;
+        assert_eq!(payer_of(&changed), None, "byte {at}");
+        assert_eq!(payer_of(&signed.bytes[..at]), None, "only {at} bytes");
+    }
+    let unsigned = sign_with(&[], Blockhash::default(), payer.address(), |_, _| Some(Signature::default()));
+    assert_eq!(payer_of(&unsigned.unwrap().bytes), None);
+}

@@ -27,7 +27,7 @@ use lull_types::BaseUnits;
 use crate::epoch::{Anchor, Hash};
 
 pub use error::PublicationError;
-pub use read::{Entry, check, prove, read};
+pub use read::{Entry, check, of_worker, prove, read};
 pub use write::write;
 
 const MAGIC: [u8; 8] = *b"lull/ep\x01";

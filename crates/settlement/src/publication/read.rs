@@ -51,6 +51,20 @@ pub fn prove(
     Ok((header, found.zip(proof).map(|(leaf, proof)| Entry { leaf, proof })))
 }
 
+/// Checks a whole file, and gives all that it lists for one worker: a leaf for each of its wallets.
+///
+/// # Errors
+/// [`PublicationError`].
+pub fn of_worker(input: impl Read, worker: WorkerId) -> Result<(Header, Vec<Leaf>), PublicationError> {
+    let mut found = Vec::new();
+    let (header, _) = walk(input, None, |leaf| {
+        if leaf.worker == worker {
+            found.push(*leaf);
+        }
+    })?;
+    Ok((header, found))
+}
+
 /// Checks a whole file and takes it into memory, for whoever needs many proofs.
 ///
 /// # Errors

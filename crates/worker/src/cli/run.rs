@@ -15,6 +15,7 @@ use crate::kept_wallet::WalletKeys;
 use crate::local_api::LocalApi;
 use crate::logs;
 use crate::machine::Order;
+use crate::payouts;
 use crate::shell::{self, Handle, Options, RuntimeSource, network_of};
 use crate::telemetry::SystemSource;
 
@@ -51,6 +52,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Fault> {
     .await?;
     tracing::info!(worker = %id.short(), version = env!("CARGO_PKG_VERSION"), "the worker runs");
 
+    tokio::spawn(payouts::resume_claims(worker.clone()));
     let api = Arc::new(LocalApi::new(worker.clone(), paths, key));
     let over = CancellationToken::new();
     let served = tokio::spawn(transport::serve(

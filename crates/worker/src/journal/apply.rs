@@ -1,11 +1,16 @@
 //! Writing records.
 
+use lull_types::{NetworkId, PayoutStanding};
 use rusqlite::{Transaction, TransactionBehavior, params};
 
 use super::Journal;
 use super::error::JournalError;
 use super::row::{integer, to_json};
 use crate::machine::{Record, Stage};
+
+/// Anchored epochs of a network that are kept: twenty years of weekly ones, six weeks of hourly ones. They only save a
+/// search on the chain.
+const EPOCHS_KEPT: u32 = 1000;
 
 impl Journal {
     /// Writes records in one transaction. They are on the disk when this returns.
@@ -74,6 +79,36 @@ fn write(to: &Transaction<'_>, record: &Record) -> Result<(), JournalError> {
             to.prepare_cached(statement)?.execute(params![network, number, to_json(lane)?])?;
             Ok(())
         }
+        Record::Payout { network, payout } => {
+            let statement = "INSERT OR REPLACE INTO payouts (network, id, payout) VALUES (?, ?, ?)";
+            let row = params![network.0, integer(payout.id)?, to_json(payout)?];
+            to.prepare_cached(statement)?.execute(row)?;
+            Ok(())
+        }
+        Record::PayoutStanding { network, standing } => write_standing(to, *network, standing),
+        Record::Energy { assignment, milliwatt_hours } => {
+            let statement = "UPDATE assignments SET milliwatt_hours = ? WHERE id = ?";
+            let row = params![integer(*milliwatt_hours)?, assignment.as_bytes()];
+            to.prepare_cached(statement)?.execute(row)?;
+            Ok(())
+        }
+        Record::Claim { network, wallet, claim: Some(claim) } => {
+            let statement = "INSERT OR REPLACE INTO claims
+                (network, wallet, signature, bytes, last_valid_height) VALUES (?, ?, ?, ?, ?)";
+            to.prepare_cached(statement)?.execute(params![
+                network.0,
+                wallet.as_bytes(),
+                claim.signature.0,
+                claim.bytes,
+                integer(claim.last_valid_height)?,
+            ])?;
+            Ok(())
+        }
+        Record::Claim { network, wallet, claim: None } => {
+            let statement = "DELETE FROM claims WHERE network = ? AND wallet = ?";
+            to.prepare_cached(statement)?.execute(params![network.0, wallet.as_bytes()])?;
+            Ok(())
+        }
         Record::Notice(notice) => {
             let statement =
                 "INSERT OR REPLACE INTO notices (id, at, code, sentence, problem) VALUES (?, ?, ?, ?, ?)";
@@ -87,6 +122,24 @@ fn write(to: &Transaction<'_>, record: &Record) -> Result<(), JournalError> {
             Ok(())
         }
     }
+}
+
+/// The standing, and the epoch that it says to be anchored. Of those the newest are kept.
+fn write_standing(
+    to: &Transaction<'_>,
+    network: NetworkId,
+    standing: &PayoutStanding,
+) -> Result<(), JournalError> {
+    let statement = "INSERT OR REPLACE INTO payout_standings (network, standing) VALUES (?, ?)";
+    to.prepare_cached(statement)?.execute(params![network.0, to_json(standing)?])?;
+    let Some(anchored) = &standing.anchored else { return Ok(()) };
+    let statement = "INSERT OR REPLACE INTO anchored_epochs (network, epoch, anchored) VALUES (?, ?, ?)";
+    let row = params![network.0, integer(anchored.epoch)?, to_json(anchored)?];
+    to.prepare_cached(statement)?.execute(row)?;
+    let statement = "DELETE FROM anchored_epochs WHERE network = ?1 AND epoch <=
+        (SELECT epoch FROM anchored_epochs WHERE network = ?1 ORDER BY epoch DESC LIMIT 1 OFFSET ?2)";
+    to.prepare_cached(statement)?.execute(params![network.0, EPOCHS_KEPT])?;
+    Ok(())
 }
 
 fn set(to: &Transaction<'_>, key: &str, value: &str) -> Result<(), JournalError> {

@@ -1,8 +1,11 @@
 //! What people ask of the past.
 
+use std::collections::BTreeMap;
+
 use lull_network_api::{Assignment, Verdict};
 use lull_types::{
-    AssignmentId, BaseUnits, BlobHash, CountersignedReceipt, JobId, NetworkId, PictureTile, UnixMillis,
+    AnchoredEpoch, AssignmentId, BaseUnits, BlobHash, CountersignedReceipt, JobId, NetworkId, Payout,
+    PictureTile, TransactionSignature, UnixMillis, WalletAddress,
 };
 use lull_worker_api::{EarningsBucket, EarningsPoint, ReceiptRow, TaskRow, TaskState};
 use rusqlite::params;
@@ -11,7 +14,8 @@ use super::Journal;
 use super::error::JournalError;
 use super::restore::limit;
 use super::row::{self, integer, json, json_or_none};
-use crate::machine::Stage;
+use crate::machine::{SignedClaim, Stage};
+use crate::statement::StatedTask;
 
 /// The most rows that one answer has; a client that shows more pages is none that exists.
 pub const ROWS_MAX: u32 = 200;
@@ -151,6 +155,109 @@ impl Journal {
         self.rows("SELECT receipt FROM receipts WHERE network = ? ORDER BY lane, nonce", [network.0], |row| {
             json(row, "receipt")
         })
+    }
+
+    /// The last receipt of a network's lane 0, which states all that was earned in it.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn last_receipt(&self, network: NetworkId) -> Result<Option<CountersignedReceipt>, JournalError> {
+        let mut rows = self.rows(
+            "SELECT receipt FROM receipts WHERE network = ? AND lane = 0 ORDER BY nonce DESC LIMIT 1",
+            [network.0],
+            |row| json(row, "receipt"),
+        )?;
+        Ok(rows.pop())
+    }
+
+    /// The last payouts that a network told of, newest first.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn payouts(&self, network: NetworkId, limit: u32) -> Result<Vec<Payout>, JournalError> {
+        self.rows(
+            "SELECT payout FROM payouts WHERE network = ? ORDER BY id DESC LIMIT ?",
+            params![network.0, limit],
+            |row| json(row, "payout"),
+        )
+    }
+
+    /// An epoch that a network said to be anchored, if it was told of and not long ago.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn anchored_epoch(
+        &self,
+        network: NetworkId,
+        epoch: u64,
+    ) -> Result<Option<AnchoredEpoch>, JournalError> {
+        let mut rows = self.rows(
+            "SELECT anchored FROM anchored_epochs WHERE network = ? AND epoch = ?",
+            params![network.0, integer(epoch).unwrap_or(i64::MAX)],
+            |row| json(row, "anchored"),
+        )?;
+        Ok(rows.pop())
+    }
+
+    /// The claims that were signed and are not over, by wallet.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn claims(&self, network: NetworkId) -> Result<BTreeMap<WalletAddress, SignedClaim>, JournalError> {
+        let rows = self.rows(
+            "SELECT wallet, signature, bytes, last_valid_height FROM claims WHERE network = ?",
+            [network.0],
+            |row| {
+                let wallet = WalletAddress::from_bytes(row.get("wallet")?);
+                let claim = SignedClaim {
+                    signature: TransactionSignature(row.get("signature")?),
+                    bytes: row.get("bytes")?,
+                    last_valid_height: row::number(row, "last_valid_height")?,
+                };
+                Ok((wallet.map_err(|error| row::malformed("wallet", &error.to_string()))?, claim))
+            },
+        )?;
+        Ok(rows.into_iter().collect())
+    }
+
+    /// The accepted tasks whose receipts came in a time, `until` excluded, in order of their receipts.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn stated_tasks(
+        &self,
+        network: NetworkId,
+        from: UnixMillis,
+        until: UnixMillis,
+    ) -> Result<Vec<StatedTask>, JournalError> {
+        let between =
+            params![network.0, integer(from.0).unwrap_or(i64::MAX), integer(until.0).unwrap_or(i64::MAX)];
+        self.rows(
+            "SELECT receipt, received_at, taken_at, ran_ms, milliwatt_hours,
+                    assignments.assignment AS assignment_json
+             FROM receipts LEFT JOIN assignments ON assignments.id = receipts.assignment
+             WHERE receipts.network = ?1 AND received_at >= ?2 AND received_at < ?3 ORDER BY lane, nonce",
+            between,
+            |row| {
+                let CountersignedReceipt { signed, .. } = json(row, "receipt")?;
+                let assignment = json_or_none::<Assignment>(row, "assignment_json")?;
+                let number = |column: &str| -> Result<Option<u64>, JournalError> {
+                    let stored: Option<i64> = row.get(column)?;
+                    Ok(stored.and_then(|stored| u64::try_from(stored).ok()))
+                };
+                Ok(StatedTask {
+                    nonce: signed.receipt.nonce,
+                    cumulative: signed.receipt.cumulative,
+                    amount: signed.leaf.amount,
+                    received_at: row::time(row, "received_at")?,
+                    assignment: signed.leaf.assignment,
+                    job: assignment.map(|assignment| (assignment.job_title, assignment.kind)),
+                    taken_at: number("taken_at")?.map(UnixMillis),
+                    ran_ms: number("ran_ms")?,
+                    milliwatt_hours: number("milliwatt_hours")?,
+                })
+            },
+        )
     }
 
     /// The networks that have given receipts.

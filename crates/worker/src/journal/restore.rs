@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use lull_checks::receipts::Lane;
-use lull_types::{AssignmentId, BaseUnits, CountersignedReceipt, NetworkId};
+use lull_types::{AssignmentId, BaseUnits, CountersignedReceipt, NetworkId, Payout};
 use lull_worker_api::Notice;
 use rusqlite::{Row, params};
 use serde::de::DeserializeOwned;
@@ -13,7 +13,7 @@ use super::error::JournalError;
 use super::row::{self, integer, json};
 use crate::machine::{
     COUNTERSIGNATURES_KEPT, Earned, NOTICES_KEPT, OVER_KEPT, OpenAssignment, QUARTER_MS, QUARTERS_KEPT,
-    Restored,
+    Restored, ToldPayouts,
 };
 
 impl Journal {
@@ -28,6 +28,7 @@ impl Journal {
             paused_until: self.state::<Option<_>>("paused_until")?.flatten(),
             network: self.state("network")?,
             wallet: self.state::<Option<_>>("wallet")?.flatten(),
+            payouts: self.told_payouts()?,
             kept_wallet: self.state::<Option<_>>("kept_wallet")?.flatten(),
             benchmarks: self
                 .rows("SELECT report FROM benchmarks ORDER BY device", [], |row| json(row, "report"))?,
@@ -100,6 +101,23 @@ impl Journal {
                 Ok((network, earned))
             })
             .collect()
+    }
+
+    fn told_payouts(&self) -> Result<BTreeMap<NetworkId, ToldPayouts>, JournalError> {
+        let mut told: BTreeMap<NetworkId, ToldPayouts> = BTreeMap::new();
+        let standings = "SELECT network, standing FROM payout_standings";
+        for (network, standing) in
+            self.rows(standings, [], |row| Ok((row::network(row, "network")?, json(row, "standing")?)))?
+        {
+            told.entry(network).or_default().standing = Some(standing);
+        }
+        let payouts = "SELECT network, payout FROM payouts";
+        for (network, payout) in
+            self.rows(payouts, [], |row| Ok((row::network(row, "network")?, json::<Payout>(row, "payout")?)))?
+        {
+            told.entry(network).or_default().payouts.insert(payout.id, payout);
+        }
+        Ok(told)
     }
 
     fn count_receipts(&self, network: NetworkId) -> Result<u32, JournalError> {

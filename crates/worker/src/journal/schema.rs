@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::error::JournalError;
 
 /// Each step brings a file from the format before it to the next. Published steps never change.
-const STEPS: [&str; 1] = [
+const STEPS: [&str; 2] = [
     // 1: the first.
     "
     -- Single values, each JSON: intent, settings, paused_until, network, wallet, kept_wallet.
@@ -70,6 +70,41 @@ const STEPS: [&str; 1] = [
         problem INTEGER NOT NULL
     ) STRICT;
     ",
+    // 2: payouts, and the energy of each assignment.
+    "
+    -- Every payout that a network told of, as it last told it.
+    CREATE TABLE payouts (
+        network BLOB NOT NULL,
+        id INTEGER NOT NULL,
+        -- lull_types::Payout, JSON.
+        payout TEXT NOT NULL,
+        PRIMARY KEY (network, id)
+    ) STRICT, WITHOUT ROWID;
+
+    -- How payouts stand, as a network last said: lull_types::PayoutStanding, JSON.
+    CREATE TABLE payout_standings (network BLOB PRIMARY KEY, standing TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+    -- Epochs that a network said to be anchored: lull_types::AnchoredEpoch, JSON.
+    CREATE TABLE anchored_epochs (
+        network BLOB NOT NULL,
+        epoch INTEGER NOT NULL,
+        anchored TEXT NOT NULL,
+        PRIMARY KEY (network, epoch)
+    ) STRICT, WITHOUT ROWID;
+
+    -- Claims that this worker signed, kept before they are sent.
+    CREATE TABLE claims (
+        network BLOB NOT NULL,
+        wallet BLOB NOT NULL,
+        signature BLOB NOT NULL,
+        bytes BLOB NOT NULL,
+        last_valid_height INTEGER NOT NULL,
+        PRIMARY KEY (network, wallet)
+    ) STRICT, WITHOUT ROWID;
+
+    -- Thousandths of a watt-hour; NULL where power was not measured for all of the run.
+    ALTER TABLE assignments ADD COLUMN milliwatt_hours INTEGER;
+    ",
 ];
 
 fn version(connection: &Connection) -> Result<i64, JournalError> {
@@ -95,4 +130,29 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), JournalError> {
         transaction.commit()?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_the_first_format_is_brought_to_the_newest_with_all_that_it_holds() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(STEPS[0]).unwrap();
+        connection.pragma_update(None, "user_version", 1).unwrap();
+        let taken = "INSERT INTO assignments (id, network, job, kind, taken_at, assignment, stage)
+            VALUES (x'01', x'02', x'03', 'wgsl/1', 4, '{}', '{}')";
+        connection.execute(taken, []).unwrap();
+        migrate(&mut connection).unwrap();
+        let (kind, energy): (String, Option<i64>) = connection
+            .query_row("SELECT kind, milliwatt_hours FROM assignments", [], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .unwrap();
+        assert_eq!((kind.as_str(), energy), ("wgsl/1", None));
+        // Once more changes nothing.
+        migrate(&mut connection).unwrap();
+        assert_eq!(check_version(&connection).unwrap(), STEPS.len());
+    }
 }

@@ -5,15 +5,17 @@ use std::path::PathBuf;
 use lull_checks::receipts::{Lane, countersign, verify_all};
 use lull_network_api::{Assignment, Verdict};
 use lull_types::{
-    AssignmentId, BaseUnits, BlobHash, Coded, Fault, JobId, NetworkId, PictureTile, ReceiptLeaf, SecretKey,
-    TaskId, UnixMillis,
+    AnchoredEpoch, AssignmentId, BaseUnits, BlobHash, Coded, Fault, JobId, NetworkId, PayoutStage,
+    PayoutStanding, PictureTile, ReceiptLeaf, SecretKey, TaskId, TransactionSignature, UnixMillis,
 };
 use lull_worker_api::{EarningsBucket, Effort, Intent, KeptWallet, Notice, Settings, TaskState};
 use uuid::Uuid;
 
 use super::{Journal, JournalError, PictureOutput, Track};
+use crate::machine::tests::fixture;
 use crate::machine::{
-    COUNTERSIGNATURES_KEPT, JoinedNetwork, NetworkChoice, OVER_KEPT, QUARTER_MS, Record, Restored, Stage,
+    COUNTERSIGNATURES_KEPT, JoinedNetwork, NetworkChoice, OVER_KEPT, QUARTER_MS, Record, Restored,
+    SignedClaim, Stage,
 };
 
 const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
@@ -348,4 +350,87 @@ fn what_was_applied_survives_a_process_that_never_closed_its_file() {
     // The crash: the file is never closed, so that only what `apply` made durable is there.
     std::mem::forget(journal);
     assert_eq!(place.open().restore().unwrap().intent, Some(Intent::On));
+}
+
+#[test]
+fn what_was_told_of_payouts_comes_back() {
+    let place = Place::new();
+    let network = network().network_id();
+    let told = |id, stage| Record::Payout { network, payout: Box::new(fixture::payout(id, stage)) };
+    let anchored = |epoch| AnchoredEpoch { epoch, at: NOW, signature: Some(TransactionSignature([4; 64])) };
+    let standing = |epoch| {
+        let payouts = vec![fixture::payout(1, PayoutStage::Confirmed)];
+        PayoutStanding { anchored: Some(anchored(epoch)), ..fixture::standing(payouts) }
+    };
+    let stands = |epoch| Record::PayoutStanding { network, standing: Box::new(standing(epoch)) };
+    let records = [
+        told(1, PayoutStage::Planned),
+        told(2, PayoutStage::Planned),
+        stands(1),
+        told(1, PayoutStage::Confirmed),
+        stands(2),
+    ];
+    place.open().apply(&records).unwrap();
+    let journal = place.open();
+    let restored = &journal.restore().unwrap().payouts[&network];
+    assert_eq!(restored.standing, Some(standing(2)));
+    let confirmed = fixture::payout(1, PayoutStage::Confirmed);
+    let planned = fixture::payout(2, PayoutStage::Planned);
+    assert_eq!(restored.payouts, [(1, confirmed.clone()), (2, planned.clone())].into());
+    assert_eq!(journal.payouts(network, 200).unwrap(), [planned, confirmed]);
+    assert_eq!(journal.payouts(network, 1).unwrap().len(), 1);
+    assert_eq!(journal.payouts(NetworkId([9; 32]), 200).unwrap(), []);
+    assert_eq!(journal.anchored_epoch(network, 1).unwrap(), Some(anchored(1)));
+    assert_eq!(journal.anchored_epoch(network, u64::MAX).unwrap(), None);
+}
+
+#[test]
+fn only_the_newest_anchored_epochs_are_kept() {
+    let network = network().network_id();
+    let stands = |epoch| {
+        let anchored = Some(AnchoredEpoch { epoch, at: NOW, signature: None });
+        let standing = PayoutStanding { anchored, ..fixture::standing(Vec::new()) };
+        Record::PayoutStanding { network, standing: Box::new(standing) }
+    };
+    let mut journal = Place::new().open();
+    journal.apply(&(1..=1003).map(stands).collect::<Vec<_>>()).unwrap();
+    let known = |epoch| journal.anchored_epoch(network, epoch).unwrap().is_some();
+    assert_eq!([known(3), known(4), known(1003)], [false, true, true]);
+}
+
+#[test]
+fn a_claim_is_kept_until_it_is_over() {
+    let place = Place::new();
+    let (network, wallet) = (network().network_id(), fixture::wallet());
+    let signed = |n: u8| SignedClaim {
+        signature: TransactionSignature([n; 64]),
+        bytes: vec![n; 300],
+        last_valid_height: 700,
+    };
+    let kept = |claim| Record::Claim { network, wallet, claim };
+    place.open().apply(&[kept(Some(signed(1))), kept(Some(signed(2)))]).unwrap();
+    assert_eq!(place.open().claims(network).unwrap(), [(wallet, signed(2))].into());
+    assert!(place.open().claims(NetworkId([9; 32])).unwrap().is_empty());
+    place.open().apply(&[kept(None)]).unwrap();
+    assert!(place.open().claims(network).unwrap().is_empty());
+}
+
+#[test]
+fn statements_have_each_accepted_task_of_their_time() {
+    let mut journal = Place::new().open();
+    journal.apply(&[taken(1), taken(2)]).unwrap();
+    let energy = Record::Energy { assignment: assignment(2).id, milliwatt_hours: 1_500 };
+    let ran = stage(2, Stage::Uploading { outputs: Vec::new(), ran_ms: 70 });
+    journal.apply(&[energy, ran]).unwrap();
+    journal.apply(&receipts(3, HOUR)).unwrap();
+    let network = network().network_id();
+    let stated = |from, until| journal.stated_tasks(network, UnixMillis(from), UnixMillis(until)).unwrap();
+    let all = stated(0, u64::MAX);
+    assert_eq!(all.iter().map(|task| task.nonce).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!((all[1].milliwatt_hours, all[1].ran_ms, all[1].taken_at), (Some(1_500), Some(70), Some(NOW)));
+    assert_eq!((all[0].milliwatt_hours, all[2].job.clone(), all[2].taken_at), (None, None, None));
+    assert_eq!(all[2].cumulative, BaseUnits(750));
+    // The end is not part of it.
+    let second = stated(NOW.0 + 2 * HOUR, NOW.0 + 3 * HOUR);
+    assert_eq!(second.iter().map(|task| task.nonce).collect::<Vec<_>>(), [2]);
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use lull_network_api::{NetworkMessage, NetworkTicket};
 use lull_types::{
-    BenchmarkReport, BlobHash, Fault, HardwareReport, Measure, SandboxPart, Signature, WalletAddress,
+    BaseUnits, BenchmarkReport, BlobHash, Fault, HardwareReport, Measure, SandboxPart, Signature,
+    WalletAddress,
 };
 use lull_worker_api::{PauseFor, SettingsChange};
 
@@ -178,6 +179,18 @@ pub enum Order {
         nonce: String,
         /// Over its text.
         signature: Signature,
+    },
+    /// Tells the network from how much on it is to send payouts; `None` to send none.
+    SetPayoutThreshold(Option<BaseUnits>),
+    /// Asks the network for the proof of earnings for a wallet; see [`super::Machine::proof_answer`].
+    WantProof {
+        /// The wallet.
+        wallet: WalletAddress,
+    },
+    /// Tells the network that the contributor's claim for a wallet is final.
+    TellClaimed {
+        /// The wallet.
+        wallet: WalletAddress,
     },
     /// A wallet was made, and its key is kept on this machine. It is not used before [`Order::UseKeptWallet`].
     KeepWallet(WalletAddress),

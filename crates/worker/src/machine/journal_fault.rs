@@ -99,6 +99,9 @@ impl Machine {
                 | Order::SetWallet(_)
                 | Order::StateWallet { .. }
                 | Order::ProveWallet { .. }
+                | Order::SetPayoutThreshold(_)
+                | Order::WantProof { .. }
+                | Order::TellClaimed { .. }
                 | Order::KeepWallet(_)
                 | Order::UseKeptWallet { .. }
                 | Order::ForgetKeptWallet

@@ -255,6 +255,7 @@ impl Machine {
         let retry_at = now.after(SESSION.wait(self.link.attempts, &mut self.chance));
         self.link.fault = Some(fault);
         self.forget_wallet_proof();
+        self.forget_proof();
         self.link.session = Session::Down { retry_at };
         self.link.told = None;
     }
@@ -319,7 +320,7 @@ impl Machine {
             }
             // The session goes on: what was refused changed nothing.
             Session::Up { .. } => {
-                if !self.is_about_wallet(&fault, now, out) {
+                if !self.is_about_wallet(&fault, now, out) && !self.is_about_proof(&fault) {
                     self.notify_problem(&fault, now, out);
                 }
             }

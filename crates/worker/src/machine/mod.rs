@@ -28,6 +28,7 @@ mod link;
 mod notice;
 mod order;
 mod out;
+mod payouts;
 mod receipts;
 mod record;
 mod run;
@@ -52,9 +53,10 @@ pub use input::{ChallengeEnd, FoundDevices, Input, Order, RunEnd, TransferFailur
 pub use kept::{OWN_PROOF_RETRY, OWN_PROOF_TIMEOUT};
 pub use lease::{CANCEL_GRACE, YIELD_DEADLINE};
 pub use notice::NOTICES_KEPT;
+pub use payouts::{PAYOUTS_KEPT, PayoutFacts, ProofAnswer, ToldPayouts};
 pub use receipts::{COUNTERSIGNATURES_KEPT, QUARTER_MS, QUARTERS_KEPT};
 pub use record::{
-    Earned, JoinedNetwork, KnownNetwork, NetworkChoice, OpenAssignment, Record, Restored, Stage,
+    Earned, JoinedNetwork, KnownNetwork, NetworkChoice, OpenAssignment, Record, Restored, SignedClaim, Stage,
 };
 pub use task::OVER_KEPT;
 pub use view::{DeviceFacts, View};
@@ -67,6 +69,7 @@ use journal_fault::JournalFault;
 use lease::Leases;
 use link::Link;
 use out::Out;
+use payouts::Payouts;
 use task::Task;
 use wallets::Wallets;
 
@@ -94,6 +97,7 @@ pub struct Machine {
     settings: Settings,
     network: Option<record::JoinedNetwork>,
     wallets: Wallets,
+    payouts: Payouts,
 
     // What is the case.
     hardware: Hardware,
@@ -148,6 +152,7 @@ impl Machine {
             settings: Settings::default(),
             network: None,
             wallets: Wallets::default(),
+            payouts: Payouts::default(),
             hardware: Hardware::Unknown,
             hardware_failures: 0,
             devices: Vec::new(),
@@ -191,6 +196,7 @@ impl Machine {
         self.settings = restored.settings;
         self.network = restored.network;
         self.wallets.wanted = restored.wallet;
+        self.payouts.told = restored.payouts;
         self.wallets.kept = restored.kept_wallet;
         self.benchmarks = restored.benchmarks;
         self.tasks = restored.open.into_iter().map(Task::new).collect();

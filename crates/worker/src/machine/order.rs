@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lull_guards::PauseUntil;
 use lull_network_api::NetworkTicket;
-use lull_types::{Coded, Fault, UnixMillis, WalletAddress};
+use lull_types::{BaseUnits, Coded, Fault, UnixMillis, WalletAddress};
 use lull_worker_api::{Intent, PauseFor, SettingsChange};
 
 use super::Machine;
@@ -50,6 +50,12 @@ enum Refusal {
         "There is no connection to the network now, and a wallet is proven to it; try again in a moment."
     )]
     NotConnected,
+    #[error("There is no connection to the network now, and it must be told; try again in a moment.")]
+    NetworkAway,
+    #[error(
+        "The network sends payouts from {0} USDC on: fees would eat too much of less. Choose that or more."
+    )]
+    ThresholdTooLow(BaseUnits),
 }
 
 /// A hundred dollars for a kilowatt-hour: a typing error, not a price.
@@ -65,9 +71,10 @@ impl Coded for Refusal {
             Self::Draining => "draining",
             Self::PauseLength => "pause_length",
             Self::TariffTooHigh => "tariff_too_high",
+            Self::NotConnected | Self::NetworkAway => "not_connected",
+            Self::ThresholdTooLow(_) => "threshold_too_low",
             Self::WalletUnconfirmed(_) => "wallet_unconfirmed",
             Self::WalletKept(_) => "wallet_kept_already",
-            Self::NotConnected => "not_connected",
         }
     }
 }
@@ -120,6 +127,15 @@ impl Machine {
             Order::StateWallet { .. } | Order::ProveWallet { .. } if self.link.up().is_none() => {
                 Some(Refusal::NotConnected)
             }
+            Order::SetPayoutThreshold(_) | Order::WantProof { .. } | Order::TellClaimed { .. }
+                if self.link.up().is_none() =>
+            {
+                Some(Refusal::NetworkAway)
+            }
+            Order::SetPayoutThreshold(Some(least)) => {
+                let least_of_all = self.payout_standing().map(|standing| standing.threshold_min);
+                least_of_all.filter(|min| least < min).map(Refusal::ThresholdTooLow)
+            }
             Order::KeepWallet(wallet) => match &self.wallets.kept {
                 Some(kept) if kept.confirmed => Some(Refusal::WalletKept(kept.address)),
                 // Paid to already, as another program's wallet: it need not be made again.
@@ -137,6 +153,9 @@ impl Machine {
             | Order::SetWallet(_)
             | Order::StateWallet { .. }
             | Order::ProveWallet { .. }
+            | Order::SetPayoutThreshold(None)
+            | Order::WantProof { .. }
+            | Order::TellClaimed { .. }
             | Order::ForgetKeptWallet
             | Order::Shutdown => None,
         }
@@ -171,6 +190,9 @@ impl Machine {
             Order::SetWallet(wallet) => self.set_wallet(wallet, out),
             Order::StateWallet { wallet, domain } => self.state_wallet(wallet, domain, now, out),
             Order::ProveWallet { nonce, signature } => self.prove_wallet(nonce, signature, out),
+            Order::SetPayoutThreshold(least) => self.set_payout_threshold(least, out),
+            Order::WantProof { wallet } => self.want_proof(wallet, out),
+            Order::TellClaimed { wallet } => self.tell_claimed(wallet, out),
             Order::KeepWallet(wallet) => self.keep_wallet(wallet, out),
             Order::UseKeptWallet { wallet, in_file } => self.use_kept_wallet(wallet, in_file, now, out),
             Order::ForgetKeptWallet => self.forget_kept_wallet(out),

@@ -165,8 +165,8 @@ impl Machine {
             NetworkMessage::Enrolled => self.on_enrolled(session, out),
             NetworkMessage::WalletSet(standing) => self.on_wallet_set(id, standing, now, out),
             NetworkMessage::WalletStatement(statement) => self.on_wallet_statement(id, &statement, now, out),
-            // What is told of payouts is shown on their page.
-            NetworkMessage::Payouts(_) | NetworkMessage::EarningsProof(_) => {}
+            NetworkMessage::Payouts(standing) => self.on_payouts(id, *standing, now, out),
+            NetworkMessage::EarningsProof(proof) => self.on_earnings_proof(*proof),
             NetworkMessage::Assign(assignment) => self.on_assign(id, *assignment, now, out),
             NetworkMessage::NoWork { device, reason, retry_after_ms } => {
                 self.on_no_work(device, reason, retry_after_ms, now);

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use lull_checks::receipts::Lane;
 use lull_network_api::{Assignment, NetworkInfo, NetworkTicket, Verdict};
 use lull_types::{
-    AssignmentId, BaseUnits, BenchmarkReport, BlobHash, CountersignedReceipt, Fault, NetworkId, UnixMillis,
-    WalletAddress,
+    AssignmentId, BaseUnits, BenchmarkReport, BlobHash, CountersignedReceipt, Fault, NetworkId, Payout,
+    PayoutStanding, TransactionSignature, UnixMillis, WalletAddress,
 };
 use lull_worker_api::{Intent, KeptWallet, Notice, Settings};
 use serde::{Deserialize, Serialize};
+
+use super::payouts::ToldPayouts;
 
 /// One durable change. Records of one list are applied together or not at all.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,8 +62,51 @@ pub enum Record {
         /// When it arrived.
         received_at: UnixMillis,
     },
+    /// A payout that the network told of, or how far it is now. One that is final is never written again.
+    Payout {
+        /// Which network.
+        network: NetworkId,
+        /// What it says.
+        payout: Box<Payout>,
+    },
+    /// How payouts stand, as the network last said. The epoch that it names as anchored is kept beside the earlier ones.
+    PayoutStanding {
+        /// Which network.
+        network: NetworkId,
+        /// What it says.
+        standing: Box<PayoutStanding>,
+    },
+    /// What a run of an assignment took, where power was measured for all of it. The shell's own: the machine knows no
+    /// power.
+    Energy {
+        /// Which assignment.
+        assignment: AssignmentId,
+        /// Thousandths of a watt-hour.
+        milliwatt_hours: u64,
+    },
+    /// A claim that the contributor's key has signed, before it is sent; none once it is over. The shell's own: the
+    /// machine knows no chain.
+    Claim {
+        /// From which network.
+        network: NetworkId,
+        /// For which wallet.
+        wallet: WalletAddress,
+        /// The claim.
+        claim: Option<SignedClaim>,
+    },
     /// Something that a person should be told once.
     Notice(Notice),
+}
+
+/// A claim as it is sent, and sent again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedClaim {
+    /// By which it is found.
+    pub signature: TransactionSignature,
+    /// All of it.
+    pub bytes: Vec<u8>,
+    /// The height of the last block that takes it.
+    pub last_valid_height: u64,
 }
 
 /// Where an assignment stands, as far as it matters after a restart.
@@ -188,6 +233,8 @@ pub struct Restored {
     pub network: Option<JoinedNetwork>,
     /// Where earnings are paid.
     pub wallet: Option<WalletAddress>,
+    /// What was told of payouts, by network.
+    pub payouts: BTreeMap<NetworkId, ToldPayouts>,
     /// The wallet whose key is kept on this machine.
     pub kept_wallet: Option<KeptWallet>,
     /// The last report of each device index.

@@ -49,6 +49,7 @@ impl Machine {
             wallet: self.wallets.wanted,
             wallet_standing: self.wallets.standing(self.network_id()).cloned(),
             wallet_proof: self.wallets.proof().cloned(),
+            payouts: self.payout_standing().cloned(),
             kept_wallet: self.wallets.kept.clone(),
             earnings: self.earnings(now, utc_offset_minutes),
             prices: self.prices(),

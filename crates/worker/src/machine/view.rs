@@ -2,7 +2,8 @@
 
 use lull_network_api::RecentPrice;
 use lull_types::{
-    BenchmarkReport, DeviceInfo, Fault, HardwareReport, SandboxPart, WalletAddress, WalletStanding,
+    BenchmarkReport, DeviceInfo, Fault, HardwareReport, PayoutStanding, SandboxPart, WalletAddress,
+    WalletStanding,
 };
 use lull_worker_api::{
     EarningsView, Intent, KeptWallet, NetworkView, Notice, Settings, StateView, Steps, WalletProof,
@@ -32,6 +33,8 @@ pub struct View {
     pub wallet_standing: Option<WalletStanding>,
     /// The proof of a wallet under way.
     pub wallet_proof: Option<WalletProof>,
+    /// How payouts stand, as the network joined last said.
+    pub payouts: Option<PayoutStanding>,
     /// The wallet whose key is kept on this machine.
     pub kept_wallet: Option<KeptWallet>,
     /// What was earned in the network joined; energy is left open.

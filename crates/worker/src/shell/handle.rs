@@ -3,19 +3,21 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use lull_types::Fault;
+use lull_types::{Fault, WalletAddress};
 use lull_worker_api::Snapshot;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::store::Store;
 use crate::blobs::BlobCache;
 use crate::kept_wallet::WalletKeys;
-use crate::machine::Order;
+use crate::machine::{Order, PayoutFacts, ProofAnswer};
 
 /// What a handle asks of the loop.
 pub(super) enum Request {
     Order(Order, oneshot::Sender<Result<(), Fault>>),
     Snapshot(oneshot::Sender<Snapshot>),
+    PayoutFacts(oneshot::Sender<Option<PayoutFacts>>),
+    ProofAnswer(WalletAddress, oneshot::Sender<Option<ProofAnswer>>),
     /// Somebody watches the snapshots now.
     Watched,
 }
@@ -50,6 +52,28 @@ impl Handle {
     pub async fn snapshot(&self) -> Result<Snapshot, Fault> {
         let (reply, answer) = oneshot::channel();
         self.requests.send(Request::Snapshot(reply)).await.map_err(|_| ending())?;
+        answer.await.map_err(|_| ending())
+    }
+
+    /// What is needed to check payouts, as of now.
+    ///
+    /// # Errors
+    /// When no network is joined, or the worker is ending.
+    pub async fn payout_facts(&self) -> Result<PayoutFacts, Fault> {
+        let (reply, answer) = oneshot::channel();
+        self.requests.send(Request::PayoutFacts(reply)).await.map_err(|_| ending())?;
+        answer.await.map_err(|_| ending())?.ok_or_else(|| {
+            Fault::new("no_network", "No network is joined yet; join one, or the practice network, to begin.")
+        })
+    }
+
+    /// The answer to the last [`Order::WantProof`] for this wallet; none if the session has ended since.
+    ///
+    /// # Errors
+    /// When the worker is ending.
+    pub async fn proof_answer(&self, wallet: WalletAddress) -> Result<Option<ProofAnswer>, Fault> {
+        let (reply, answer) = oneshot::channel();
+        self.requests.send(Request::ProofAnswer(wallet, reply)).await.map_err(|_| ending())?;
         answer.await.map_err(|_| ending())
     }
 

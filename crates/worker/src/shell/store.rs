@@ -3,15 +3,19 @@
 //! Writing goes through one connection. Each query opens one of its own, so that recomputing a hundred thousand
 //! receipts never holds up a write, and none is kept while nobody asks.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use lull_types::{Coded, CountersignedReceipt, Fault, JobId, NetworkId, UnixMillis};
+use lull_types::{
+    AnchoredEpoch, Coded, CountersignedReceipt, Fault, JobId, NetworkId, Payout, UnixMillis, WalletAddress,
+};
 use lull_worker_api::{EarningsBucket, EarningsPoint, ReceiptRow, TaskRow};
 
 use crate::clock;
 use crate::journal::{Journal, JournalError, PictureOutput, Track};
-use crate::machine::{Record, Restored};
+use crate::machine::{Record, Restored, SignedClaim};
+use crate::statement::StatedTask;
 
 /// The journal of one worker; clones share it.
 #[derive(Clone, Debug)]
@@ -44,7 +48,7 @@ impl Store {
     ///
     /// # Errors
     /// When that failed; nothing was written.
-    pub(super) async fn write(&self, records: Vec<Record>) -> Result<(), Fault> {
+    pub(crate) async fn write(&self, records: Vec<Record>) -> Result<(), Fault> {
         self.writing(move |journal| journal.apply(&records)).await
     }
 
@@ -103,6 +107,68 @@ impl Store {
             networks.into_iter().map(|network| Ok((network, journal.all_receipts(network)?))).collect()
         })
         .await
+    }
+
+    /// Every receipt of one network, in order.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn receipts_of_network(&self, network: NetworkId) -> Result<Vec<CountersignedReceipt>, Fault> {
+        self.reading(move |journal| journal.all_receipts(network)).await
+    }
+
+    /// A network's last receipt, which states all that was earned.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn last_receipt(&self, network: NetworkId) -> Result<Option<CountersignedReceipt>, Fault> {
+        self.reading(move |journal| journal.last_receipt(network)).await
+    }
+
+    /// A network's last payouts, newest first.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn payouts(&self, network: NetworkId, limit: u32) -> Result<Vec<Payout>, Fault> {
+        self.reading(move |journal| journal.payouts(network, limit)).await
+    }
+
+    /// An epoch that a network said to be anchored, if it is known.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn anchored_epoch(
+        &self,
+        network: NetworkId,
+        epoch: u64,
+    ) -> Result<Option<AnchoredEpoch>, Fault> {
+        self.reading(move |journal| journal.anchored_epoch(network, epoch)).await
+    }
+
+    /// The accepted tasks whose receipts came in a time, and all payouts that were ever told of: what a statement is
+    /// made of.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn stated(
+        &self,
+        network: NetworkId,
+        from: UnixMillis,
+        until: UnixMillis,
+    ) -> Result<(Vec<StatedTask>, Vec<Payout>), Fault> {
+        self.reading(move |journal| {
+            let payouts = journal.payouts(network, u32::MAX)?;
+            Ok((journal.stated_tasks(network, from, until)?, payouts))
+        })
+        .await
+    }
+
+    /// The claims that were signed and are not over, by wallet.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn claims(&self, network: NetworkId) -> Result<BTreeMap<WalletAddress, SignedClaim>, Fault> {
+        self.reading(move |journal| journal.claims(network)).await
     }
 
     /// The parts of a job's picture that were rendered here, oldest first.

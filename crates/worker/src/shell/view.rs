@@ -109,7 +109,7 @@ impl Viewer {
             wallet_standing: view.wallet_standing,
             wallet_proof: view.wallet_proof,
             kept_wallet: view.kept_wallet,
-            payouts: None,
+            payouts: view.payouts,
             earnings,
             estimate,
             settings: view.settings,
@@ -141,6 +141,10 @@ impl Viewer {
                 | Record::Benchmark(_)
                 | Record::Taken { .. }
                 | Record::Stage { .. }
+                | Record::Payout { .. }
+                | Record::PayoutStanding { .. }
+                | Record::Energy { .. }
+                | Record::Claim { .. }
                 | Record::Notice(_) => {}
             }
         }
@@ -175,16 +179,16 @@ impl Viewer {
         }
     }
 
-    /// Writes down the energy that a run took, where that is known.
-    pub fn run_ended(&mut self, lease: LeaseId) {
-        let Some(run) = self.runs.get_mut(&lease) else { return };
+    /// Adds the energy that a run took, where that is known, and tells it: watt-hours.
+    pub fn run_ended(&mut self, lease: LeaseId) -> Option<(AssignmentId, f64)> {
+        let run = self.runs.get_mut(&lease)?;
         run.started = false;
         let assignment = run.assignment;
-        if let Some(watt_hours) = self.meter.end(assignment)
-            && let Err(error) = self.energy.ran(assignment, watt_hours)
-        {
+        let watt_hours = self.meter.end(assignment)?;
+        if let Err(error) = self.energy.ran(assignment, watt_hours) {
             tracing::warn!(%error, "energy could not be written down");
         }
+        Some((assignment, watt_hours))
     }
 
     pub fn freed(&mut self, lease: LeaseId) {

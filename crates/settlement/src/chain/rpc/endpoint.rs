@@ -67,18 +67,42 @@ pub(super) struct Http {
 
 impl Http {
     pub(super) fn new(url: &str) -> Result<Self, EndpointError> {
-        let url: Url = url.trim().parse().map_err(|_| EndpointError::NotAUrl)?;
-        match url.scheme() {
-            "https" => {}
-            "http" if is_loopback(&url) => {}
-            "http" => return Err(EndpointError::NotSecure),
-            _ => return Err(EndpointError::NotAUrl),
-        }
+        let url = parse(url)?;
         // One that is there already is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder().timeout(TIMEOUT).redirect(redirect::Policy::none()).build();
         client.map(|client| Self { client, url }).map_err(|_| EndpointError::NoTls)
     }
+}
+
+fn parse(url: &str) -> Result<Url, EndpointError> {
+    let url: Url = url.trim().parse().map_err(|_| EndpointError::NotAUrl)?;
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if is_loopback(&url) => Ok(url),
+        "http" => Err(EndpointError::NotSecure),
+        _ => Err(EndpointError::NotAUrl),
+    }
+}
+
+/// What can be said of an endpoint in public.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// Its host, and its port where that is not the usual one. The rest of a URL often holds a key.
+    pub host: String,
+    /// Whether it is on this machine.
+    pub is_local: bool,
+}
+
+/// What can be said of the endpoint of a URL.
+///
+/// # Errors
+/// [`EndpointError`], when [`super::Rpc::new`] would refuse it.
+pub fn name(url: &str) -> Result<Named, EndpointError> {
+    let url = parse(url)?;
+    let host = url.host_str().ok_or(EndpointError::NotAUrl)?;
+    let host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+    Ok(Named { host, is_local: is_loopback(&url) })
 }
 
 fn is_loopback(url: &Url) -> bool {

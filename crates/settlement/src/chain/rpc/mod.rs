@@ -14,8 +14,8 @@ use serde_json::json;
 
 use super::quorum::{self, Said};
 use super::{Account, Address, Chain, ChainError, Recent, Signature, Status, Transaction};
-pub use endpoint::EndpointError;
 use endpoint::{Ask, Failure, Http};
+pub use endpoint::{EndpointError, Named, name};
 
 /// Signatures in one question: the most that an endpoint takes.
 const STATUSES_MAX: usize = 256;
@@ -174,6 +174,27 @@ impl Chain for Rpc {
             }
         }
         Ok(all)
+    }
+
+    /// One question, where [`Chain::mentions`] may ask a hundred.
+    async fn newest_mentions(&self, address: &Address, count: usize) -> Result<Vec<Signature>, ChainError> {
+        let options = json!({ "limit": count.min(MENTIONS_MAX), "commitment": "finalized" });
+        let params = json!([address.to_string(), options]);
+        let answers = self.ask(|endpoint| async {
+            answer::mentions(endpoint.ask("getSignaturesForAddress", &params).await?)
+        });
+        let mut longest = answers.await?.into_iter().max_by_key(Vec::len).unwrap_or_default();
+        longest.truncate(count);
+        Ok(longest)
+    }
+
+    async fn airdrop(&self, to: &Address, lamports: u64) -> Result<Signature, ChainError> {
+        let params = json!([to.to_string(), lamports]);
+        let given = self.ask(|endpoint| async {
+            let signature: String = answer::parse(endpoint.ask("requestAirdrop", &params).await?)?;
+            signature.parse().map_err(|_| ChainError::Unreadable("a signature that is none".to_owned()))
+        });
+        given.await?.pop().ok_or_else(|| ChainError::Unreachable("no endpoint is configured".to_owned()))
     }
 
     async fn rent_exempt(&self, bytes: usize) -> Result<u64, ChainError> {

@@ -7,8 +7,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use lull_network_api::{Assignment, NetworkInfo, NetworkTicket};
 use lull_settlement::compose::Key;
 use lull_types::{
-    AssignmentId, BaseUnits, BenchmarkReport, BlobHash, DeviceInfo, DeviceKind, Fault, HardwareReport, JobId,
-    SecretKey, TaskId, UnixMillis, WalletAddress,
+    AssignmentId, BaseUnits, BenchmarkReport, BlobHash, ChainAddress, ChainPlace, DeviceInfo, DeviceKind,
+    Fault, HardwareReport, JobId, NextPayout, Payout, PayoutStage, PayoutStanding, SecretKey, TaskId,
+    TransactionSignature, UnixMillis, WalletAddress,
 };
 use uuid::Uuid;
 
@@ -96,6 +97,46 @@ pub fn assignment(number: u128, device: u32, deadline: u64) -> Assignment {
         picture: None,
         task_index: 0,
         task_count: 1,
+    }
+}
+
+pub fn wallet() -> WalletAddress {
+    "7xKXtg2CW87d97TXJSDpbD5jBkheTqA83TZRuJosgAsU".parse().unwrap()
+}
+
+pub fn payout(id: u64, stage: PayoutStage) -> Payout {
+    Payout {
+        id,
+        epoch: 1,
+        wallet: wallet(),
+        amount: BaseUnits(420_000),
+        fee: BaseUnits(750),
+        stage,
+        signature: Some(TransactionSignature([id as u8; 64])),
+        at: UnixMillis(1_000),
+    }
+}
+
+/// What a network tells when these are its payouts.
+pub fn standing(payouts: Vec<Payout>) -> PayoutStanding {
+    let address = |n| ChainAddress([n; 32]);
+    PayoutStanding {
+        place: Some(ChainPlace {
+            cluster: "practice".into(),
+            endpoint: Some("http://127.0.0.1:4434/solana".into()),
+            program: address(1),
+            mint: address(2),
+            account: address(3),
+        }),
+        threshold: Some(BaseUnits(10_000)),
+        threshold_min: BaseUnits(1_000),
+        fee_next: BaseUnits(750),
+        fee_later: BaseUnits(750),
+        epoch_ends_at: UnixMillis(2_000),
+        anchored: None,
+        wallets: Vec::new(),
+        next: NextPayout::Nothing,
+        payouts,
     }
 }
 

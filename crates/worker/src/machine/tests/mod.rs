@@ -4,6 +4,7 @@ mod bench;
 mod challenges;
 pub(crate) mod fixture;
 mod kept;
+mod payouts;
 mod sim;
 mod states;
 mod troubles;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lull_types::AssignmentId;
+use lull_types::{AssignmentId, PayoutStage};
 
 use crate::machine::receipts::{COUNTERSIGNATURES_KEPT, QUARTER_MS};
 use crate::machine::{Earned, NOTICES_KEPT, OVER_KEPT, OpenAssignment, Record, Restored, Stage};
@@ -77,6 +77,20 @@ impl Book {
                     earned.countersignatures.remove(0);
                 }
                 *self.paid.entry(signed.leaf.assignment).or_default() += 1;
+            }
+            Record::Payout { network, payout } => {
+                let told = kept.payouts.entry(network).or_default();
+                let old = told.payouts.insert(payout.id, *payout);
+                assert!(
+                    old.is_none_or(|old| old.stage != PayoutStage::Confirmed),
+                    "what is final is not written again"
+                );
+            }
+            Record::PayoutStanding { network, standing } => {
+                kept.payouts.entry(network).or_default().standing = Some(*standing);
+            }
+            Record::Energy { .. } | Record::Claim { .. } => {
+                unreachable!("the machine knows no power and no chain")
             }
             Record::Notice(notice) => {
                 assert!(kept.notices.last().is_none_or(|last| last.id < notice.id), "notices have an order");

@@ -131,10 +131,13 @@ fn is_at_rest(world: &World) -> bool {
     let held = world.book.nonce() == world.network.nonce();
     let signed = world.network.countersigned.last().copied().unwrap_or(0) == world.network.nonce();
     let book = world.book.restore();
+    let told = book.payouts.values().next();
+    let knows = told.is_some_and(|told| told.standing.as_ref() == Some(&world.network.standing()));
     world.network.is_done()
         && idle
         && held
         && signed
+        && knows
         && book.open.is_empty()
         && is_paid_as_wanted(world, &book)
 }
@@ -152,6 +155,8 @@ fn assert_counted_once(world: &World) {
     assert!(world.network.paid.values().all(|count| *count == 1), "{:?}", world.network.paid);
     assert_eq!(world.book.paid, world.network.paid);
     let restored = world.book.restore();
+    let told: Vec<_> = restored.payouts.values().flat_map(|told| told.payouts.values()).collect();
+    assert_eq!(told.len(), world.network.payouts.len(), "no payout is lost and none made up");
     let held = restored.earned.values().next().map(|earned| earned.lane.cumulative()).unwrap_or_default();
     assert_eq!(held, world.network.cumulative());
 }

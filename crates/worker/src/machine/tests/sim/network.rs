@@ -5,12 +5,15 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use lull_checks::receipts::{Lane, outputs_hash, verify_countersigned};
 use lull_network_api::{Assignment, Balance, NetworkMessage, Verdict, WorkerMessage};
 use lull_types::{
-    AssignmentId, BaseUnits, BlobHash, Coded, CountersignedReceipt, ReceiptLeaf, Signature, SignedReceipt,
-    TaskId, UnixMillis, WalletAddress, WalletStanding, WalletStatement,
+    AssignmentId, BaseUnits, BlobHash, Coded, CountersignedReceipt, Payout, PayoutStage, PayoutStanding,
+    ReceiptLeaf, Signature, SignedReceipt, TaskId, UnixMillis, WalletAddress, WalletStanding,
+    WalletStatement,
 };
 use uuid::Uuid;
 
-use super::super::fixture::{assignment, fault, identity, network_info, network_key, outputs};
+use super::super::fixture::{
+    assignment, fault, identity, network_info, network_key, outputs, payout, standing,
+};
 use crate::machine::backoff::Chance;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +54,8 @@ pub struct Network {
     pub receipts: Vec<SignedReceipt>,
     pub countersigned: BTreeSet<u64>,
     pub paid: BTreeMap<AssignmentId, u32>,
+    /// One for each receipt, oldest first.
+    pub payouts: Vec<Payout>,
     /// Where it pays.
     pub wallet: Option<WalletAddress>,
     /// Wallets whose holders have signed.
@@ -83,6 +88,7 @@ impl Network {
             receipts: Vec::new(),
             countersigned: BTreeSet::new(),
             paid: BTreeMap::new(),
+            payouts: Vec::new(),
             wallet: None,
             proven: BTreeSet::new(),
             statement: None,
@@ -157,7 +163,8 @@ impl Network {
                 let missing = self.receipts.iter().filter(|signed| signed.receipt.nonce > nonce_held);
                 let missing = missing.map(|signed| NetworkMessage::Receipt(Box::new(signed.clone())));
                 let balance = NetworkMessage::Balance(Balance::default());
-                std::iter::once(welcome).chain(missing).chain([balance]).map(Say).collect()
+                let payouts = self.payouts_told();
+                std::iter::once(welcome).chain(missing).chain([balance, payouts]).map(Say).collect()
             }
             WorkerMessage::Enrol(enrolment) => {
                 assert!(!enrolment.benchmarks.is_empty());
@@ -288,6 +295,31 @@ impl Network {
         self.given.values().find(open).map(|given| given.assignment.id)
     }
 
+    /// Plans a payout, and moves those before it on.
+    fn pay(&mut self) -> NetworkMessage {
+        for payout in &mut self.payouts {
+            payout.stage = match payout.stage {
+                PayoutStage::Planned => PayoutStage::Signed,
+                PayoutStage::Signed => PayoutStage::Sent,
+                PayoutStage::Sent if payout.id.is_multiple_of(3) => PayoutStage::Failed,
+                PayoutStage::Sent | PayoutStage::Confirmed => PayoutStage::Confirmed,
+                PayoutStage::Failed | PayoutStage::Expired => PayoutStage::Planned,
+            };
+        }
+        let id = self.payouts.len() as u64 + 1;
+        self.payouts.push(payout(id, PayoutStage::Planned));
+        self.payouts_told()
+    }
+
+    /// How payouts stand.
+    pub fn standing(&self) -> PayoutStanding {
+        standing(self.payouts.iter().rev().cloned().collect())
+    }
+
+    fn payouts_told(&self) -> NetworkMessage {
+        NetworkMessage::Payouts(Box::new(self.standing()))
+    }
+
     /// Decides on a report, once.
     pub fn judge(&mut self, id: AssignmentId, chance: &mut Chance) -> Vec<NetworkMessage> {
         let given = self.given.get_mut(&id).expect("only what was given is judged");
@@ -315,6 +347,7 @@ impl Network {
             *self.paid.entry(id).or_default() += 1;
             messages.push(NetworkMessage::Receipt(Box::new(signed)));
             messages.push(NetworkMessage::Balance(Balance::default()));
+            messages.push(self.pay());
         }
         messages
     }
