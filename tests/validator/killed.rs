@@ -27,8 +27,8 @@ const CONTRIBUTORS: u8 = 48;
 const KILLS: u32 = 40;
 /// A start takes a second, and a payout some four: kills meet both.
 const LIFE_MS_MAX: u64 = 3_500;
-/// The length of an epoch, in minutes: three seconds.
-const EPOCH_MINUTES: &str = "0.05";
+/// The length of an epoch, in minutes: nine seconds, in which a root is on the chain and some payouts are sent.
+const EPOCH_MINUTES: &str = "0.15";
 /// What a payout costs at one USDC for a SOL: 10,000 lamports, and rents at first.
 const FEE_LATER: u64 = 10;
 

@@ -208,7 +208,7 @@ mod tests {
             ("--solana https://a.example".to_owned(), false, "--program"),
             (format!("--program {ADDRESS}"), false, "--solana"),
             (format!("--solana https://a.example --program {ADDRESS}"), false, "--treasury"),
-            (format!("--solana https://a.example --program nonsense --treasury x"), false, "nonsense"),
+            ("--solana https://a.example --program nonsense --treasury x".to_owned(), false, "nonsense"),
             (full.clone(), true, "worth something"),
             (format!("{full} --cluster devnet"), false, "--mint"),
             (format!("{full} --cluster devnet --mint {USDC}"), true, "worth something"),

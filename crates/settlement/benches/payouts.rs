@@ -233,7 +233,7 @@ fn table() {
     let mut ledger = Ledger::begin();
     let all: Vec<Figures> = (0..COUNTS.len()).map(|at| figures(&mut ledger, at)).collect();
     let row = |what: &str, of: &dyn Fn(&Figures) -> String| {
-        let cells: String = all.iter().map(|figures| format!("{:>24}", of(figures))).collect();
+        let cells: String = all.iter().map(|figures| format!("{:>28}", of(figures))).collect();
         println!("{what:<40}{cells}");
     };
     let cost = |cost: Cost| format!("{} B {} CU {} L", cost.bytes, cost.units, cost.lamports);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use lull_settlement::epoch::{Anchor, Leaf, Leaves, Proof, Tree};
 use lull_settlement::publication::{self, Header};
-use lull_settlement::sender::{Epoch, Input};
+use lull_settlement::sender::{Epoch, Input, PayoutState};
 use lull_types::{BaseUnits, Coded, Fault, UnixMillis, WalletAddress, WorkerId};
 
 use super::Task;
@@ -161,7 +161,16 @@ impl Task {
         let total = leaves.iter().fold(0u64, |sum, leaf| sum.saturating_add(leaf.lifetime.0));
         // The same total has the same leaves, as none ever falls: its root is on the chain already.
         let is_new = newest.as_ref().is_none_or(|epoch| epoch.total != BaseUnits(total));
-        if leaves.is_empty() || (!is_new && sent.is_empty()) {
+        // A root again for payouts that are under way would only hold them up: they wait until it is on the chain.
+        let sender = self.sender().await?;
+        let is_under_way = |payee, lifetime| {
+            sender.payout(payee).is_some_and(|payout| match payout.state {
+                PayoutState::Planned | PayoutState::InBatch(_) => payout.lifetime == lifetime,
+                PayoutState::Confirmed | PayoutState::Held | PayoutState::Left => false,
+            })
+        };
+        let is_known = !is_new && sent.iter().all(|(payee, lifetime, _)| is_under_way(payee, *lifetime));
+        if leaves.is_empty() || is_known {
             self.nothing_new = Some(due);
             return Ok(());
         }

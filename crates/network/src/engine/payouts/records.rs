@@ -65,7 +65,15 @@ impl Engine {
         wallet: WalletAddress,
         total: BaseUnits,
     ) -> Result<(), EngineError> {
-        if book_paid(turn, Payee { worker, wallet }, total, None)? {
+        // One of ours may have paid it: then its end books it, under its transaction, and it is listed once.
+        let is_under_way = turn
+            .tx
+            .prepare_cached(
+                "SELECT 1 FROM payouts p JOIN batches b ON b.id = p.batch
+                 WHERE p.worker = ?1 AND p.wallet = ?2 AND b.state IN ('signed', 'sent')",
+            )?
+            .exists(params![Sql(worker), Sql(wallet)])?;
+        if !is_under_way && book_paid(turn, Payee { worker, wallet }, total, None)? {
             self.tell_paid(turn, vec![worker])?;
         }
         turn.answer(Answer::Done);
