@@ -401,7 +401,7 @@ fn only_the_newest_anchored_epochs_are_kept() {
 #[test]
 fn a_claim_is_kept_until_it_is_over() {
     let place = Place::new();
-    let (network, wallet) = (network().network_id(), fixture::wallet());
+    let (network, wallet) = (network().network_id(), fixture::paid_wallet());
     let signed = |n: u8| SignedClaim {
         signature: TransactionSignature([n; 64]),
         bytes: vec![n; 300],

@@ -263,7 +263,7 @@ async fn another_wallet_or_network_is_noticed() {
     let paid = stage.pay(700, proof, true).await;
     let payout = stage.payout(1, 1, 700, Some(paid));
 
-    let elsewhere = Payout { wallet: fixture::wallet(), ..payout.clone() };
+    let elsewhere = Payout { wallet: fixture::paid_wallet(), ..payout.clone() };
     let (wrong, _) = stage.check(&elsewhere).await;
     assert_eq!(wrong, Some("payout_not_a_claim"), "the tokens went to another wallet than was said");
 

@@ -146,7 +146,7 @@ fn http(status: &str, body: &str) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_hostile_endpoint_is_an_error_without_its_url() {
-    let endless = [http("200 OK", "").as_slice(), &vec![b' '; 100]].concat();
+    let endless = [http("200 OK", "").as_slice(), &[b' '; 100]].concat();
     let huge = format!("{{\"result\":\"{}\"}}", "x".repeat(5 * 1024 * 1024));
     let deep = "[".repeat(100_000);
     let refusal =

@@ -100,7 +100,8 @@ pub fn assignment(number: u128, device: u32, deadline: u64) -> Assignment {
     }
 }
 
-pub fn wallet() -> WalletAddress {
+/// Where payouts go.
+pub fn paid_wallet() -> WalletAddress {
     "7xKXtg2CW87d97TXJSDpbD5jBkheTqA83TZRuJosgAsU".parse().unwrap()
 }
 
@@ -108,7 +109,7 @@ pub fn payout(id: u64, stage: PayoutStage) -> Payout {
     Payout {
         id,
         epoch: 1,
-        wallet: wallet(),
+        wallet: paid_wallet(),
         amount: BaseUnits(420_000),
         fee: BaseUnits(750),
         stage,

@@ -7,7 +7,7 @@ use lull_types::{
 };
 
 use super::bench::Bench;
-use super::fixture::{fault, network_key, payout, standing, wallet};
+use super::fixture::{fault, network_key, paid_wallet, payout, standing};
 use crate::machine::{Effect, Input, Order, PAYOUTS_KEPT, ProofAnswer, Record, Restored, ToldPayouts};
 
 fn told(bench: &mut Bench, standing: PayoutStanding) {
@@ -103,7 +103,7 @@ fn a_hostile_network_fills_neither_memory_nor_disk() {
     let mut hostile = standing((1..=1000).map(|id| payout(id, PayoutStage::Planned)).collect());
     hostile.wallets =
         vec![
-            lull_types::WalletEarnings { wallet: wallet(), lifetime: BaseUnits(1), paid: BaseUnits(0) };
+            lull_types::WalletEarnings { wallet: paid_wallet(), lifetime: BaseUnits(1), paid: BaseUnits(0) };
             1000
         ];
     let place = hostile.place.as_mut().unwrap();
@@ -146,8 +146,11 @@ fn a_threshold_is_told_to_the_network_alone() {
         bench.machine.check(order, UnixMillis(bench.now)).err().map(|fault| fault.code)
     };
     let away = Bench::start(Bench::joined(1));
-    for order in [order(None), Order::WantProof { wallet: wallet() }, Order::TellClaimed { wallet: wallet() }]
-    {
+    for order in [
+        order(None),
+        Order::WantProof { wallet: paid_wallet() },
+        Order::TellClaimed { wallet: paid_wallet() },
+    ] {
         assert_eq!(refused(&away, &order).as_deref(), Some("not_connected"));
     }
     let mut bench = Bench::up(1);
@@ -166,7 +169,7 @@ fn a_threshold_is_told_to_the_network_alone() {
 fn a_proof_answers_the_question_that_was_asked() {
     let proof = |siblings| EarningsProof {
         epoch: 1,
-        wallet: wallet(),
+        wallet: paid_wallet(),
         lifetime: BaseUnits(5),
         root: [1; 32],
         siblings: vec![[2; 32]; siblings],
@@ -174,26 +177,26 @@ fn a_proof_answers_the_question_that_was_asked() {
     let said = |siblings| NetworkMessage::EarningsProof(Box::new(proof(siblings)));
     let mut bench = Bench::up(1);
     bench.said(said(3));
-    assert_eq!(bench.machine.proof_answer(wallet()), None, "nobody asked");
-    let ask = || Order::WantProof { wallet: wallet() };
+    assert_eq!(bench.machine.proof_answer(paid_wallet()), None, "nobody asked");
+    let ask = || Order::WantProof { wallet: paid_wallet() };
     bench.order(ask());
-    assert!(bench.sends(|message| *message == WorkerMessage::WantProof { wallet: wallet() }));
-    assert_eq!(bench.machine.proof_answer(wallet()), Some(&ProofAnswer::Asked));
+    assert!(bench.sends(|message| *message == WorkerMessage::WantProof { wallet: paid_wallet() }));
+    assert_eq!(bench.machine.proof_answer(paid_wallet()), Some(&ProofAnswer::Asked));
     bench.said(said(3)).said(said(4));
-    assert_eq!(bench.machine.proof_answer(wallet()), Some(&ProofAnswer::Told(Box::new(proof(3)))));
+    assert_eq!(bench.machine.proof_answer(paid_wallet()), Some(&ProofAnswer::Told(Box::new(proof(3)))));
 
     bench.order(ask()).said(said(33));
-    assert!(matches!(bench.machine.proof_answer(wallet()), Some(ProofAnswer::Refused(_))));
+    assert!(matches!(bench.machine.proof_answer(paid_wallet()), Some(ProofAnswer::Refused(_))));
 
     let refused = |code| NetworkMessage::Refused { assignment: None, fault: fault(code) };
     bench.order(ask()).said(refused("threshold_too_low"));
     assert_eq!(notices(&bench).len(), 1, "a refusal of something else is told");
     bench.said(refused("not_in_epoch"));
     assert_eq!(notices(&bench).len(), 0);
-    assert_eq!(bench.machine.proof_answer(wallet()), Some(&ProofAnswer::Refused(fault("not_in_epoch"))));
+    assert_eq!(bench.machine.proof_answer(paid_wallet()), Some(&ProofAnswer::Refused(fault("not_in_epoch"))));
 
     bench.order(ask());
     let session = bench.machine.link.session.id().unwrap();
     bench.give(Input::SessionLost { session, fault: fault("network_lost") });
-    assert_eq!(bench.machine.proof_answer(wallet()), None);
+    assert_eq!(bench.machine.proof_answer(paid_wallet()), None);
 }

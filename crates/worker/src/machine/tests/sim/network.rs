@@ -142,14 +142,14 @@ impl Network {
             Ok(()) => {
                 self.proven.insert(statement.wallet);
                 self.wallet = Some(statement.wallet);
-                self.standing()
+                self.wallet_standing()
             }
             Err(error) => NetworkMessage::Refused { assignment: None, fault: error.fault() },
         }
     }
 
     /// A change counts at once here.
-    fn standing(&self) -> NetworkMessage {
+    fn wallet_standing(&self) -> NetworkMessage {
         let proven = self.wallet.is_some_and(|wallet| self.proven.contains(&wallet));
         NetworkMessage::WalletSet(WalletStanding { wallet: self.wallet, proven, next: None })
     }
@@ -172,7 +172,7 @@ impl Network {
             }
             WorkerMessage::SetWallet(wallet) => {
                 self.wallet = wallet;
-                vec![Say(self.standing())]
+                vec![Say(self.wallet_standing())]
             }
             WorkerMessage::StateWallet { wallet, domain } => {
                 let nonce = format!("{:032x}", (chance.fraction() * 1e15) as u64);
