@@ -15,9 +15,10 @@ use crate::engine::PayoutPolicy;
 /// Sending a payout costs 5,000 lamports; at 150 USDC for a SOL, that is so much. A practice network pays rents itself:
 /// a newcomer would work for days for the first.
 const FEE: BaseUnits = BaseUnits(750);
-/// A payout is worth its fee many times, and a newcomer sees the first within minutes.
+/// A payout is worth its fee several times, and a newcomer sees the first within a quarter of an hour, even where a
+/// processor stands in for the GPU.
 pub const CHARGES: Charges =
-    Charges { first: FEE, later: FEE, threshold: BaseUnits(10_000), threshold_min: BaseUnits(1_000) };
+    Charges { first: FEE, later: FEE, threshold: BaseUnits(5_000), threshold_min: BaseUnits(1_000) };
 /// A practice network pays within minutes, so that a newcomer sees a payout: a receipt's audit there guards nothing.
 /// Every epoch in which somebody earned is a transaction and a file, of which there is a year's worth in 100 MB.
 pub const EPOCH_MS: u64 = 5 * 60 * 1000;
