@@ -41,7 +41,9 @@ pub fn check() -> Result<()> {
 }
 
 fn tests() -> Result<()> {
-    let tests = ["nextest", "run", "--package", "lull-tests", "--test", "validator"];
+    // By the whole workspace: a package alone would be built with other features, and everything below it again.
+    let tests =
+        ["nextest", "run", "--workspace", "--all-targets", "-E", "package(lull-tests) & binary(validator)"];
     run(program(tool("cargo-nextest")).args(tests).arg("--no-run"))?;
     // What transactions cost and how often was killed is worth seeing.
     let shown = ["--run-ignored", "only", "--success-output", "immediate"];
