@@ -102,6 +102,23 @@ fn a_newcomer_is_timed_together_with_those_of_its_wallet() {
 }
 
 #[test]
+fn a_wallet_that_is_set_during_a_round_keeps_what_was_found() {
+    let mut rig = rig();
+    let alone = rig.worker(1);
+    rig.idle(alone);
+    rig.say(alone, WorkerMessage::SetWallet(Some(wallet(1))));
+    conclude(&mut rig, &timed(1_000.0));
+    assert!(works(&mut rig, alone), "it would not answer again for some minutes");
+
+    // Whoever comes to others this way is timed together with them all the same.
+    let newcomer = rig.worker(2);
+    rig.idle(newcomer);
+    rig.say(newcomer, WorkerMessage::SetWallet(Some(wallet(1))));
+    conclude(&mut rig, &timed(1_000.0));
+    assert_eq!(rig.idle(newcomer), "being_timed");
+}
+
+#[test]
 fn a_round_waits_for_work_to_end_but_not_for_ever() {
     let mut rig = rig();
     let first = paid_to(&mut rig, 1, wallet(1));

@@ -162,6 +162,10 @@ impl Engine {
                     }
                 }
             }
+            // Its wallet was set meanwhile: a worker does not answer again for some minutes, and need not.
+            if known::account(turn.tx, worker)? != account {
+                known::move_account(turn.tx, worker)?;
+            }
             let next = Timing::NotBefore(turn.now.after(Duration::from_millis(NOT_NOW_PAUSE_MS)));
             self.sessions.end_timing(worker, (!is_complete).then_some(next));
             if is_complete {
