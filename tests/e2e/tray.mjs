@@ -31,6 +31,12 @@ if (!values.app || !values.worker) {
   process.exit(2);
 }
 
+/** The version of the messages that this tree's programs speak. */
+function protocolVersion() {
+  const source = readFileSync(join(here, '../../crates/worker-api/src/lib.rs'), 'utf8');
+  return Number(/PROTOCOL_VERSION: u16 = (\d+);/.exec(source)[1]);
+}
+
 /** Bound on every wait; the app answers in milliseconds on an idle machine. */
 const SOON_MS = 30_000;
 
@@ -194,7 +200,7 @@ async function endWorkerByForce() {
 async function commandWorker(command) {
   const { createConnection } = await import('node:net');
   const socket = createConnection(join(process.env.LULL_DATA_DIR, 'worker.sock'));
-  const body = Buffer.from(JSON.stringify({ protocol: 1, id: 1, command }));
+  const body = Buffer.from(JSON.stringify({ protocol: protocolVersion(), id: 1, command }));
   const length = Buffer.alloc(4);
   length.writeUInt32BE(body.length);
   socket.write(Buffer.concat([length, body]));

@@ -294,7 +294,7 @@ export class SimulatedWorker {
     const found = this.state.name !== 'starting' || this.benchmarks.any();
     const devices = found ? simulatedHardware.devices : [];
     return {
-      protocol: 1,
+      protocol: 2,
       worker_version: '0.1.0',
       worker: this.id,
       taken_at: this.now,
