@@ -139,7 +139,8 @@ async fn the_committed_program_pays_lifetimes_and_refuses_the_rest() -> Result<(
     Ok(())
 }
 
-/// Sent by whoever does not ask first whether it would be done, at the second epoch, of which the fourth leaf is paid.
+/// Sent by whoever does not ask first whether it would be done, at the second epoch, of which the fourth leaf is paid, and of leaf 500
+/// what the first held, so that its wallet has an account.
 async fn refusals(stage: &Stage, leaves: &Leaves, tree: &Tree) -> Result<()> {
     let Ground { place, treasury, network, stranger, purse } = &stage.ground;
     let calls = Network {
@@ -164,10 +165,10 @@ async fn refusals(stage: &Stage, leaves: &Leaves, tree: &Tree) -> Result<()> {
     let key = Key::from(network);
     let by_stranger: [(&str, Error, Call); 7] = [
         ("a claim again", Error::NothingToClaim, claim(3, lifetime(3), None, tree)),
-        ("more than was earned", Error::WrongProof, claim(501, lifetime(501) + 1, None, tree)),
-        ("an older root", Error::WrongProof, claim(501, lifetime(501) / 2, None, &older)),
-        ("somebody else's leaf", Error::WrongProof, claim(501, lifetime(502), None, tree)),
-        ("another wallet", Error::WrongDestination, claim(501, lifetime(501), Some(*purse), tree)),
+        ("more than was earned", Error::WrongProof, claim(500, lifetime(500) + 1, None, tree)),
+        ("an older root", Error::WrongProof, claim(500, lifetime(500) / 2, None, &older)),
+        ("somebody else's leaf", Error::WrongProof, claim(500, lifetime(501), None, tree)),
+        ("another wallet", Error::WrongDestination, claim(500, lifetime(500), Some(*purse), tree)),
         ("a stranger's root", Error::WrongAuthority, calls.post_root(thief, 3, total, &root)),
         ("a stranger's withdrawal", Error::WrongAuthority, calls.withdraw_unclaimed(thief, purse.to_bytes())),
     ];
