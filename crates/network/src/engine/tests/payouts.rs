@@ -153,6 +153,8 @@ pub(super) struct Sent {
     arrived: std::collections::BTreeMap<Signature, BaseUnits>,
     /// Whether what is signed comes into a block.
     pub(super) lands: bool,
+    /// Whether somebody looks what was paid before the sender is told how far its batches are.
+    is_read_early: bool,
 }
 
 impl Sent {
@@ -168,6 +170,7 @@ impl Sent {
             paid: Default::default(),
             arrived: Default::default(),
             lands: true,
+            is_read_early: false,
         }
     }
 
@@ -237,6 +240,11 @@ impl Sent {
             }
             Sending::Send { batch, .. } => Some(Told::Taken { batch }),
             Sending::AskStatuses(asked) => {
+                for (Payee { worker, wallet }, total) in
+                    self.paid.clone().into_iter().filter(|_| self.is_read_early)
+                {
+                    rig.tell(Input::ChainPaid { worker, wallet, total }).unwrap();
+                }
                 let status = if self.lands {
                     Status::Finalized { slot: 1, outcome: Outcome::Done }
                 } else {
@@ -298,6 +306,23 @@ fn a_payout_is_booked_once_with_its_fee_and_told_at_every_step() {
     sent.publish(&mut rig, 2);
     sent.settle(&mut rig);
     assert_eq!(rig.earned(worker), [0, 0, (arrived + 200 - FEE_LATER) as i64]);
+}
+
+#[test]
+fn a_payout_that_is_seen_before_its_batch_has_ended_is_listed_once() {
+    let mut rig = paying(true);
+    let worker = earner(&mut rig, 1, 2);
+    let mut sent = Sent::new(&rig);
+    sent.is_read_early = true;
+    close(&mut rig, 1);
+    sent.publish(&mut rig, 1);
+    sent.settle(&mut rig);
+    let arrived = 200 - FEE_FIRST;
+    assert_eq!(rig.earned(worker), [0, 0, arrived as i64]);
+    let standing = stands(&mut rig, worker);
+    let listed: Vec<_> =
+        standing.payouts.iter().map(|p| (p.amount.0, p.fee.0, p.signature.is_some())).collect();
+    assert_eq!(listed, [(arrived, FEE_FIRST, true)]);
 }
 
 #[test]
