@@ -2,7 +2,7 @@
 
 use lull_distributor::{ClaimAccount, NetworkAccount, WITHDRAWAL_DELAY_S_MIN};
 use lull_network_api::NetworkMessage;
-use lull_settlement::chain::{Address, Chain};
+use lull_settlement::chain::{Address, Chain, TokenAccount};
 use lull_settlement::compose::{self, Budget, Key, Place, RentedAccount, Signed};
 use lull_settlement::epoch::{Leaf, Proof};
 use lull_settlement::sender::{Attempt, Claim, RefundId, Work};
@@ -12,8 +12,6 @@ use super::Task;
 use super::settings::check_mint;
 use crate::store::payouts;
 
-/// Bytes of a token account.
-const TOKEN_ACCOUNT_BYTES: usize = 165;
 /// What making the network's account may cost beside rent: three signatures and priority.
 const INITIALIZE_LAMPORTS_MAX: u64 = 100_000;
 
@@ -81,7 +79,7 @@ impl Task {
     async fn make_account(&self) -> Result<(Signed, u64), Fault> {
         let chain = &*self.setup.chain;
         let place = &self.setup.place;
-        let rent = rent(chain, NetworkAccount::LEN).await? + rent(chain, TOKEN_ACCOUNT_BYTES).await?;
+        let rent = rent(chain, NetworkAccount::LEN).await? + rent(chain, TokenAccount::LEN).await?;
         let payer = &self.setup.treasury.key;
         let written = [place.account(), place.vault, payer.address()];
         let budget = Budget {
@@ -173,13 +171,10 @@ impl Task {
         let claims = place.anchor.claim_account(worker, wallet).map(Address::new_from_array);
         let purse = place.token_account(wallet).map(|(address, _)| address);
         let mut rented = [RentedAccount { missing: false, lamports: 0 }; 2];
-        let bytes = [ClaimAccount::LEN, TOKEN_ACCOUNT_BYTES];
+        let bytes = [ClaimAccount::LEN, TokenAccount::LEN];
         for ((rented, address), bytes) in rented.iter_mut().zip([claims, purse]).zip(bytes) {
             let Some(address) = address else { continue };
-            let found = chain.account(&address).await.map_err(|error| error.fault())?;
-            // One that only holds lamports, which anyone can send there, is still to be made.
-            let missing = found.is_none_or(|account| account.data.is_empty());
-            *rented = RentedAccount { missing, lamports: rent(chain, bytes).await? };
+            *rented = RentedAccount::read(chain, &address, bytes).await.map_err(|error| error.fault())?;
         }
         Ok((leaf, proof, rented))
     }

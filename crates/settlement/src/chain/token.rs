@@ -8,9 +8,6 @@ use super::Account;
 /// The token program: the one that USDC is of.
 pub const TOKEN_PROGRAM: Address = address!("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA");
 
-/// Bytes of a token account: mint 32, owner 32, amount 8 little-endian, then what is not needed here.
-const TOKEN_ACCOUNT_BYTES: usize = 165;
-
 /// Tokens of one kind that one owner holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TokenAccount {
@@ -23,9 +20,12 @@ pub struct TokenAccount {
 }
 
 impl TokenAccount {
+    /// Its bytes: mint 32, owner 32, amount 8 little-endian, then what is not needed here.
+    pub const LEN: usize = 165;
+
     /// None unless the account is the token program's and has the size of a token account.
     pub fn parse(account: &Account) -> Option<Self> {
-        if account.owner != TOKEN_PROGRAM || account.data.len() != TOKEN_ACCOUNT_BYTES {
+        if account.owner != TOKEN_PROGRAM || account.data.len() != Self::LEN {
             return None;
         }
         let (mint, rest) = account.data.split_first_chunk::<32>()?;

@@ -5,7 +5,7 @@ use solana_address::address;
 use solana_instruction::{AccountMeta, Instruction};
 
 use super::{ComposeError, Place};
-use crate::chain::{Address, TOKEN_PROGRAM};
+use crate::chain::{Address, Chain, ChainError, TOKEN_PROGRAM};
 use crate::epoch::{Hash, Leaf, Proof};
 
 const SYSTEM_PROGRAM: Address = address!("11111111111111111111111111111111");
@@ -48,7 +48,19 @@ pub struct RentedAccount {
 }
 
 impl RentedAccount {
-    fn cost(self) -> u64 {
+    /// Whether an account of so many bytes is missing on the chain, and what it rents for.
+    ///
+    /// # Errors
+    /// When the chain does not say.
+    pub async fn read(chain: &dyn Chain, address: &Address, bytes: usize) -> Result<Self, ChainError> {
+        let found = chain.account(address).await?;
+        // One that only holds lamports, which anyone can send there, is still to be made.
+        let missing = found.is_none_or(|account| account.data.is_empty());
+        Ok(Self { missing, lamports: chain.rent_exempt(bytes).await? })
+    }
+
+    /// What its payer pays for it.
+    pub fn cost(self) -> u64 {
         if self.missing { self.lamports } else { 0 }
     }
 }

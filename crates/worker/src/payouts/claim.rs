@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use lull_distributor::ClaimAccount;
-use lull_settlement::chain::{Address, Chain, Outcome, Recent, Signature, Status};
+use lull_settlement::chain::{Address, Chain, Outcome, Recent, Signature, Status, TokenAccount};
 use lull_settlement::compose::{
     self, Budget, Instruction, Key, LAMPORTS_A_SIGNATURE, Place, RentedAccount, Signed,
 };
@@ -20,9 +20,6 @@ use super::books::books;
 use super::{party, proof, told};
 use crate::machine::{Order, PayoutFacts, Record, SignedClaim};
 use crate::shell::Handle;
-
-/// Bytes of a token account, by the token program.
-const TOKEN_ACCOUNT_BYTES: usize = 165;
 
 /// What a claim may pay for being taken soon: a ten-thousandth of a SOL, far more than is usual.
 const PRIORITY_LAMPORTS_MAX: u64 = 100_000;
@@ -233,9 +230,11 @@ async fn composed(
     let place = Place::new(party.anchor, party.mint).ok_or_else(no_address)?;
     let claims = party.claim_account().ok_or_else(no_address)?;
     let purse = party.destination().ok_or_else(no_address)?;
-    let rented =
-        [rented(chain, claims, ClaimAccount::LEN).await?, rented(chain, purse, TOKEN_ACCOUNT_BYTES).await?];
-    let rent: u64 = rented.iter().filter(|one| one.missing).map(|one| one.lamports).sum();
+    let rented = async |address, bytes| {
+        RentedAccount::read(chain, &address, bytes).await.map_err(|error| error.fault())
+    };
+    let rented = [rented(claims, ClaimAccount::LEN).await?, rented(purse, TokenAccount::LEN).await?];
+    let rent: u64 = rented.iter().map(|one| one.cost()).sum();
     let lamports_max = rent + LAMPORTS_A_SIGNATURE + PRIORITY_LAMPORTS_MAX;
     afford(facts, endpoint, payer, lamports_max).await?;
     let price = chain.priority_fee(&[party.account(), place.vault]).await.unwrap_or(0);
@@ -290,14 +289,6 @@ async fn has(chain: &dyn Chain, payer: &Address, lamports: u64) -> Result<bool, 
 fn sol(lamports: u64) -> String {
     let hundred_thousandths = lamports.div_ceil(10_000);
     format!("{}.{:05}", hundred_thousandths / 100_000, hundred_thousandths % 100_000)
-}
-
-async fn rented(chain: &dyn Chain, address: Address, bytes: usize) -> Result<RentedAccount, Fault> {
-    let found = chain.account(&address).await.map_err(|error| error.fault())?;
-    // One that only holds lamports, which anyone can send there, is still to be made.
-    let missing = found.is_none_or(|account| account.data.is_empty());
-    let lamports = chain.rent_exempt(bytes).await.map_err(|error| error.fault())?;
-    Ok(RentedAccount { missing, lamports })
 }
 
 /// Whether a claim can still be taken, or was and is not final.
