@@ -201,6 +201,9 @@ impl Handler for Scripted {
                 let url = "http://127.0.0.1:41234/00112233445566778899aabbccddeeff/".to_owned();
                 return Reply::WalletPage { url };
             }
+            Command::ProveWalletByPhone => {
+                return Reply::Refused(Fault::new("wallet_not_set", "Set the address of a wallet first."));
+            }
             Command::SetWallet { address } => match address.map(|address| address.parse()).transpose() {
                 Ok(wallet) => self.change(|snapshot| snapshot.wallet = wallet),
                 Err::<_, WalletAddressError>(error) => return Reply::Refused(error.fault()),

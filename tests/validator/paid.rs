@@ -1,14 +1,13 @@
 //! From a job to a wallet: a real worker earns, its network lists it, and Solana pays it.
 
-use anyhow::{Context, Result, ensure};
-use ed25519_dalek::{Signer, SigningKey};
+use anyhow::{Context, Result, bail, ensure};
 use lull_network::data_dir::DataDir;
 use lull_settlement::chain::Address;
 use lull_settlement::chain::rpc::Rpc;
 use lull_settlement::publication;
-use lull_tests::{Machine, Network, eventually, spin_task};
-use lull_types::WalletAddress;
-use serde_json::{Value, json};
+use lull_tests::{Machine, Network, Phone, eventually, spin_task};
+use lull_types::{PaidFrom, WalletAddress};
+use lull_worker_api::{Command, Reply};
 
 use crate::ground::Ground;
 
@@ -43,9 +42,8 @@ async fn what_a_worker_earns_arrives_in_its_wallet() -> Result<()> {
     let customer = network.customer("Ada", 1_000_000).await?;
     let mut machine = Machine::new()?;
     machine.join(network.ticket()).await?;
-    let holder = SigningKey::from_bytes(&[5; 32]);
-    prove(&machine, &holder).await?;
-    let wallet = WalletAddress::from_bytes(holder.verifying_key().to_bytes())?;
+    let phone = Phone::new(&[5; 32], validator.url())?;
+    let wallet = prove(&machine, &phone).await?;
     let (purse, _) = ground.place.token_account(wallet).context("no address")?;
 
     // What is earned next is paid on top of what was: a claim is of a lifetime.
@@ -83,20 +81,19 @@ async fn what_a_worker_earns_arrives_in_its_wallet() -> Result<()> {
     Ok(())
 }
 
-/// The wallet's holder signs what the worker's own page shows, as a wallet's browser would have it done.
-async fn prove(machine: &Machine, holder: &SigningKey) -> Result<()> {
-    let address = bs58::encode(holder.verifying_key().as_bytes()).into_string();
-    let (succeeded, printed) = machine.command_line(&["wallet", "prove"]).await?;
-    ensure!(succeeded, "{printed}");
-    let page = printed.lines().find(|line| line.starts_with("http://127.0.0.1:")).context("no page")?;
-    let browser = reqwest::Client::builder().no_proxy().build()?;
-    let ask = async |what: &str, body: Value| -> Result<Value> {
-        let answer = browser.post(format!("{page}{what}")).json(&body).send().await?;
-        Ok(answer.error_for_status()?.json().await?)
+/// The wallet's holder has a phone read the code that the worker shows.
+async fn prove(machine: &Machine, phone: &Phone) -> Result<WalletAddress> {
+    phone.fill(1_000_000_000).await?;
+    let wallet = phone.address()?;
+    machine.order(Command::SetWallet { address: Some(wallet.to_string()) }).await?;
+    let Reply::WalletRequest { url, .. } = machine.order(Command::ProveWalletByPhone).await? else {
+        bail!("no request")
     };
-    let drawn = ask("state", json!({ "address": address })).await?;
-    let text = drawn["text"].as_str().with_context(|| drawn.to_string())?;
-    let signature = data_encoding::HEXLOWER.encode(&holder.sign(text.as_bytes()).to_bytes());
-    ask("prove", json!({ "nonce": drawn["nonce"], "signature": signature })).await?;
-    Ok(())
+    phone.scan(&url).await?;
+    let proven = machine.until("the proof", |snapshot| {
+        let standing = snapshot.wallet_standing.as_ref();
+        standing.is_some_and(|standing| standing.paid_from(wallet) == Some(PaidFrom::Now))
+    });
+    proven.await?;
+    Ok(wallet)
 }

@@ -4,9 +4,12 @@
 //! a one field by field and warn where its domain is not the page that asks. Both sides write the text from the same
 //! statement and compare no text that anybody else wrote: a signature over anything else counts for nothing. Signing
 //! it moves no money.
+//!
+//! A wallet on a phone signs no text for a program on another machine. It can pay, though: there the statement is a
+//! transfer of the wallet to itself that names [`reference`], the hash of the text.
 
 use chrono::{DateTime, SecondsFormat};
-use lull_types::{Coded, Signature, UnixMillis, WalletStatement};
+use lull_types::{ChainAddress, Coded, Signature, UnixMillis, WalletStatement};
 
 /// Hexadecimal digits of a nonce.
 const NONCE_DIGITS: usize = 32;
@@ -15,6 +18,10 @@ const NONCE_DIGITS: usize = 32;
 /// no page can ever have this name ([RFC 2606](https://www.rfc-editor.org/rfc/rfc2606)), so that a wallet in a browser
 /// warns of whoever has it sign such a text.
 pub const KEPT_BY_WORKER: &str = "worker.lull.invalid";
+
+/// The domain of a statement that a transaction stands for, which names its [`reference`]. No page can have this name,
+/// and the signature of a text proves nothing here.
+pub const ON_CHAIN: &str = "transaction.lull.invalid";
 
 /// Why a proof does not hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -48,13 +55,13 @@ impl Coded for WalletProofError {
     }
 }
 
-/// Whether a domain is a page on the machine itself, `127.0.0.1:PORT`, or the worker without a page,
-/// [`KEPT_BY_WORKER`].
+/// Whether a domain is a page on the machine itself, `127.0.0.1:PORT`, or one of those without a page,
+/// [`KEPT_BY_WORKER`] and [`ON_CHAIN`].
 ///
 /// # Errors
 /// [`WalletProofError::NotThisMachine`].
 pub fn check_domain(domain: &str) -> Result<(), WalletProofError> {
-    if domain == KEPT_BY_WORKER {
+    if domain == KEPT_BY_WORKER || domain == ON_CHAIN {
         return Ok(());
     }
     let port = domain.strip_prefix("127.0.0.1:").ok_or(WalletProofError::NotThisMachine)?;
@@ -98,6 +105,18 @@ pub fn text(statement: &WalletStatement) -> Result<String, WalletProofError> {
     ))
 }
 
+/// The account that a transaction names to stand for a statement. Nobody holds its key, and only the hash of this one
+/// text gives it, so that a transaction that was signed for anything else never names it by chance.
+///
+/// # Errors
+/// As [`text`], and [`WalletProofError::Malformed`] for a statement that is to be signed as a text.
+pub fn reference(statement: &WalletStatement) -> Result<ChainAddress, WalletProofError> {
+    if statement.domain != ON_CHAIN {
+        return Err(WalletProofError::Malformed);
+    }
+    Ok(ChainAddress(blake3::derive_key("lull wallet statement on chain 1", text(statement)?.as_bytes())))
+}
+
 fn instant(at: UnixMillis) -> Result<String, WalletProofError> {
     let millis = i64::try_from(at.0).map_err(|_| WalletProofError::Malformed)?;
     let instant = DateTime::from_timestamp_millis(millis).ok_or(WalletProofError::Malformed)?;
@@ -114,6 +133,9 @@ pub fn verify(
     now: UnixMillis,
 ) -> Result<(), WalletProofError> {
     let text = text(statement)?;
+    if statement.domain == ON_CHAIN {
+        return Err(WalletProofError::WrongSignature);
+    }
     if now > statement.expires_at {
         return Err(WalletProofError::Expired);
     }
@@ -183,6 +205,32 @@ mod tests {
         let now = own.issued_at;
         assert_eq!(verify(&own, &signed(&text_of_own, 3), now), Ok(()));
         assert_eq!(verify(&page, &signed(&text_of_own, 3), now), Err(WalletProofError::WrongSignature));
+    }
+
+    #[test]
+    fn a_transaction_stands_for_one_statement_alone() {
+        let page = statement();
+        assert_eq!(reference(&page), Err(WalletProofError::Malformed), "a page has its text signed");
+        let drawn = WalletStatement { domain: ON_CHAIN.to_owned(), ..page };
+        // Both sides must come to the same, an old worker with a new network too. Computed with the reference
+        // implementation of BLAKE3 in C, over the text written out by hand.
+        let expected = "7mJXLHkSkKrKniF4uydNpwhJEAiS3VBWCJaBCuwuHh3g";
+        assert_eq!(reference(&drawn).unwrap().to_string(), expected);
+        let others: [fn(&mut WalletStatement); 5] = [
+            |s| s.worker = WorkerId([9; 32]),
+            |s| s.network = NetworkId([9; 32]),
+            |s| s.wallet = "7xKXtg2CW87d97TXJSDpbD5jBkheTqA83TZRuJosgAsU".parse().unwrap(),
+            |s| s.nonce = "f".repeat(32),
+            |s| s.expires_at = UnixMillis(s.expires_at.0 + 1),
+        ];
+        for change in others {
+            let mut other = drawn.clone();
+            change(&mut other);
+            assert_ne!(reference(&other), reference(&drawn));
+        }
+        // Signed as a text it counts for nothing.
+        let signature = signed(&text(&drawn).unwrap(), 3);
+        assert_eq!(verify(&drawn, &signature, drawn.issued_at), Err(WalletProofError::WrongSignature));
     }
 
     #[test]

@@ -27,6 +27,7 @@ use crate::gateway::{self, EnginePort, Gateway, GatewayConfig, Hub, OpenAssignme
 use crate::http::{self, Desk, HttpConfig, Tls};
 use crate::metrics::Metrics;
 use crate::payouts::deposits::Deposits;
+use crate::payouts::wallet_proofs::WalletProofs;
 use crate::payouts::{self, Ask, Payouts, Treasury};
 use crate::reader::{self, Reader};
 use crate::retention::{self, Retention};
@@ -249,6 +250,9 @@ impl Service {
                     (now, config.payouts.slot),
                 )?);
                 tasks.push(tokio::spawn(watched.clone().watch(cancel.child_token())));
+                let when = (now as fn() -> UnixMillis, config.payouts.slot);
+                let proofs = WalletProofs::new(paying.chain.clone(), inbox.clone(), reader.clone(), when);
+                tasks.push(tokio::spawn(proofs.watch(cancel.child_token())));
                 deposits = Some(watched);
                 let setup = paying.setup(&config, &dir, &key, inbox.clone(), reader.clone(), hub.clone());
                 let (payouts, task) = payouts::start(setup, cancel.child_token())?;

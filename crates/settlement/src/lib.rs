@@ -5,7 +5,8 @@
 //!                   └─file→ publication ─proof→ whoever claims or checks
 //! ```
 //! [`epoch`], [`publication`] and [`sender`] are pure. Everything that reaches a ledger is behind
-//! [`chain::Chain`]. [`deposit`] is the way in: what customers pay; [`verify`] is how whoever is paid checks it.
+//! [`chain::Chain`]. [`deposit`] is the way in: what customers pay; [`wallet_proof`] is how a wallet is proven by
+//! a transaction; [`verify`] is how whoever is paid checks it.
 
 pub mod chain;
 #[cfg(feature = "compose")]
@@ -13,5 +14,7 @@ pub mod compose;
 pub mod deposit;
 pub mod epoch;
 pub mod publication;
+pub mod qr;
 pub mod sender;
 pub mod verify;
+pub mod wallet_proof;

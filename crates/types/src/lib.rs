@@ -35,7 +35,7 @@ pub use receipt::{CountersignedReceipt, Receipt, ReceiptLeaf, SignedReceipt};
 pub use sandbox::SandboxPart;
 pub use score::{Score, WorkClass};
 pub use time::UnixMillis;
-pub use wallet::{NextWallet, WalletAddress, WalletAddressError, WalletStanding, WalletStatement};
+pub use wallet::{NextWallet, PaidFrom, WalletAddress, WalletAddressError, WalletStanding, WalletStatement};
 
 /// The name of a job kind with its version, such as `wgsl/1`.
 pub const JOB_KIND_WGSL: &str = "wgsl/1";

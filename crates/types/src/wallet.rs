@@ -64,7 +64,8 @@ impl WalletAddress {
     }
 }
 
-/// What a wallet's holder signs to say that a worker's earnings go there. `lull_checks::wallet` writes it out.
+/// What a wallet's holder signs, as a text or in a transaction, to say that a worker's earnings go there.
+/// `lull_checks::wallet` writes it out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WalletStatement {
     /// Who pays.
@@ -73,8 +74,9 @@ pub struct WalletStatement {
     pub worker: WorkerId,
     /// Where they go.
     pub wallet: WalletAddress,
-    /// The page on the contributor's own machine that asks for the signature, as `127.0.0.1:PORT`, which wallets show; or
-    /// `worker.lull.invalid`, when the worker signs with a key that it keeps.
+    /// The page on the contributor's own machine that asks for the signature, as `127.0.0.1:PORT`, which wallets show;
+    /// `worker.lull.invalid`, when the worker signs with a key that it keeps; or `transaction.lull.invalid`, when a
+    /// transaction of the wallet stands for it.
     pub domain: String,
     /// Drawn by the network for one use: 32 hexadecimal digits.
     pub nonce: String,
@@ -93,6 +95,26 @@ pub struct WalletStanding {
     pub proven: bool,
     /// What comes in its place once the waiting period is over.
     pub next: Option<NextWallet>,
+}
+
+/// When a wallet that is proven is paid to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PaidFrom {
+    /// Already.
+    Now,
+    /// Once the waiting period of a change is over.
+    At(UnixMillis),
+}
+
+impl WalletStanding {
+    /// When this wallet is paid to; none if it is not proven, or neither paid to nor next.
+    pub fn paid_from(&self, wallet: WalletAddress) -> Option<PaidFrom> {
+        if self.proven && self.wallet == Some(wallet) {
+            return Some(PaidFrom::Now);
+        }
+        let next = self.next.as_ref().filter(|next| next.proven && next.wallet == Some(wallet))?;
+        Some(PaidFrom::At(next.from))
+    }
 }
 
 /// A change of wallet that waits, so that whoever took a machine over cannot take its earnings unnoticed.

@@ -56,6 +56,9 @@ pub enum Command {
     /// Serves a page on this machine on which the contributor proves, with their own wallet, that they hold the
     /// address; and sets it. → [`Reply::WalletPage`]
     ProveWallet,
+    /// Asks for a transaction of the wallet that is set which proves it, by a code that a phone reads.
+    /// → [`Reply::WalletRequest`]; that it is proven is in the snapshot.
+    ProveWalletByPhone,
     /// Makes a wallet of twelve words, whose key the system's keychain keeps. One that was made and not confirmed is
     /// replaced; a confirmed one is not. → [`Reply::WalletWords`], the only time unless they are asked for.
     MakeWallet,
@@ -323,6 +326,17 @@ pub enum Reply {
     WalletPage {
         /// Its address on this machine. Whoever knows it can begin a proof, so it is for the contributor alone.
         url: String,
+    },
+    /// To [`Command::ProveWalletByPhone`].
+    WalletRequest {
+        /// The wallet that it proves.
+        wallet: WalletAddress,
+        /// A transfer request of Solana Pay, from the wallet to itself.
+        url: String,
+        /// The same as a QR code, an SVG document.
+        picture: String,
+        /// Until when the transaction counts.
+        expires_at: UnixMillis,
     },
     /// To [`Command::MakeWallet`] and [`Command::ExportWallet`]. Whoever knows the words holds the wallet.
     WalletWords {

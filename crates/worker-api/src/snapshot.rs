@@ -1,9 +1,9 @@
 //! Everything that a client shows, in one value.
 
 use lull_types::{
-    AssignmentId, BaseUnits, BenchmarkReport, DeviceInfo, DeviceTelemetry, Fault, HardwareReport, JobId,
-    Measure, PayoutStanding, PictureTile, SandboxPart, Score, UnixMillis, WalletAddress, WalletStanding,
-    WorkerId,
+    AssignmentId, BaseUnits, BenchmarkReport, ChainAddress, DeviceInfo, DeviceTelemetry, Fault,
+    HardwareReport, JobId, Measure, PayoutStanding, PictureTile, SandboxPart, Score, UnixMillis,
+    WalletAddress, WalletStanding, WorkerId,
 };
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -70,14 +70,25 @@ pub struct Snapshot {
 pub struct WalletProof {
     /// The wallet.
     pub wallet: WalletAddress,
-    /// The page that asks its holder.
+    /// Who asks its holder: [`lull_types::WalletStatement::domain`].
     pub domain: String,
     /// Which text.
     pub nonce: Option<String>,
     /// The text, once the network has drawn it.
     pub text: Option<String>,
+    /// What a transaction names to stand for it, if one is to.
+    pub reference: Option<ChainAddress>,
+    /// Until when it counts.
+    pub expires_at: Option<UnixMillis>,
     /// Why it was refused.
     pub fault: Option<Fault>,
+}
+
+impl WalletProof {
+    /// A proof for which the network has drawn nothing yet.
+    pub fn new(wallet: WalletAddress, domain: String) -> Self {
+        Self { wallet, domain, nonce: None, text: None, reference: None, expires_at: None, fault: None }
+    }
 }
 
 /// What the worker is doing.

@@ -78,8 +78,14 @@ enum WalletCommand {
         /// A Solana wallet address.
         address: String,
     },
-    /// Open a page on this machine on which your own wallet signs that it is yours, and be paid there.
-    Prove,
+    /// Open a page on this machine on which your own wallet signs that it is yours, and be paid there; or, with a wallet
+    /// on your phone, show a code for it.
+    Prove {
+        /// Show a code for the phone that has the wallet which is set: with it the wallet sends a thousand lamports to
+        /// itself and pays Solana's fee.
+        #[arg(long)]
+        qr: bool,
+    },
     /// Be paid nowhere; earnings wait.
     Clear,
     /// Make a wallet: shows its words, asks for them, and is then where you are paid. Its key stays on this machine.
@@ -129,7 +135,8 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Enrol { ticket } => remote::enrol(ticket).await,
         Command::Wallet(WalletCommand::Show) => wallet::show().await,
         Command::Wallet(WalletCommand::Set { address }) => wallet::set(Some(address)).await,
-        Command::Wallet(WalletCommand::Prove) => wallet::prove().await,
+        Command::Wallet(WalletCommand::Prove { qr: false }) => wallet::prove().await,
+        Command::Wallet(WalletCommand::Prove { qr: true }) => wallet::prove_by_phone().await,
         Command::Wallet(WalletCommand::Clear) => wallet::set(None).await,
         Command::Payouts(args) => payouts::run(args).await,
         Command::Statement(args) => statement::run(args).await,

@@ -21,3 +21,4 @@ pub mod signed_benchmark;
 pub mod statement;
 pub mod telemetry;
 pub mod wallet_page;
+mod wallet_proof;

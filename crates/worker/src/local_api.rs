@@ -26,6 +26,7 @@ use crate::shell::{Handle, network_of};
 use crate::signed_benchmark::SignedBenchmark;
 use crate::statement::Statement;
 use crate::wallet_page::WalletPage;
+use crate::wallet_proof;
 
 /// Rows in one answer.
 const ROWS_MAX: u32 = 200;
@@ -111,6 +112,7 @@ impl LocalApi {
                 let url = self.wallet_page.open(&self.worker).await.map_err(|error| error.fault())?;
                 return Ok(Reply::WalletPage { url });
             }
+            Command::ProveWalletByPhone => return wallet_proof::request_by_phone(&self.worker).await,
             Command::MakeWallet => return Ok(wallet_words(self.kept_wallets.make().await?)),
             Command::ConfirmWallet { words } => {
                 self.kept_wallets.confirm(words.reveal()).await?;

@@ -18,22 +18,21 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use data_encoding::BASE64;
-use lull_types::{Coded, Fault, Signature, TransactionSignature, WalletAddress};
-use lull_worker_api::{Snapshot, WalletProof};
+use lull_types::{Coded, Fault, PaidFrom, Signature, TransactionSignature, WalletAddress};
+use lull_worker_api::WalletProof;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::machine::Order;
 use crate::payouts;
 use crate::shell::Handle;
+use crate::wallet_proof::{cut_off, until_decided};
 
 /// How long the page is served: to install a wallet, or to find its password.
 const SERVED_FOR: Duration = Duration::from_secs(15 * 60);
-/// How long the network may take with an answer.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 /// The page loads nothing but its own files, and nobody may show it inside of another.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -265,7 +264,7 @@ impl Page {
         let wallet = wallet_of(address)?;
         let domain = self.domain.to_string();
         self.worker.order(Order::StateWallet { wallet, domain: domain.clone() }).await?;
-        self.until(|snapshot| match &snapshot.wallet_proof {
+        until_decided(&self.worker, |snapshot| match &snapshot.wallet_proof {
             Some(WalletProof { wallet: of, domain: by, .. }) if *of != wallet || *by != domain => Some(Err(
                 Fault::new("wallet_page_replaced", "Another page asks for a wallet now; go on there."),
             )),
@@ -318,16 +317,11 @@ impl Page {
         let proof = before.wallet_proof.filter(|proof| proof.nonce.as_ref() == Some(&signed.nonce));
         let wallet = proof.ok_or_else(cut_off)?.wallet;
         self.worker.order(Order::ProveWallet { nonce: signed.nonce, signature: signed.signature }).await?;
-        self.until(|snapshot| {
-            if let Some(standing) = &snapshot.wallet_standing {
-                if standing.proven && standing.wallet == Some(wallet) {
-                    return Some(Ok(Proven { from: None }));
-                }
-                if let Some(next) =
-                    standing.next.as_ref().filter(|next| next.proven && next.wallet == Some(wallet))
-                {
-                    return Some(Ok(Proven { from: Some(next.from.0) }));
-                }
+        until_decided(&self.worker, |snapshot| {
+            match snapshot.wallet_standing.as_ref().and_then(|standing| standing.paid_from(wallet)) {
+                Some(PaidFrom::Now) => return Some(Ok(Proven { from: None })),
+                Some(PaidFrom::At(at)) => return Some(Ok(Proven { from: Some(at.0) })),
+                None => {}
             }
             match &snapshot.wallet_proof {
                 Some(WalletProof { fault: Some(fault), .. }) => Some(Err(fault.clone())),
@@ -337,23 +331,6 @@ impl Page {
         })
         .await
     }
-
-    /// Looks at the snapshots until one decides.
-    async fn until<T>(&self, decide: impl Fn(&Snapshot) -> Option<Result<T, Fault>>) -> Result<T, Fault> {
-        let mut snapshots = self.worker.snapshots();
-        let decided = async {
-            loop {
-                // The watched ones come after a moment; this is of now.
-                if let Some(decision) = decide(&self.worker.snapshot().await?) {
-                    return decision;
-                }
-                snapshots.changed().await.map_err(|_| cut_off())?;
-            }
-        };
-        timeout(ANSWER_TIMEOUT, decided).await.unwrap_or_else(|_| {
-            Err(Fault::new("wallet_network_silent", "The network did not answer; try again in a moment."))
-        })
-    }
 }
 
 fn wallet_of(address: &str) -> Result<WalletAddress, Fault> {
@@ -362,8 +339,4 @@ fn wallet_of(address: &str) -> Result<WalletAddress, Fault> {
 
 fn not_signed() -> Fault {
     Fault::new("claim_not_signed", "The wallet did not sign the claim that was composed for it; try again.")
-}
-
-fn cut_off() -> Fault {
-    Fault::new("wallet_proof_cut_off", "The connection to the network was cut meanwhile; begin again.")
 }

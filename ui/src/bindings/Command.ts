@@ -33,7 +33,7 @@ ticket: string | null, } | { "command": "set_wallet",
 /**
  * A Solana wallet address.
  */
-address: string | null, } | { "command": "prove_wallet" } | { "command": "make_wallet" } | { "command": "confirm_wallet", 
+address: string | null, } | { "command": "prove_wallet" } | { "command": "prove_wallet_by_phone" } | { "command": "make_wallet" } | { "command": "confirm_wallet", 
 /**
  * The words, separated by spaces.
  */

@@ -8,6 +8,7 @@ import type { ReceiptsCheck } from "./ReceiptsCheck";
 import type { Snapshot } from "./Snapshot";
 import type { TaskRow } from "./TaskRow";
 import type { TransactionSignature } from "./TransactionSignature";
+import type { UnixMillis } from "./UnixMillis";
 import type { WalletAddress } from "./WalletAddress";
 
 /**
@@ -17,7 +18,23 @@ export type Reply = { "reply": "done" } | { "reply": "snapshot", "value": Snapsh
 /**
  * Its address on this machine. Whoever knows it can begin a proof, so it is for the contributor alone.
  */
-url: string, } } | { "reply": "wallet_words", "value": { 
+url: string, } } | { "reply": "wallet_request", "value": { 
+/**
+ * The wallet that it proves.
+ */
+wallet: WalletAddress, 
+/**
+ * A transfer request of Solana Pay, from the wallet to itself.
+ */
+url: string, 
+/**
+ * The same as a QR code, an SVG document.
+ */
+picture: string, 
+/**
+ * Until when the transaction counts.
+ */
+expires_at: UnixMillis, } } | { "reply": "wallet_words", "value": { 
 /**
  * Its address.
  */

@@ -122,6 +122,15 @@ pub enum Input {
         /// Where it goes.
         to: WalletAddress,
     },
+    /// A transaction that proves a wallet is final. Answered with [`Answer::Done`].
+    WalletConfirmed {
+        /// For whom.
+        worker: WorkerId,
+        /// The nonce of the statement that it stands for.
+        nonce: String,
+        /// The transaction.
+        signature: TransactionSignature,
+    },
     /// A customer submits a job; its whole price is reserved. Idempotent by the job's key. Answered with
     /// [`Answer::JobCreated`].
     CreateJob {

@@ -176,6 +176,9 @@ impl Engine {
             Input::CreateRefund { customer, idempotency_key, amount, to } => {
                 self.create_refund(turn, customer, &idempotency_key, amount, to)?;
             }
+            Input::WalletConfirmed { worker, nonce, signature } => {
+                self.wallet_confirmed(turn, worker, &nonce, signature)?;
+            }
             Input::CreateJob { customer, job } => self.create_job(turn, customer, &job)?,
             Input::WithdrawJob { customer, job } => self.withdraw_job(turn, customer, job)?,
             Input::CloseEpoch { number, after } => self.close_epoch(turn, number, after)?,

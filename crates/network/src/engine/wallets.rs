@@ -9,17 +9,21 @@ use std::time::Duration;
 use lull_checks::wallet;
 use lull_network_api::NetworkMessage;
 use lull_types::{
-    Coded, NextWallet, Signature, UnixMillis, WalletAddress, WalletStanding, WalletStatement, WorkerId,
+    Coded, NextWallet, Signature, TransactionSignature, UnixMillis, WalletAddress, WalletStanding,
+    WalletStatement, WorkerId,
 };
 use rusqlite::{OptionalExtension, params};
 
 use super::timing::move_account;
 use super::turn::Turn;
-use super::{Engine, EngineError};
-use crate::store::{Json, Sql};
+use super::{Answer, Engine, EngineError};
+use crate::store::{FromJson, Json, Sql};
 
 /// How long a text may be shown to a wallet: to find the right account, and to unlock it.
 const STATEMENT_VALID: Duration = Duration::from_secs(5 * 60);
+/// How long a transaction may take that stands for one: to find the phone, to put a little SOL into the wallet, and to be
+/// final.
+const REQUEST_VALID: Duration = Duration::from_secs(30 * 60);
 /// How long a first wallet may still be put right.
 const CORRECTION: Duration = Duration::from_secs(3600);
 /// Changes made in one tick.
@@ -129,6 +133,9 @@ impl Engine {
             self.tell_wallet(turn, worker)?;
             self.tell_payouts(turn, worker)?;
         }
+        turn.tx
+            .prepare_cached("DELETE FROM wallet_requests WHERE expires_at < ?1")?
+            .execute([Sql(turn.now)])?;
         Ok(())
     }
 
@@ -145,6 +152,13 @@ impl Engine {
             self.refuse(turn, worker, None, "not_enrolled", sentence);
             return Ok(());
         }
+        let on_chain = domain == wallet::ON_CHAIN;
+        if on_chain && self.config.payouts.is_none() {
+            let sentence =
+                "this network is on no chain, so no transaction proves a wallet to it; prove it on the page";
+            self.refuse(turn, worker, None, "wallet_no_chain", sentence);
+            return Ok(());
+        }
         let statement = WalletStatement {
             network: self.key.network_id(),
             worker,
@@ -152,13 +166,28 @@ impl Engine {
             domain,
             nonce: self.draw_nonce(),
             issued_at: turn.now,
-            expires_at: turn.now.after(STATEMENT_VALID),
+            expires_at: turn.now.after(if on_chain { REQUEST_VALID } else { STATEMENT_VALID }),
         };
         if let Err(error) = wallet::text(&statement) {
             self.refuse(turn, worker, None, error.code(), &error.to_string());
             return Ok(());
         }
-        self.sessions.statements.insert(worker, statement.clone());
+        if on_chain {
+            // Kept, because whoever has paid for the transaction must not have to again after a restart.
+            turn.tx
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO wallet_requests (worker, statement, issued_at, expires_at)
+                     VALUES (?1, ?2, ?3, ?4)",
+                )?
+                .execute(params![
+                    Sql(worker),
+                    Json(&statement),
+                    Sql(statement.issued_at),
+                    Sql(statement.expires_at)
+                ])?;
+        } else {
+            self.sessions.statements.insert(worker, statement.clone());
+        }
         self.send(turn, worker, NetworkMessage::WalletStatement(Box::new(statement)));
         Ok(())
     }
@@ -183,23 +212,52 @@ impl Engine {
             self.refuse(turn, worker, None, error.code(), &error.to_string());
             return Ok(());
         }
-        turn.tx
-            .prepare_cached(
-                "INSERT INTO wallet_proofs (worker, wallet, statement, signature, proven_at) VALUES (?1, ?2, ?3, ?4, ?5)
-                 ON CONFLICT (worker, wallet) DO UPDATE SET statement = excluded.statement,
-                     signature = excluded.signature, proven_at = excluded.proven_at",
-            )?
-            .execute(params![
-                Sql(worker),
-                Sql(statement.wallet),
-                Json(&statement),
-                Sql(signature),
-                Sql(turn.now)
-            ])?;
+        keep_proof(turn, &statement, signature.0)?;
         self.set_wallet(turn, worker, Some(statement.wallet))?;
         self.sessions.statements.remove(&worker);
         Ok(())
     }
+
+    /// A transaction stands for a statement. The wallet is proven then, and set by nobody: the contributor may have chosen
+    /// another since the code was shown.
+    pub(super) fn wallet_confirmed(
+        &mut self,
+        turn: &mut Turn<'_>,
+        worker: WorkerId,
+        nonce: &str,
+        signature: TransactionSignature,
+    ) -> Result<(), EngineError> {
+        turn.answer(Answer::Done);
+        let asked = turn
+            .tx
+            .prepare_cached("SELECT statement FROM wallet_requests WHERE worker = ?1")?
+            .query_row([Sql(worker)], |row| Ok(row.get::<_, FromJson<WalletStatement>>(0)?.0))
+            .optional()?;
+        // Another code may have been asked for meanwhile.
+        let Some(statement) = asked.filter(|statement| statement.nonce == nonce) else { return Ok(()) };
+        keep_proof(turn, &statement, signature.0)?;
+        turn.tx.prepare_cached("DELETE FROM wallet_requests WHERE worker = ?1")?.execute([Sql(worker)])?;
+        self.tell_wallet(turn, worker)?;
+        self.tell_payouts(turn, worker)
+    }
+}
+
+/// Keeps why a wallet counts as proven: the statement, and the signature of its text or its transaction.
+fn keep_proof(turn: &Turn<'_>, statement: &WalletStatement, signature: [u8; 64]) -> Result<(), EngineError> {
+    turn.tx
+        .prepare_cached(
+            "INSERT INTO wallet_proofs (worker, wallet, statement, signature, proven_at) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (worker, wallet) DO UPDATE SET statement = excluded.statement,
+                 signature = excluded.signature, proven_at = excluded.proven_at",
+        )?
+        .execute(params![
+            Sql(statement.worker),
+            Sql(statement.wallet),
+            Json(statement),
+            signature,
+            Sql(turn.now)
+        ])?;
+    Ok(())
 }
 
 /// What comes next, and from when on; or nothing.

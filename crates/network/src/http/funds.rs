@@ -6,9 +6,8 @@ use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use lull_network_api::funds::{Deposit, DepositState, NewDeposit, NewRefund, Refund};
-use lull_types::{BaseUnits, CustomerId, DepositId};
-use qrcode::render::svg;
-use qrcode::{EcLevel, QrCode};
+use lull_settlement::qr;
+use lull_types::{BaseUnits, Coded, CustomerId, DepositId};
 
 use super::auth::Customer;
 use super::error::ErrorBody;
@@ -19,8 +18,6 @@ use crate::store::funds::{self, DepositRow};
 
 /// Deposits and refunds in one list, the newest first.
 const LISTED_MAX: u32 = 1000;
-/// Pixels of the picture's side: a phone reads it from a screen at arm's length.
-const QR_PIXELS: u32 = 320;
 
 fn unknown_deposit() -> ApiError {
     ApiError::new("deposit_unknown", "you have no such deposit")
@@ -148,10 +145,7 @@ pub(super) async fn get_deposit_qr(
 ) -> Result<impl IntoResponse, ApiError> {
     let row = row(&desk, customer, &id).await?;
     let url = deposits(&desk)?.request(row.reference, row.amount).to_string();
-    // Screens neither tear nor stain: the lowest level has the largest modules.
-    let code = QrCode::with_error_correction_level(&url, EcLevel::L)
-        .map_err(|error| ApiError::new("picture_failed", format!("this URL fits no QR code: {error}")))?;
-    let picture = code.render::<svg::Color<'_>>().min_dimensions(QR_PIXELS, QR_PIXELS).build();
+    let picture = qr::picture(&url).map_err(|error| ApiError::new(error.code(), error.to_string()))?;
     // The URL of a deposit never changes. Private, as it needs a key.
     let headers =
         [(header::CONTENT_TYPE, "image/svg+xml"), (header::CACHE_CONTROL, "private, max-age=86400")];

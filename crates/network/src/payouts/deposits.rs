@@ -1,15 +1,12 @@
 //! Deposits of customers: where they are paid, and the watch over them.
 //!
-//! A deposit is looked at again after a twentieth of its age, so that a payment within the first minutes is seen within
-//! seconds and one after a day within the hour or so. After [`WATCHED`] only whoever fetches the deposit has it looked at;
-//! what arrives then is credited all the same. Nothing of this is remembered over a restart but the payments: all is looked
-//! at again, and the ledger books each once.
+//! After [`WATCHED`] only whoever fetches the deposit has it looked at; what arrives then is credited all the same. The
+//! payments alone are remembered over a restart: all is looked at again, and the ledger books each once.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures_util::{StreamExt, stream};
 use lull_settlement::chain::{Address, Chain, Signature};
 use lull_settlement::compose::Place;
 use lull_settlement::deposit::{self, Expected, Payment, Request};
@@ -19,6 +16,7 @@ use lull_types::{
 use tokio_util::sync::CancellationToken;
 
 use super::Treasury;
+use super::looks::{self, Looks, lock};
 use crate::engine::Input;
 use crate::reader::Reader;
 use crate::store::funds::{self, DepositRow};
@@ -26,14 +24,6 @@ use crate::writer::Inbox;
 
 /// How long deposits are watched. Whoever pays later than a month fetches the deposit to see that it arrived.
 pub const WATCHED: Duration = Duration::from_secs(30 * 24 * 3600);
-/// Slots between two looks at the same deposit at least, which is four seconds: what is in a block is final 32 later.
-const LOOK_SLOTS_MIN: u32 = 10;
-/// What part of a deposit's age passes between two looks.
-const LOOK_AFTER_AGE_PART: u64 = 20;
-/// How often it is seen which deposits are due, in slots: every second or so.
-const TICK_SLOTS: u32 = 3;
-/// Questions to the chain at once.
-const AT_ONCE: usize = 8;
 
 /// Where deposits are paid, and what was paid.
 pub struct Deposits {
@@ -46,8 +36,7 @@ pub struct Deposits {
     reader: Arc<Reader>,
     clock: fn() -> UnixMillis,
     slot: Duration,
-    /// When each was looked at last.
-    looked: Mutex<HashMap<DepositId, UnixMillis>>,
+    looks: Looks<DepositId>,
     /// Payments that were credited to other deposits, which they name, too.
     elsewhere: Mutex<HashSet<(DepositId, Signature)>>,
 }
@@ -83,7 +72,7 @@ impl Deposits {
             reader,
             clock,
             slot,
-            looked: Mutex::default(),
+            looks: Looks::new(slot),
             elsewhere: Mutex::default(),
         })
     }
@@ -130,23 +119,9 @@ impl Deposits {
 
     /// Watches until it is cancelled.
     pub async fn watch(self: Arc<Self>, cancel: CancellationToken) {
-        let work = async {
-            let mut timer = tokio::time::interval(self.slot * TICK_SLOTS);
-            timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-            let mut complaint = String::new();
-            loop {
-                timer.tick().await;
-                // The same trouble every second is told once.
-                let now = self.look_at_due().await.err().map(|fault| fault.to_string()).unwrap_or_default();
-                if now != complaint && !now.is_empty() {
-                    tracing::warn!("deposits wait: {now}");
-                }
-                complaint = now;
-            }
-        };
         tokio::select! {
             () = cancel.cancelled() => {}
-            () = work => {}
+            () = looks::watch("deposits", self.slot, || self.look_at_due()) => {}
         }
     }
 
@@ -154,35 +129,13 @@ impl Deposits {
         let now = (self.clock)();
         let since = UnixMillis(now.0.saturating_sub(WATCHED.as_millis() as u64));
         let deposits = self.reader.read(move |db| funds::deposits_since(db, since)).await?;
-        self.forget_all_but(&deposits);
-        let due = deposits.into_iter().filter(|deposit| self.is_due(deposit, now));
-        let looks = stream::iter(due).map(|deposit| async move { self.look(&deposit).await });
-        let mut looks = looks.buffer_unordered(AT_ONCE);
-        let mut outcome = Ok(());
-        while let Some(looked) = looks.next().await {
-            outcome = outcome.and(looked);
-        }
-        outcome
-    }
-
-    /// What is no longer watched may be looked at by request; it is bounded by those who ask.
-    fn forget_all_but(&self, watched: &[DepositRow]) {
-        let watched: HashSet<DepositId> = watched.iter().map(|deposit| deposit.id).collect();
-        let now = (self.clock)();
-        lock(&self.looked).retain(|id, at| watched.contains(id) || now < self.earliest(*at));
+        let watched: HashSet<DepositId> = deposits.iter().map(|deposit| deposit.id).collect();
+        // What is no longer watched may be looked at by request; it is bounded by those who ask.
+        self.looks.forget_all_but(|id| watched.contains(id), now);
         lock(&self.elsewhere).retain(|(id, _)| watched.contains(id));
-    }
-
-    fn is_due(&self, deposit: &DepositRow, now: UnixMillis) -> bool {
-        let age_ms = now.0.saturating_sub(deposit.created_at.0);
-        let wait_ms = age_ms / LOOK_AFTER_AGE_PART;
-        let looked = lock(&self.looked).get(&deposit.id).copied();
-        looked.is_none_or(|at| now >= self.earliest(at) && now.0 >= at.0.saturating_add(wait_ms))
-    }
-
-    /// When a deposit may be looked at again.
-    fn earliest(&self, looked: UnixMillis) -> UnixMillis {
-        looked.after(self.slot * LOOK_SLOTS_MIN)
+        let due =
+            deposits.into_iter().filter(|deposit| self.looks.is_due(deposit.id, deposit.created_at, now));
+        looks::look_at_each(due.map(|deposit| async move { self.look(&deposit).await })).await
     }
 
     /// Looks at a deposit for whoever fetches it, unless that was done a moment ago.
@@ -190,17 +143,12 @@ impl Deposits {
     /// # Errors
     /// When the chain does not answer.
     pub async fn look_now(&self, deposit: &DepositRow) -> Result<(), Fault> {
-        let now = (self.clock)();
-        let looked = lock(&self.looked).get(&deposit.id).copied();
-        if looked.is_some_and(|at| now < self.earliest(at)) {
-            return Ok(());
-        }
-        self.look(deposit).await
+        if self.looks.is_allowed(deposit.id, (self.clock)()) { self.look(deposit).await } else { Ok(()) }
     }
 
     async fn look(&self, deposit: &DepositRow) -> Result<(), Fault> {
         let id = deposit.id;
-        lock(&self.looked).insert(id, (self.clock)());
+        self.looks.note(id, (self.clock)());
         let credited = self.reader.read(move |db| funds::payments(db, id)).await?;
         let credited: HashSet<Signature> =
             credited.iter().map(|payment| Signature::from(payment.signature.0)).collect();
@@ -230,9 +178,4 @@ impl Deposits {
         }
         Ok(())
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    // Each is whole between its statements.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -10,11 +10,13 @@
 mod anchoring;
 pub mod deposits;
 mod epochs;
+mod looks;
 pub mod practice;
 mod reading;
 mod settings;
 mod standing;
 mod treasury;
+pub mod wallet_proofs;
 
 use std::path::PathBuf;
 use std::sync::Arc;

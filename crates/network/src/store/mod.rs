@@ -6,6 +6,7 @@ mod open;
 pub mod payouts;
 pub mod queries;
 mod state;
+pub mod wallets;
 
 pub use column::{FromJson, Json, Sql};
 pub use open::{Journal, StoreError, open, open_in_memory, open_reader};

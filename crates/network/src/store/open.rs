@@ -15,6 +15,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("wallets.sql"),
     include_str!("payouts.sql"),
     include_str!("funds.sql"),
+    include_str!("wallet_requests.sql"),
 ];
 
 /// Statements are compiled once: the engine has about a hundred.

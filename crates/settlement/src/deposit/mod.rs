@@ -8,6 +8,7 @@ mod request;
 use crate::chain::{Address, Chain, ChainError, Outcome, Signature, Transaction};
 use lull_types::BaseUnits;
 
+pub(crate) use request::escaped;
 pub use request::{Request, RequestError};
 
 /// Where a deposit is expected.

@@ -113,7 +113,7 @@ fn parse_amount(text: &str) -> Option<BaseUnits> {
 }
 
 /// Percent-encodes all but the characters that RFC 3986 leaves alone everywhere.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use lull_types::{Fault, WalletAddress};
+use lull_settlement::qr;
+use lull_types::{Coded, Fault, PaidFrom, WalletAddress};
 use lull_worker_api::{Command, Reply};
 
 use super::remote::{command, connect, snapshot, unexpected};
@@ -50,6 +51,46 @@ pub(super) async fn prove() -> Result<ExitCode, Fault> {
             Ok(ExitCode::SUCCESS)
         }
         _ => Err(unexpected()),
+    }
+}
+
+/// Shows the code and waits until the network has seen its transaction.
+pub(super) async fn prove_by_phone() -> Result<ExitCode, Fault> {
+    let client = connect().await?;
+    let before = snapshot(&client).await?;
+    if let Some((wallet, standing)) = before.wallet.zip(before.wallet_standing)
+        && standing.paid_from(wallet).is_some()
+    {
+        say(format!("The wallet {wallet} is proven already."));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let Reply::WalletRequest { wallet, url, expires_at, .. } =
+        command(&client, Command::ProveWalletByPhone).await?
+    else {
+        return Err(unexpected());
+    };
+    let mut snapshots = client.subscribe().await.map_err(|error| error.fault())?;
+    say(format!("Scan this with the wallet on your phone that has {wallet}:"));
+    say(qr::for_terminal(&url).map_err(|error| error.fault())?);
+    say(&url);
+    say(format!(
+        "It sends 0.000001 SOL to itself and pays Solana's fee, nothing else. The code is good until {}.",
+        text::local(expires_at)
+    ));
+    say("Waiting for the transaction to be final. Ctrl-C ends the waiting, not the proof.");
+    loop {
+        let snapshot = snapshots.next().await.map_err(|error| error.fault())?;
+        let counts = snapshot.wallet_standing.as_ref().and_then(|standing| standing.paid_from(wallet));
+        match counts {
+            Some(PaidFrom::Now) => say("Proven."),
+            Some(PaidFrom::At(at)) => say(format!("Proven. You are paid there from {} on.", text::local(at))),
+            None if snapshot.taken_at > expires_at => {
+                let sentence = "No transaction was seen in time; ask for a new code.";
+                return Err(Fault::new("wallet_proof_expired", sentence));
+            }
+            None => continue,
+        }
+        return Ok(ExitCode::SUCCESS);
     }
 }
 

@@ -106,9 +106,7 @@ impl Machine {
                 if out.due(from, now) {
                     self.wallets.own = OwnProof::UnderWay { since: now };
                     let domain = KEPT_BY_WORKER.to_owned();
-                    let proof =
-                        WalletProof { wallet, domain: domain.clone(), nonce: None, text: None, fault: None };
-                    self.wallets.proof = Some(proof);
+                    self.wallets.proof = Some(WalletProof::new(wallet, domain.clone()));
                     self.send(session, WorkerMessage::StateWallet { wallet, domain }, out);
                 }
             }

@@ -1,7 +1,7 @@
 //! Where the contributor is paid: what they want, what the network says of it, and a proof that is under way.
 
 use chrono::DateTime;
-use lull_checks::wallet::{self, KEPT_BY_WORKER};
+use lull_checks::wallet::{self, KEPT_BY_WORKER, ON_CHAIN};
 use lull_network_api::WorkerMessage;
 use lull_types::{
     Coded, Fault, NetworkId, Signature, UnixMillis, WalletAddress, WalletStanding, WalletStatement,
@@ -43,13 +43,8 @@ impl Wallets {
 
     /// Whether this network has a proof of the wallet, which counts now or after the wait of a change.
     pub fn is_proven(&self, network: Option<NetworkId>, wallet: WalletAddress) -> bool {
-        self.standing(network).is_some_and(|standing| proves(standing, wallet))
+        self.standing(network).is_some_and(|standing| standing.paid_from(wallet).is_some())
     }
-}
-
-fn proves(standing: &WalletStanding, wallet: WalletAddress) -> bool {
-    (standing.proven && standing.wallet == Some(wallet))
-        || standing.next.as_ref().is_some_and(|next| next.proven && next.wallet == Some(wallet))
 }
 
 impl Machine {
@@ -80,8 +75,7 @@ impl Machine {
     ) {
         if let Some(session) = self.link.up() {
             self.wallets.own = OwnProof::Idle { from: now.after(OWN_PROOF_TIMEOUT) };
-            self.wallets.proof =
-                Some(WalletProof { wallet, domain: domain.clone(), nonce: None, text: None, fault: None });
+            self.wallets.proof = Some(WalletProof::new(wallet, domain.clone()));
             self.send(session, WorkerMessage::StateWallet { wallet, domain }, out);
         }
     }
@@ -117,6 +111,9 @@ impl Machine {
             Ok(text) => {
                 proof.nonce = Some(statement.nonce.clone());
                 proof.text = Some(text);
+                // There is none for a statement whose text is signed.
+                proof.reference = wallet::reference(statement).ok();
+                proof.expires_at = Some(statement.expires_at);
                 proof.fault = None;
                 self.sign_own_proof(out);
             }
@@ -134,8 +131,11 @@ impl Machine {
         now: UnixMillis,
         out: &mut Out,
     ) {
-        if let Some(proof) = self.wallets.proof.take_if(|proof| proves(&standing, proof.wallet)) {
-            self.want_wallet(Some(proof.wallet), out);
+        if let Some(proof) = self.wallets.proof.take_if(|proof| standing.paid_from(proof.wallet).is_some()) {
+            // A transaction proves the wallet that was set; another may have been set while it was under way.
+            if proof.domain != ON_CHAIN {
+                self.want_wallet(Some(proof.wallet), out);
+            }
             self.wallets.own = OwnProof::default();
         }
         if let Some(next) = &standing.next {

@@ -1,6 +1,6 @@
 //! The wallet whose key is kept here: when it is used, and how it proves itself.
 
-use lull_checks::wallet::{KEPT_BY_WORKER, text, verify};
+use lull_checks::wallet::{KEPT_BY_WORKER, ON_CHAIN, reference, text, verify};
 use lull_network_api::{NetworkMessage, WorkerMessage};
 use lull_types::{Signature, UnixMillis, WalletAddress, WalletStanding, WalletStatement};
 use lull_worker_api::KeptWallet;
@@ -180,4 +180,20 @@ fn a_key_in_a_file_is_told() {
     let mut bench = Bench::up(1);
     bench.order(Order::UseKeptWallet { wallet: own, in_file: true });
     assert!(bench.has(|e| matches!(e, Effect::Notify(notice) if notice.code == "wallet_key_in_file")));
+}
+
+#[test]
+fn a_transaction_proves_what_is_set_and_sets_nothing() {
+    let ((_, own), (_, other)) = (wallet(1), wallet(2));
+    let mut bench = Bench::up(1);
+    bench.order(Order::SetWallet(Some(own))).said(standing(own, false));
+    bench.order(Order::StateWallet { wallet: own, domain: ON_CHAIN.to_owned() });
+    let asked = WalletStatement { domain: ON_CHAIN.to_owned(), ..statement(own, NONCE) };
+    bench.said(NetworkMessage::WalletStatement(Box::new(asked.clone())));
+    let proof = bench.machine.view(UnixMillis(T0), 0).wallet_proof.unwrap();
+    assert_eq!((proof.reference, proof.expires_at), (reference(&asked).ok(), Some(asked.expires_at)));
+    // Another wallet was chosen while it was under way.
+    bench.order(Order::SetWallet(Some(other))).said(standing(own, true));
+    let view = bench.machine.view(UnixMillis(T0), 0);
+    assert_eq!((view.wallet, view.wallet_proof), (Some(other), None));
 }
