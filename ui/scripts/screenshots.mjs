@@ -256,6 +256,20 @@ await photograph('payouts-under-way', { query: mainnet, width: 1280, full: false
   await ahead(page, 4, 1);
   await page.locator('[data-stage="sent"]').waitFor();
 });
+for (const [name, options] of [
+  ['dark', { width: 1100 }],
+  ['light-zh-CN', { width: 1100, theme: 'light', language: 'zh-CN' }],
+  ['narrow-long', { width: 360, height: 760, language: 'de-x-long' }],
+])
+  await photograph(`wallet-phone-${name}`, { query: mainnet, ...options }, async (page) => {
+    await page.evaluate(() => {
+      const { wallets } = globalThis.lullFake.worker;
+      wallets.standing = { ...wallets.standing, proven: false };
+    });
+    await goTo('settings')(page);
+    await press(page, 'wallet-by-phone');
+    await page.getByTestId('wallet-request').waitFor();
+  });
 // A wallet that is made here: warned, shown (uncovered, too), typed with a slip, kept.
 const madeWallet = async (page, until) => {
   await press(page, 'nav-settings');

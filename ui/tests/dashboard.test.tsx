@@ -1,7 +1,17 @@
 import { act, screen, waitFor, within } from '@testing-library/react';
 import { describe, expect, it } from 'vitest';
 
-import { renderDashboard } from './render-app';
+import type { FakeOptions } from '../src/backend/fake/fake-backend';
+import { renderApp, renderDashboard } from './render-app';
+
+/** A contributor whose wallet is set and not proven. */
+async function renderUnproven(options: Partial<FakeOptions>) {
+  const app = await renderApp({ enrolled: true, ...options });
+  const { wallets } = app.backend.worker;
+  wallets.standing = { ...wallets.standing, proven: false };
+  await app.pass(1);
+  return app;
+}
 
 describe('the dashboard', () => {
   it('pauses for an hour and resumes', async () => {
@@ -108,6 +118,43 @@ describe('the dashboard', () => {
     await user.click(screen.getByRole('button', { name: 'Export' }));
     await user.click(await screen.findByRole('button', { name: 'Show in folder' }));
     await waitFor(() => expect(backend.revealed).toHaveLength(1));
+  });
+
+  it('shows a code with which a phone proves the wallet, on a ledger that phones reach', async () => {
+    const { user, backend, pass } = await renderUnproven({ cluster: 'mainnet' });
+    await user.click(await screen.findByTestId('nav-settings'));
+    await user.click(screen.getByTestId('wallet-by-phone'));
+    const request = await screen.findByTestId('wallet-request');
+    expect(request).toHaveTextContent(backend.worker.wallets.wanted ?? 'none');
+    expect(screen.getByRole('heading', { name: 'Prove the wallet on your phone' })).toHaveFocus();
+    const code = within(request).getByRole('img', { name: 'Code for your phone' });
+    expect(code.getAttribute('src')).toMatch(/^data:image\/svg\+xml,%3Csvg/);
+
+    // The phone has paid: the code goes, and the wallet is proven.
+    backend.worker.wallets.prove(backend.worker.now);
+    await pass(1);
+    expect(screen.queryByTestId('wallet-request')).toBeNull();
+    expect(screen.getByTestId('wallet-proof')).toHaveTextContent('its holder signed');
+    expect(screen.queryByTestId('wallet-by-phone')).toBeNull();
+  });
+
+  it('shows no code for a wallet on a ledger that no phone reaches', async () => {
+    const { user } = await renderUnproven({});
+    await user.click(screen.getByTestId('nav-settings'));
+    expect(screen.getByTestId('wallet-proof')).toHaveTextContent('Not proven yet');
+    expect(screen.queryByTestId('wallet-by-phone')).toBeNull();
+  });
+
+  it('draws a new code when the old one is over', async () => {
+    const at = Date.now() - 3_600_000;
+    const { user } = await renderUnproven({ cluster: 'mainnet', at });
+    await user.click(await screen.findByTestId('nav-settings'));
+    await user.click(screen.getByTestId('wallet-by-phone'));
+    const again = await screen.findByTestId('wallet-draw');
+    expect(screen.getByText(/This code is too old/)).toBeVisible();
+    expect(screen.queryByTestId('wallet-request')).toBeNull();
+    await user.click(again);
+    expect(screen.queryByRole('alert')).toBeNull();
   });
 
   it('changes the payout address after a wait that can be taken back, and proves it', async () => {

@@ -6,7 +6,7 @@ import type { Backend, ExplorerCluster } from '../backend';
 import { SIMULATED_WORDS } from './kept-wallet';
 import { CLAIM_PAGE } from './payouts';
 import { SimulatedWorker, type SimulationStart } from './simulated-worker';
-import { walletFault } from './wallet';
+import { walletFault, walletRequest } from './wallet';
 
 /** Real time between two steps of the simulation. */
 const STEP_MS = 200;
@@ -128,6 +128,12 @@ export class FakeBackend implements Backend {
       }
       case 'prove_wallet':
         return { reply: 'wallet_page', value: { url: 'http://127.0.0.1:41234/00112233445566778899aabbccddeeff/' } };
+      case 'prove_wallet_by_phone': {
+        const wallet = worker.wallets.wanted;
+        if (wallet === null)
+          return { reply: 'refused', value: { code: 'wallet_not_set', sentence: 'Set the address of a wallet first.' } };
+        return { reply: 'wallet_request', value: walletRequest(wallet, worker.now) };
+      }
       case 'make_wallet':
         return this.words(worker.kept.make());
       case 'export_wallet':

@@ -1,6 +1,7 @@
 import type { Fault } from '../../bindings/Fault';
 import type { Snapshot } from '../../bindings/Snapshot';
 import type { WalletStanding } from '../../bindings/WalletStanding';
+import picture from './wallet-request.svg?raw';
 
 const ALPHABET = '123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz';
 
@@ -32,6 +33,16 @@ export function walletFault(address: string): Fault | null {
       sentence: "this is a program's or token account's address; give the address of your wallet itself",
     };
   return null;
+}
+
+/** How long a transaction may take that proves a wallet. */
+const REQUEST_VALID_MS = 30 * 60_000;
+
+/** A request for a transaction that proves a wallet. The picture is always the same. */
+export function walletRequest(wallet: string, now: number) {
+  const reference = '7mJXLHkSkKrKniF4uydNpwhJEAiS3VBWCJaBCuwuHh3g';
+  const url = `solana:${wallet}?amount=0.000001&reference=${reference}&label=Lull`;
+  return { wallet, url, picture, expires_at: now + REQUEST_VALID_MS };
 }
 
 /** How long a change waits, as in real networks. */

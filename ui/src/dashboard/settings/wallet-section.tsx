@@ -1,4 +1,4 @@
-import { BadgeCheck } from 'lucide-react';
+import { BadgeCheck, Smartphone } from 'lucide-react';
 import { useState, type SyntheticEvent } from 'react';
 import { useTranslation } from 'react-i18next';
 
@@ -8,6 +8,7 @@ import { FaultNote } from '../../components/notes';
 import { formatInstant } from '../../format/time';
 import { useBackend, useSnapshot } from '../../worker/context';
 import { KeptWallet } from '../../wallet/kept-wallet';
+import { ProveByPhone, provableByPhone } from '../../wallet/prove-by-phone';
 import { WalletField } from '../../wallet/wallet-field';
 import { useDeed } from '../../worker/use-answer';
 import { Section } from './section';
@@ -16,11 +17,14 @@ import { Section } from './section';
 export function WalletSection() {
   const { t } = useTranslation();
   const backend = useBackend();
-  const { wallet: wanted, wallet_standing: standing } = useSnapshot();
+  const snapshot = useSnapshot();
+  const { wallet: wanted, wallet_standing: standing } = snapshot;
   const wallet = standing ? standing.wallet : wanted;
   const next = standing?.next ?? null;
   const [typed, setTyped] = useState<string | null>(null);
   const [page, setPage] = useState<string | null>(null);
+  const [byPhone, setByPhone] = useState(false);
+  const provable = provableByPhone(snapshot);
   const deed = useDeed();
   const proving = useDeed();
   const set = async (address: string | null) => {
@@ -67,6 +71,13 @@ export function WalletSection() {
       </Section>
     );
   const isProven = standing?.proven === true;
+  // Once it is proven there is nothing to scan any more.
+  if (byPhone && provable !== null)
+    return (
+      <Section title={t('settings.wallet')}>
+        <ProveByPhone wallet={provable} onLeave={() => setByPhone(false)} />
+      </Section>
+    );
   return (
     <Section title={t('settings.wallet')}>
       <div className="grid gap-4">
@@ -91,6 +102,12 @@ export function WalletSection() {
           >
             {isProven ? t('settings.wallet_prove_another') : t('settings.wallet_prove')}
           </Button>
+          {provable !== null && (
+            <Button size="small" onClick={() => setByPhone(true)} data-testid="wallet-by-phone">
+              <Smartphone aria-hidden className="size-4" strokeWidth={1.75} />
+              {t('phone.start')}
+            </Button>
+          )}
           <Button size="small" onClick={() => setTyped('')}>
             {wallet === null ? t('settings.wallet_paste') : t('settings.wallet_change')}
           </Button>
