@@ -77,6 +77,15 @@ pub(super) async fn prove_by_phone() -> Result<ExitCode, Fault> {
         "It sends 0.000001 SOL to itself and pays Solana's fee, nothing else. The code is good until {}.",
         text::local(expires_at)
     ));
+    // No wallet that people have knows the ledger of a practice network.
+    if let Some(place) = before.payouts.and_then(|standing| standing.place)
+        && place.cluster == "practice"
+        && let Some(endpoint) = place.endpoint
+    {
+        say(format!(
+            "This network's ledger is a practice one that no phone reaches; a program can pay at {endpoint}."
+        ));
+    }
     say("Waiting for the transaction to be final. Ctrl-C ends the waiting, not the proof.");
     loop {
         let snapshot = snapshots.next().await.map_err(|error| error.fault())?;
