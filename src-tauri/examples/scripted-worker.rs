@@ -271,6 +271,7 @@ fn newcomer() -> Snapshot {
         steps: Steps { devices_found: true, benchmarked: false, enrolled: false, first_receipt: false },
         hardware: None,
         sandbox: Vec::new(),
+        guards: Vec::new(),
         devices: vec![DeviceView {
             scores: measured().scores(),
             info: device(),

@@ -15,6 +15,7 @@ pub fn snapshot() -> Snapshot {
         steps: Steps { devices_found: true, benchmarked: true, enrolled: true, first_receipt: false },
         hardware: None,
         sandbox: Vec::new(),
+        guards: Vec::new(),
         devices: Vec::new(),
         network: None,
         wallet: None,

@@ -120,6 +120,35 @@ describe('the dashboard', () => {
     await waitFor(() => expect(backend.revealed).toHaveLength(1));
   });
 
+  it('gets out of the way of a game, says so, and goes on by itself', async () => {
+    const { user, backend, pass } = await renderDashboard();
+    act(() => backend.worker.play('doom'));
+    await pass(1);
+    expect(screen.getByTestId('state-title')).toHaveTextContent('Paused');
+    expect(screen.getByText(/doom fills a screen\. The GPU is yours/)).toBeVisible();
+    await user.click(screen.getByTestId('nav-settings'));
+    expect(screen.getByTestId('guard-full_screen')).toHaveTextContent(/Holds the GPU free since/);
+    expect(screen.getByTestId('guard-battery')).toHaveTextContent('does not tell');
+
+    act(() => backend.worker.play(null));
+    await pass(1);
+    expect(screen.getByTestId('guard-full_screen')).toHaveTextContent('Nothing stands against work');
+    await pass(70);
+    await user.click(screen.getByTestId('nav-overview'));
+    expect(screen.getByTestId('state-title')).toHaveTextContent('Earning');
+  });
+
+  it('leaves a game alone where the guard is not wanted', async () => {
+    const { user, backend, pass } = await renderDashboard();
+    await user.click(screen.getByTestId('nav-settings'));
+    await user.click(screen.getByTestId('guard-full_screen-wanted'));
+    await pass(1);
+    expect(screen.getByTestId('guard-full_screen')).toHaveAttribute('data-state', 'off');
+    act(() => backend.worker.play('doom'));
+    await pass(1);
+    expect(backend.worker.snapshot().state.name).not.toBe('yielding');
+  });
+
   it('shows a code with which a phone proves the wallet, on a ledger that phones reach', async () => {
     const { user, backend, pass } = await renderUnproven({ cluster: 'mainnet' });
     await user.click(await screen.findByTestId('nav-settings'));

@@ -1,11 +1,16 @@
-//! When the GPU must be free: the pure policy, and the place of the probes per operating system.
+//! When the GPU must be free: the pure policy, and the probes per operating system.
 //!
-//! A *guard* is a reason for which the GPU must be free now. The contributor's own pause is one that is always
-//! there; every other guard is a [`Probe`] that reads the machine from time to time. [`Policy`] turns readings
-//! into one answer: what holds the GPU free, and when that can change by itself.
+//! ```text
+//! probes ─Observation→ Policy (rules, the pause by hand) ─Stand→ the worker's machine
+//! ```
+//! A *guard* is a reason for which the GPU must be free now. The contributor's own pause is one that is always there; for
+//! every other a [`Probe`] watches the machine. [`judge`] says what an [`Observation`] means by the contributor's rules, and [`Policy`] turns all of
+//! it into one answer for each device: what holds the GPU free, and when that can change by itself.
 
+mod observation;
 mod policy;
 pub mod probes;
 
-pub use policy::{Cause, PauseUntil, Policy, RESUME_DELAY, Reading, Stand};
-pub use probes::{Guard, Probe, ProbeError};
+pub use observation::{FullScreen, Observation, Power, judge};
+pub use policy::{Cause, PauseUntil, Policy, RESUME_DELAY, Stand};
+pub use probes::{Probe, ProbeError};

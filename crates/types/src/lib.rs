@@ -4,6 +4,7 @@ mod benchmark;
 mod chain;
 mod device;
 mod fault;
+mod guard;
 mod hash;
 mod id;
 mod key;
@@ -22,6 +23,7 @@ pub use benchmark::{Axis, BenchmarkReport, CurvePoint, Measure, Measurement, Ski
 pub use chain::{Base58Error, ChainAddress, TransactionSignature};
 pub use device::{DeviceClass, DeviceInfo, DeviceKind, DeviceTelemetry, HardwareReport};
 pub use fault::{Coded, Fault};
+pub use guard::{Guard, GuardRules, GuardState, Trip};
 pub use hash::BlobHash;
 pub use id::{AssignmentId, CustomerId, DepositId, IdError, JobId, NetworkId, TaskId, WorkerId};
 pub use key::{Domain, KeyError, SecretKey, Signature};

@@ -18,7 +18,7 @@ pub use payouts::{CheckedFact, Finding, KeptWallet, PayoutCheck, Subject};
 pub use secret::SecretText;
 pub use snapshot::{
     AssignmentStage, AssignmentView, BenchmarkView, Cause, DeviceView, EarningsView, Effort, Estimate,
-    Intent, NetworkView, Notice, Settings, Snapshot, StateView, Steps, WalletProof,
+    GuardView, Intent, NetworkView, Notice, Settings, Snapshot, StateView, Steps, WalletProof,
 };
 
 /// Version of these messages. The app and the worker are installed together; a client that finds another

@@ -1,7 +1,7 @@
 //! What a client asks of the worker, and what it is told.
 
 use lull_types::{
-    AssignmentId, BaseUnits, Fault, JobId, Payout, PictureTile, TransactionSignature, UnixMillis,
+    AssignmentId, BaseUnits, Fault, GuardRules, JobId, Payout, PictureTile, TransactionSignature, UnixMillis,
     WalletAddress,
 };
 use serde::{Deserialize, Serialize};
@@ -183,6 +183,8 @@ pub struct SettingsChange {
     pub start_working: Option<bool>,
     /// URL of the Solana endpoint by which payouts are checked; empty for the one that the network names.
     pub chain_endpoint: Option<String>,
+    /// Which guards are wanted.
+    pub guards: Option<GuardRules>,
 }
 
 /// Width of a point on the earnings chart.

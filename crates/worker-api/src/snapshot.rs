@@ -1,9 +1,9 @@
 //! Everything that a client shows, in one value.
 
 use lull_types::{
-    AssignmentId, BaseUnits, BenchmarkReport, ChainAddress, DeviceInfo, DeviceTelemetry, Fault,
-    HardwareReport, JobId, Measure, PayoutStanding, PictureTile, SandboxPart, Score, UnixMillis,
-    WalletAddress, WalletStanding, WorkerId,
+    AssignmentId, BaseUnits, BenchmarkReport, ChainAddress, DeviceInfo, DeviceTelemetry, Fault, Guard,
+    GuardRules, GuardState, HardwareReport, JobId, Measure, PayoutStanding, PictureTile, SandboxPart, Score,
+    UnixMillis, WalletAddress, WalletStanding, WorkerId,
 };
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -41,6 +41,8 @@ pub struct Snapshot {
     pub hardware: Option<HardwareReport>,
     /// How jobs are locked in on it: what holds, and what this system lacks. Empty until that is known.
     pub sandbox: Vec<SandboxPart>,
+    /// What the machine is watched for, so that the GPU is free when it must be; in the order in which it is shown.
+    pub guards: Vec<GuardView>,
     /// Its devices.
     pub devices: Vec<DeviceView>,
     /// The network joined or being joined.
@@ -206,11 +208,34 @@ pub enum Cause {
         /// Until then; `None` until the worker is restarted or resumed by hand.
         until: Option<UnixMillis>,
     },
+    /// A program fills a screen.
+    FullScreen {
+        /// Its name, where the desktop tells it.
+        program: Option<String>,
+        /// Since when.
+        since: UnixMillis,
+    },
+    /// The machine runs on its battery.
+    Battery {
+        /// How full it is, in per cent, where that is known.
+        percent: Option<u8>,
+        /// Since when.
+        since: UnixMillis,
+    },
     /// The guard has cleared; work resumes after the delay.
     ResumeDelay {
         /// When it resumes.
         until: UnixMillis,
     },
+}
+
+/// Where one guard stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct GuardView {
+    /// Which.
+    pub guard: Guard,
+    /// Where it stands.
+    pub stand: GuardState,
 }
 
 /// Which steps to a first earning are behind.
@@ -333,6 +358,9 @@ pub struct Settings {
     /// URL of the Solana endpoint by which payouts are checked; none for the one that the network names.
     #[serde(default)]
     pub chain_endpoint: Option<String>,
+    /// Which guards are wanted.
+    #[serde(default)]
+    pub guards: GuardRules,
 }
 
 impl Default for Settings {
@@ -344,6 +372,7 @@ impl Default for Settings {
             devices_not_lent: Vec::new(),
             start_working: true,
             chain_endpoint: None,
+            guards: GuardRules::default(),
         }
     }
 }

@@ -14,6 +14,7 @@ mod sampler;
 mod store;
 mod tasks;
 mod view;
+mod watching;
 
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use lull_guards::Probe;
 use lull_types::{Coded, Fault, NetworkId, SecretKey, UnixMillis};
 use lull_worker_api::{Snapshot, StateView};
 use tokio::sync::{mpsc, watch};
@@ -78,6 +80,8 @@ pub struct Options {
     pub telemetry: Box<dyn Source>,
     /// Where keys of wallets are kept.
     pub wallet_keys: WalletKeys,
+    /// What watches the machine for guards.
+    pub probes: Vec<Box<dyn Probe>>,
 }
 
 /// Starts a worker on this folder. It runs until [`crate::machine::Order::Shutdown`].
@@ -85,7 +89,7 @@ pub struct Options {
 /// # Errors
 /// When its folder, blobs or journal cannot be used.
 pub async fn start(options: Options) -> Result<(Handle, JoinHandle<()>), Fault> {
-    let Options { paths, key, runtime, network_program, telemetry, wallet_keys } = options;
+    let Options { paths, key, runtime, network_program, telemetry, wallet_keys, probes } = options;
     let (store, restored) = Store::open(paths.journal()).await?;
     // What a killed worker's runtimes left behind; theirs is a folder of their own.
     let _ = tokio::fs::remove_dir_all(paths.scratch()).await;
@@ -102,6 +106,7 @@ pub async fn start(options: Options) -> Result<(Handle, JoinHandle<()>), Fault> 
     let (plans, plan) = watch::channel(sampler::Plan::default());
     let telemetry: SharedSource = Arc::new(Mutex::new(telemetry));
     tokio::spawn(sampler::run(Arc::clone(&telemetry), plan, samples));
+    watching::watch(probes, &inputs);
 
     let mut seed = [0; 8];
     getrandom::fill(&mut seed).map_err(|error| Fault::new("no_randomness", error.to_string()))?;
@@ -272,7 +277,11 @@ impl Shell {
                 tracing::warn!(code = fault.code, "{}", fault.sentence);
                 self.practice = None;
             }
+            Input::SightLost { fault, .. } => {
+                tracing::warn!(code = fault.code, "{}", fault.sentence);
+            }
             Input::Order(_)
+            | Input::Observed(_)
             | Input::DevicesFound(_)
             | Input::BenchmarkProgress { .. }
             | Input::BenchmarkEnded { .. }

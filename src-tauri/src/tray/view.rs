@@ -187,6 +187,13 @@ fn yielding(causes: &[Cause], language: Language, clock: impl Fn(UnixMillis) -> 
         Some(Cause::Paused { until: None }) => {
             language.pick("Paused until restart", "已暂停，直到重新启动").to_owned()
         }
+        Some(Cause::FullScreen { program: Some(program), .. }) => {
+            format!("{}{}", language.pick("Out of the way of ", "让位给 "), shortened(program))
+        }
+        Some(Cause::FullScreen { program: None, .. }) => {
+            language.pick("Out of the way of a full-screen program", "让位给全屏程序").to_owned()
+        }
+        Some(Cause::Battery { .. }) => language.pick("Waits for mains power", "等待接通电源").to_owned(),
         Some(Cause::ResumeDelay { until }) => {
             format!("{}{}", language.pick("Resumes at ", "恢复时间 "), clock(*until))
         }

@@ -8,7 +8,23 @@ export type Cause = { "guard": "paused",
 /**
  * Until then; `None` until the worker is restarted or resumed by hand.
  */
-until: UnixMillis | null, } | { "guard": "resume_delay", 
+until: UnixMillis | null, } | { "guard": "full_screen", 
+/**
+ * Its name, where the desktop tells it.
+ */
+program: string | null, 
+/**
+ * Since when.
+ */
+since: UnixMillis, } | { "guard": "battery", 
+/**
+ * How full it is, in per cent, where that is known.
+ */
+percent: number | null, 
+/**
+ * Since when.
+ */
+since: UnixMillis, } | { "guard": "resume_delay", 
 /**
  * When it resumes.
  */

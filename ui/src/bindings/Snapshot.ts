@@ -2,6 +2,7 @@
 import type { DeviceView } from "./DeviceView";
 import type { EarningsView } from "./EarningsView";
 import type { Estimate } from "./Estimate";
+import type { GuardView } from "./GuardView";
 import type { HardwareReport } from "./HardwareReport";
 import type { Intent } from "./Intent";
 import type { KeptWallet } from "./KeptWallet";
@@ -58,6 +59,10 @@ hardware: HardwareReport | null,
  * How jobs are locked in on it: what holds, and what this system lacks. Empty until that is known.
  */
 sandbox: Array<SandboxPart>, 
+/**
+ * What the machine is watched for, so that the GPU is free when it must be; in the order in which it is shown.
+ */
+guards: Array<GuardView>, 
 /**
  * Its devices.
  */

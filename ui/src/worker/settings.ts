@@ -8,6 +8,7 @@ const unchanged: SettingsChange = {
   devices_not_lent: null,
   start_working: null,
   chain_endpoint: null,
+  guards: null,
 };
 
 /** Changes some settings and leaves the others. */

@@ -83,6 +83,12 @@ function causeSentence(cause: Cause, { t, language, now }: Saying): string {
       return cause.until === null
         ? t('cause.paused_open')
         : t('cause.paused_until', { time: formatMoment(cause.until, now, language) });
+    case 'full_screen':
+      return cause.program === null
+        ? t('cause.full_screen_unnamed')
+        : t('cause.full_screen', { program: cause.program });
+    case 'battery':
+      return cause.percent === null ? t('cause.battery_unknown') : t('cause.battery', { percent: cause.percent });
     case 'resume_delay':
       return t('cause.resume_delay', { time: formatCountdown(cause.until - now) });
   }

@@ -1,14 +1,14 @@
-//! Where guards read the machine.
+//! Where guards watch the machine.
 //!
-//! Each operating system has its module here, with one file per guard in it; [`for_this_machine`] gives those
-//! that work here. The contributor's pause needs no probe, and is the only guard so far.
+//! Each operating system has its module here, with one file per probe in it; [`for_this_machine`] gives those that work
+//! here. A probe that can be woken by the system is: it costs nothing while nothing happens, and sees what does at once.
 
-use lull_types::{Coded, UnixMillis};
+use lull_types::{Coded, Guard};
 
-use crate::Reading;
+use crate::Observation;
 
 #[cfg(target_os = "linux")]
-#[path = "linux.rs"]
+#[path = "linux/mod.rs"]
 mod here;
 #[cfg(target_os = "macos")]
 #[path = "macos.rs"]
@@ -16,11 +16,6 @@ mod here;
 #[cfg(windows)]
 #[path = "windows.rs"]
 mod here;
-
-/// The guards that are probed, in the order in which they are shown. A guard is added as a variant here, so
-/// that every place that must know of it stops compiling until it does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Guard {}
 
 /// A probe cannot tell.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,16 +33,23 @@ impl Coded for ProbeError {
     }
 }
 
-/// Reads one guard. Probes are polled from a thread of their own and may block for a moment.
+/// Watches one thing for one guard, from a thread of its own.
 pub trait Probe: Send {
-    /// Which guard it reads.
+    /// Which guard it watches for.
     fn guard(&self) -> Guard;
 
-    /// Looks at the machine.
+    /// Waits until what it watches is another than it last told, and tells it; the first time at once.
     ///
     /// # Errors
-    /// When the operating system does not tell. The guard then counts as clear, and a person is told once.
-    fn read(&mut self, now: UnixMillis) -> Result<Reading<Guard>, ProbeError>;
+    /// When the operating system does not tell. The guard then counts as clear, and a person is told once; after a while
+    /// the probe is asked again.
+    fn next(&mut self) -> Result<Observation, ProbeError>;
+}
+
+/// The probe of full-screen programs on this X display.
+#[cfg(target_os = "linux")]
+pub fn full_screen_of(display: String) -> Box<dyn Probe> {
+    here::full_screen_of(display)
 }
 
 /// The probes that work on this machine.

@@ -33,6 +33,7 @@ fn snapshot(taken_at: u64) -> Snapshot {
         steps: Steps { devices_found: true, benchmarked: true, enrolled: true, first_receipt: false },
         hardware: None,
         sandbox: Vec::new(),
+        guards: Vec::new(),
         devices: Vec::new(),
         network: None,
         wallet: None,

@@ -70,6 +70,12 @@ pub(super) fn state(snapshot: &Snapshot) -> String {
                         format!("paused by hand for {}", seconds_until(now, *until))
                     }
                     Cause::Paused { until: None } => "paused by hand until the next start".to_owned(),
+                    Cause::FullScreen { program: Some(program), .. } => format!("{program} fills a screen"),
+                    Cause::FullScreen { program: None, .. } => "a program fills a screen".to_owned(),
+                    Cause::Battery { percent: Some(percent), .. } => {
+                        format!("on battery, which is {percent} % full")
+                    }
+                    Cause::Battery { percent: None, .. } => "on battery".to_owned(),
                     Cause::ResumeDelay { until } => format!("resuming in {}", seconds_until(now, *until)),
                 })
                 .collect();

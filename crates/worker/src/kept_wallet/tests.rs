@@ -132,6 +132,7 @@ impl Machine {
             network_program: None,
             telemetry: Box::<SystemSource>::default(),
             wallet_keys,
+            probes: Vec::new(),
         };
         let (worker, shell) = shell::start(options).await.unwrap();
         *self.keychain.process.lock().unwrap() = Some(shell.abort_handle());

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use lull_guards::Observation;
 use lull_network_api::{NetworkMessage, NetworkTicket};
 use lull_types::{
-    BaseUnits, BenchmarkReport, BlobHash, Fault, HardwareReport, Measure, SandboxPart, Signature,
+    BaseUnits, BenchmarkReport, BlobHash, Fault, Guard, HardwareReport, Measure, SandboxPart, Signature,
     WalletAddress,
 };
 use lull_worker_api::{PauseFor, SettingsChange};
@@ -76,6 +77,15 @@ pub enum Input {
     Freed {
         /// Which.
         lease: LeaseId,
+    },
+    /// A probe saw something.
+    Observed(Observation),
+    /// A probe can tell no more, until it is heard again.
+    SightLost {
+        /// The guard that it watches for.
+        guard: Guard,
+        /// Why.
+        fault: Fault,
     },
     /// Answer to [`super::Effect::StartPracticeNetwork`].
     PracticeStarted(Result<NetworkTicket, Fault>),

@@ -68,6 +68,7 @@ impl Machine {
                     self.journal_fault = None;
                     let written = restored.paused_until;
                     self.load(*restored);
+                    self.policy.follow(self.settings.guards.clone(), now);
                     self.record_pause(written, now, out);
                 }
             }
@@ -82,6 +83,8 @@ impl Machine {
                 let fault = challenge::not_now("its journal cannot be written");
                 out.urgent(Effect::DeclineChallenge { challenge, fault });
             }
+            Input::Observed(seen) => self.policy.observe(seen, now),
+            Input::SightLost { guard, .. } => self.policy.lose_sight(guard, now),
             // A pause frees the GPU, which needs no record; it is only forgotten by a restart.
             Input::Order(Order::Pause(duration)) => self.pause_unrecorded(duration, now),
             Input::Order(Order::Resume) => self.policy.resume(),

@@ -41,7 +41,7 @@ mod wallets;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use lull_guards::{Guard, PauseUntil, Policy};
+use lull_guards::{PauseUntil, Policy};
 use lull_network_api::{Balance, RecentPrice};
 use lull_types::{AssignmentId, BenchmarkReport, NetworkId, SecretKey, UnixMillis};
 use lull_worker_api::{Intent, Notice, Settings, StateView};
@@ -108,7 +108,7 @@ pub struct Machine {
     benchmark: Benchmark,
     /// Changes whenever something changes that a network should know of this worker.
     offer_revision: u64,
-    policy: Policy<Guard>,
+    policy: Policy,
     /// Whether no guard holds the GPU free, as of the last drive.
     clear: bool,
     /// When it will be clear, if that is known.
@@ -180,6 +180,7 @@ impl Machine {
             shown: None,
         };
         machine.load(restored);
+        machine.policy.follow(machine.settings.guards.clone(), now);
         let mut out = Out::default();
         if waits_for_a_word && machine.intent == Intent::On {
             machine.intent = Intent::Off;
@@ -257,6 +258,11 @@ impl Machine {
                 self.on_transfer_failed(transfer, failure, now, out);
             }
             Input::SignedAsWallet { nonce, signed } => self.on_signed_as_wallet(nonce, signed, now, out),
+            Input::Observed(seen) => self.policy.observe(seen, now),
+            Input::SightLost { guard, fault } => {
+                self.policy.lose_sight(guard, now);
+                self.notify_problem(&fault, now, out);
+            }
             Input::JournalFailed(fault) => self.on_journal_failed(fault, now, out),
             // Only the answer to a question, and none was asked.
             Input::JournalRestored(_) | Input::Tick => {}

@@ -196,7 +196,7 @@ impl Machine {
             Order::KeepWallet(wallet) => self.keep_wallet(wallet, out),
             Order::UseKeptWallet { wallet, in_file } => self.use_kept_wallet(wallet, in_file, now, out),
             Order::ForgetKeptWallet => self.forget_kept_wallet(out),
-            Order::Configure(change) => self.configure(change, out),
+            Order::Configure(change) => self.configure(change, now, out),
         }
     }
 
@@ -259,10 +259,16 @@ impl Machine {
         }
     }
 
-    fn configure(&mut self, change: SettingsChange, out: &mut Out) {
+    fn configure(&mut self, change: SettingsChange, now: UnixMillis, out: &mut Out) {
         let settings = &mut self.settings;
-        let SettingsChange { effort, tariff_micro_per_kwh, devices_not_lent, start_working, chain_endpoint } =
-            change;
+        let SettingsChange {
+            effort,
+            tariff_micro_per_kwh,
+            devices_not_lent,
+            start_working,
+            chain_endpoint,
+            guards,
+        } = change;
         if let Some(effort) = effort {
             settings.effort = effort;
         }
@@ -280,6 +286,10 @@ impl Machine {
         }
         if let Some(endpoint) = chain_endpoint {
             settings.chain_endpoint = Some(endpoint).filter(|endpoint| !endpoint.is_empty());
+        }
+        if let Some(guards) = guards {
+            settings.guards = guards.clone();
+            self.policy.follow(guards, now);
         }
         out.record(Record::Settings(settings.clone()));
     }

@@ -2,10 +2,10 @@
 
 use lull_guards::{Cause as GuardCause, PauseUntil};
 use lull_network_api::{Balance, RecentPrice};
-use lull_types::{Fault, UnixMillis};
+use lull_types::{Fault, Trip, UnixMillis};
 use lull_worker_api::{
-    AssignmentStage, AssignmentView, BenchmarkView, Cause, EarningsView, Intent, NetworkView, StateView,
-    Steps,
+    AssignmentStage, AssignmentView, BenchmarkView, Cause, EarningsView, GuardView, Intent, NetworkView,
+    StateView, Steps,
 };
 
 use super::Machine;
@@ -44,6 +44,7 @@ impl Machine {
             steps: self.steps(),
             hardware,
             sandbox,
+            guards: self.policy.guards().map(|(guard, stand)| GuardView { guard, stand }).collect(),
             devices: devices.collect(),
             network: self.network_view(),
             wallet: self.wallets.wanted,
@@ -165,7 +166,10 @@ impl Machine {
             GuardCause::Paused(PauseUntil::Instant(until)) => Cause::Paused { until: Some(until) },
             GuardCause::Paused(PauseUntil::Restart) => Cause::Paused { until: None },
             GuardCause::ResumeDelay { until } => Cause::ResumeDelay { until },
-            GuardCause::Guard(guard) => match guard {},
+            GuardCause::Guard { trip, since } => match trip {
+                Trip::FullScreen { program } => Cause::FullScreen { program, since },
+                Trip::Battery { percent } => Cause::Battery { percent, since },
+            },
         });
         told.collect()
     }

@@ -6,7 +6,7 @@ use lull_types::{
     WalletStanding,
 };
 use lull_worker_api::{
-    EarningsView, Intent, KeptWallet, NetworkView, Notice, Settings, StateView, Steps, WalletProof,
+    EarningsView, GuardView, Intent, KeptWallet, NetworkView, Notice, Settings, StateView, Steps, WalletProof,
 };
 
 /// The machine's part of a [`lull_worker_api::Snapshot`]. The shell adds the protocol and worker versions, the
@@ -23,6 +23,8 @@ pub struct View {
     pub hardware: Option<HardwareReport>,
     /// How runtimes are locked down on it; empty until that is known.
     pub sandbox: Vec<SandboxPart>,
+    /// What the machine is watched for.
+    pub guards: Vec<GuardView>,
     /// Its devices.
     pub devices: Vec<DeviceFacts>,
     /// The network joined or being joined.

@@ -103,6 +103,7 @@ impl Viewer {
             steps: view.steps,
             hardware: view.hardware,
             sandbox: view.sandbox,
+            guards: view.guards,
             devices,
             network: view.network,
             wallet: view.wallet,

@@ -173,7 +173,9 @@ export class FakeBackend implements Backend {
           devices_not_lent: command.devices_not_lent ?? settings.devices_not_lent,
           start_working: command.start_working ?? settings.start_working,
           chain_endpoint: command.chain_endpoint === null ? settings.chain_endpoint : command.chain_endpoint || null,
+          guards: command.guards ?? settings.guards,
         };
+        worker.watch();
         return DONE;
       }
       case 'earnings':

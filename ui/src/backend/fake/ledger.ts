@@ -57,6 +57,13 @@ export class SimulatedLedger {
     return this.tasks.find((task) => task.assignment === assignment);
   }
 
+  /** Notes that a task was given back, as the GPU was needed. */
+  handBack(assignment: string): void {
+    const row = this.row(assignment);
+    const fault = { code: 'lease_revoked', sentence: 'The GPU was freed, so this task was handed back.' };
+    if (row) row.state = { name: 'abandoned', fault };
+  }
+
   /** Books an accepted task and its receipt. */
   accept(row: TaskRow, at: number, checked: boolean): void {
     row.state = { name: 'accepted', checked };

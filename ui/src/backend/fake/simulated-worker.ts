@@ -12,6 +12,7 @@ import { simulatedDeviceViews } from './device-views';
 import { effortShare, simulatedEstimate } from './estimate';
 import { simulatedHardware, simulatedSandbox } from './hardware';
 import { SimulatedJobs, TASK_RUN_MS } from './jobs';
+import { SimulatedGuards } from './guards';
 import { SimulatedKeptWallet } from './kept-wallet';
 import { SimulatedLedger } from './ledger';
 import { networkBeingJoined, ticketFault, veteransNetwork } from './network';
@@ -25,7 +26,6 @@ const CONNECTING_MS = 3_200;
 const ASKING_MS = 1_200;
 const STAGE_MS = { fetching: 700, preparing: 500, uploading: 600 };
 const VERDICT_MS = 1_500;
-const RESUME_DELAY_MS = 5_000;
 const DRAINING_MS = 1_500;
 
 /** How a simulation begins. */
@@ -49,9 +49,10 @@ export class SimulatedWorker {
   now: number;
   readonly wallets = new SimulatedWallets();
   readonly kept = new SimulatedKeptWallet();
+  readonly guards = new SimulatedGuards();
   readonly payouts: SimulatedPayouts;
   network: NetworkView | null = null;
-  settings: Settings = { effort: 'full', tariff_micro_per_kwh: 150_000, devices_not_lent: [1], start_working: true, chain_endpoint: null };
+  settings: Settings = { effort: 'full', tariff_micro_per_kwh: 150_000, devices_not_lent: [1], start_working: true, chain_endpoint: null, guards: { full_screen: true, battery: true } };
   private intent: Snapshot['intent'] = 'off';
   private state: StateView = { name: 'starting' };
   private phaseSince: number;
@@ -103,8 +104,7 @@ export class SimulatedWorker {
   pauseFor(duration: PauseFor): void {
     const until = duration === 'until_restart' ? null : this.now + duration.minutes * 60_000;
     this.pause = { guard: 'paused', until };
-    this.handBack();
-    this.enter({ name: 'yielding', causes: [this.pause], since: this.now });
+    this.yield(this.pause);
   }
 
   resume(): void {
@@ -175,7 +175,8 @@ export class SimulatedWorker {
         this.advanceAssignments(state.assignments, elapsedMs);
         break;
       case 'yielding':
-        this.advancePause(state.causes);
+        if (this.guards.isOver(state.causes[0], this.now)) this.resume();
+        else this.watch();
         break;
       case 'draining':
         if (this.now >= state.deadline) this.enter({ name: 'stopped' });
@@ -198,15 +199,21 @@ export class SimulatedWorker {
     this.rest();
   }
 
-  private advancePause(causes: Cause[]): void {
-    const [cause] = causes;
-    if (!cause || cause.until === null || this.now < cause.until) return;
-    if (cause.guard === 'resume_delay') {
-      this.resume();
-      return;
-    }
-    const until = this.now + RESUME_DELAY_MS;
-    this.enter({ name: 'yielding', causes: [{ guard: 'resume_delay', until }], since: this.now });
+  /** A program fills the screen, or none does any more. */
+  play(program: string | null): void {
+    this.guards.play(program, this.now);
+    this.watch();
+  }
+
+  /** Looks what the guards say now. */
+  watch(): void {
+    const cause = this.intent === 'on' ? this.guards.turn(this.state, this.settings.guards, this.now) : null;
+    if (cause) this.yield(cause);
+  }
+
+  private yield(cause: Cause): void {
+    this.handBack();
+    this.enter({ name: 'yielding', causes: [cause], since: this.now });
   }
 
   private takeWork(): void {
@@ -263,12 +270,7 @@ export class SimulatedWorker {
     if (this.state.name !== 'working') return;
     for (const view of this.state.assignments) {
       this.jobs.handBack(view);
-      const row = this.ledger.row(view.id);
-      if (row)
-        row.state = {
-          name: 'abandoned',
-          fault: { code: 'lease_revoked', sentence: 'The GPU was freed, so this task was handed back.' },
-        };
+      this.ledger.handBack(view.id);
     }
   }
 
@@ -308,6 +310,7 @@ export class SimulatedWorker {
       },
       hardware: found ? simulatedHardware : null,
       sandbox: found ? simulatedSandbox : [],
+      guards: this.guards.views(this.settings.guards),
       devices: simulatedDeviceViews({
         devices,
         notLent: this.settings.devices_not_lent,

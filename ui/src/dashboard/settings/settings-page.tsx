@@ -6,6 +6,7 @@ import { TariffField } from '../../worker/tariff-field';
 import { PageHeading } from '../page-heading';
 import { AboutSection } from './about-section';
 import { DevicesSection } from './devices-section';
+import { GuardsSection } from './guards-section';
 import { LookSection } from './look-section';
 import { SandboxSection } from './sandbox-section';
 import { Section } from './section';
@@ -25,6 +26,7 @@ export function SettingsPage({ onMeasured }: { onMeasured: (device: number) => v
             <p className="-mt-3 text-sm text-muted">{t('settings.tariff_why')}</p>
             <StartSwitches />
           </Section>
+          <GuardsSection />
           <WalletSection />
           <LookSection />
         </div>

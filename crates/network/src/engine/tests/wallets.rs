@@ -173,7 +173,7 @@ fn a_transaction_proves_the_wallet_that_is_set() {
     set(&mut rig, worker, Some(one.0));
     let first = requested(&mut rig, worker, one.0);
     let drawn = requested(&mut rig, worker, one.0);
-    assert_eq!(awaited(&rig), [drawn.clone()], "the last one alone");
+    assert_eq!(awaited(&rig), std::slice::from_ref(&drawn), "the last one alone");
     // The signature of its text is not what was asked for.
     assert_eq!(refused(&rig.say(worker, signed(&drawn, &one.1))), "wallet_statement_unknown");
     assert_eq!(confirm(&mut rig, &first), None, "another was drawn since");

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use lull_guards::{FullScreen, Observation};
 use lull_network_api::{NetworkMessage, Verdict, WorkerMessage};
-use lull_types::{BaseUnits, UnixMillis};
-use lull_worker_api::{AssignmentStage, Cause, Effort, PauseFor, SettingsChange, StateView};
+use lull_types::{BaseUnits, Guard, GuardRules, GuardState, UnixMillis};
+use lull_worker_api::{
+    AssignmentStage, Cause, Effort, GuardView, PauseFor, Settings, SettingsChange, StateView,
+};
 
 use super::bench::{Bench, done};
 use super::fixture::{assignment, fault, found, network_info, report, ticket};
@@ -175,4 +178,86 @@ fn a_device_that_is_no_longer_lent_gives_its_work_back() {
     bench.order(Order::Configure(SettingsChange { devices_not_lent, ..SettingsChange::default() }));
     assert!(bench.hands_back("device_not_lent"));
     assert_eq!(bench.last[0], Effect::Cancel { lease: lease.id });
+}
+
+fn game(program: &str) -> Input {
+    Input::Observed(Observation::FullScreen(Some(FullScreen { program: Some(program.to_owned()) })))
+}
+
+#[test]
+fn a_game_frees_the_gpu_and_work_goes_on_a_minute_after_it() {
+    let (mut bench, lease) = Bench::running();
+    let since = UnixMillis(bench.now);
+    bench.give(game("doom"));
+    assert_eq!(bench.last[0], Effect::Cancel { lease: lease.id }, "freeing waits for nothing");
+    let StateView::Yielding { causes, .. } = bench.state() else { panic!("it yields") };
+    assert_eq!(causes, [Cause::FullScreen { program: Some("doom".to_owned()), since }]);
+    // Nobody knows how long a game takes, so that another worker does the task.
+    assert!(bench.hands_back("worker_paused"));
+    bench.after(150);
+    assert_eq!(bench.last[0], Effect::Kill { lease: lease.id });
+    bench.give(Input::Freed { lease: lease.id });
+    bench.said(NetworkMessage::HandBackReceived { assignment: assignment(7, 0, 0).id });
+    let over = Observation::FullScreen(None);
+    bench.give(Input::Observed(over.clone())).after(59_999);
+    assert_eq!(bench.state_name(), "yielding");
+    // Back in the game, which is over for good a moment later.
+    bench.give(game("doom")).give(Input::Observed(over)).after(59_999);
+    assert_eq!(bench.state_name(), "yielding");
+    bench.after(1);
+    assert_eq!(bench.state_name(), "ready");
+    assert!(bench.sends(|m| matches!(m, WorkerMessage::WantWork { .. })));
+}
+
+#[test]
+fn a_guard_that_is_not_wanted_holds_nothing() {
+    let (mut bench, lease) = Bench::running();
+    let choose = |full_screen| {
+        let guards = Some(GuardRules { full_screen, ..GuardRules::default() });
+        Order::Configure(SettingsChange { guards, ..SettingsChange::default() })
+    };
+    bench.order(choose(false)).give(game("doom"));
+    assert_eq!(bench.state_name(), "working");
+    // Wanted again while the game goes on, it counts at once.
+    bench.order(choose(true));
+    assert!(bench.has(|effect| *effect == Effect::Cancel { lease: lease.id }));
+    bench.give(Input::Freed { lease: lease.id });
+    assert_eq!(bench.state_name(), "yielding");
+    bench.order(choose(false));
+    assert_eq!(bench.state_name(), "ready");
+}
+
+#[test]
+fn what_a_journal_says_of_guards_counts_from_the_start() {
+    let guards = GuardRules { full_screen: false, ..GuardRules::default() };
+    let settings = Settings { guards, ..Settings::default() };
+    let mut bench = Bench::up_from(Restored { settings, ..Bench::joined(1) }, 1);
+    bench.give(game("doom"));
+    assert_eq!(bench.state_name(), "ready");
+    let view = bench.machine.view(UnixMillis(bench.now), 0);
+    assert_eq!(view.guards[0], GuardView { guard: Guard::FullScreen, stand: GuardState::Off });
+}
+
+#[test]
+fn a_probe_that_tells_no_more_is_told_once_and_holds_nothing() {
+    let mut bench = Bench::up(1);
+    bench.give(game("doom"));
+    let lost = || Input::SightLost { guard: Guard::FullScreen, fault: fault("guard_unreadable") };
+    bench.give(lost());
+    assert!(bench.has(|e| matches!(e, Effect::Notify(notice) if notice.code == "guard_unreadable")));
+    assert_eq!(bench.state_name(), "yielding");
+    bench.after(60_000);
+    assert_eq!(bench.state_name(), "ready");
+    bench.give(lost());
+    assert!(!bench.has(|effect| matches!(effect, Effect::Notify(_))));
+}
+
+#[test]
+fn a_game_frees_the_gpu_though_nothing_can_be_written_down() {
+    let (mut bench, lease) = Bench::running();
+    bench.give(Input::JournalFailed(fault("disk_full")));
+    bench.give(game("doom"));
+    bench.after(150);
+    bench.give(Input::Freed { lease: lease.id });
+    assert!(!bench.machine.policy.stand(UnixMillis(bench.now)).is_clear());
 }

@@ -107,6 +107,7 @@ fn make_peace(world: &mut World) {
     if world.machine.is_none() {
         world.start_worker();
     }
+    world.guards_clear();
     // Orders are refused while the disk is full.
     let end = world.now + 120_000;
     let is_refused = |world: &World| {

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use lull_worker_api::{Effort, PauseFor, SettingsChange};
 
-use lull_types::WalletAddress;
+use lull_guards::{FullScreen, Observation, Power};
+use lull_types::{Guard, GuardRules, WalletAddress};
 
 use super::super::fixture::{self, fault, ticket};
 use super::world::{Event, World};
@@ -45,6 +46,7 @@ impl World {
         Order::Configure(SettingsChange {
             effort: Some(effort),
             devices_not_lent: Some(not_lent),
+            guards: Some(GuardRules { full_screen: self.happens(0.8), battery: self.happens(0.8) }),
             ..SettingsChange::default()
         })
     }
@@ -72,7 +74,8 @@ impl World {
         if !self.faulty {
             return;
         }
-        match self.between(0, 7) {
+        match self.between(0, 10) {
+            7..=9 => self.guard_flaps(),
             0 | 1 => self.cut(),
             2 => self.kill_if_alive(),
             3 => {
@@ -91,6 +94,27 @@ impl World {
         }
         let delay = self.between(300, 20_000);
         self.later(delay, Event::Mishap);
+    }
+
+    /// A game or a film comes and goes, a plug is pulled and put in again, or a probe loses sight.
+    fn guard_flaps(&mut self) {
+        let seen = match self.between(0, 6) {
+            0 => Observation::FullScreen(Some(FullScreen { program: None })),
+            1 | 2 => Observation::FullScreen(None),
+            3 => Observation::Power(Power::Battery { percent: Some(50) }),
+            4 => Observation::Power(Power::Mains),
+            _ => {
+                let guard = Guard::ALL[self.between(0, Guard::ALL.len() as u64) as usize];
+                return self.give(Input::SightLost { guard, fault: fault("guard_unreadable") });
+            }
+        };
+        self.give(Input::Observed(seen));
+    }
+
+    /// Nobody plays any more, on the mains.
+    pub fn guards_clear(&mut self) {
+        self.give(Input::Observed(Observation::FullScreen(None)));
+        self.give(Input::Observed(Observation::Power(Power::Mains)));
     }
 
     fn kill_if_alive(&mut self) {
