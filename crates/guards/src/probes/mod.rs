@@ -14,7 +14,7 @@ mod here;
 #[path = "macos.rs"]
 mod here;
 #[cfg(windows)]
-#[path = "windows.rs"]
+#[path = "windows/mod.rs"]
 mod here;
 
 /// A probe cannot tell.

@@ -1,0 +1,11 @@
+//! Probes of Windows.
+
+mod battery;
+mod full_screen;
+
+use super::Probe;
+
+/// The guards that can be watched on Windows.
+pub(super) fn probes() -> Vec<Box<dyn Probe>> {
+    vec![Box::<full_screen::FullScreenWindows>::default(), Box::<battery::Battery>::default()]
+}
