@@ -319,21 +319,19 @@ impl Page {
         let wallet = proof.ok_or_else(cut_off)?.wallet;
         self.worker.order(Order::ProveWallet { nonce: signed.nonce, signature: signed.signature }).await?;
         self.until(|snapshot| {
-            if let Some(standing) = &snapshot.wallet_standing {
-                if standing.proven && standing.wallet == Some(wallet) {
-                    return Some(Ok(Proven { from: None }));
-                }
-                if let Some(next) =
-                    standing.next.as_ref().filter(|next| next.proven && next.wallet == Some(wallet))
-                {
-                    return Some(Ok(Proven { from: Some(next.from.0) }));
-                }
-            }
+            // What stands says nothing of this signature while the network looks at it: the wallet may have been proven
+            // before.
             match &snapshot.wallet_proof {
-                Some(WalletProof { fault: Some(fault), .. }) => Some(Err(fault.clone())),
-                Some(_) => None,
-                None => Some(Err(cut_off())),
+                Some(WalletProof { fault: Some(fault), .. }) => return Some(Err(fault.clone())),
+                Some(_) => return None,
+                None => {}
             }
+            let Some(standing) = &snapshot.wallet_standing else { return Some(Err(cut_off())) };
+            if standing.proven && standing.wallet == Some(wallet) {
+                return Some(Ok(Proven { from: None }));
+            }
+            let next = standing.next.as_ref().filter(|next| next.proven && next.wallet == Some(wallet));
+            Some(next.map(|next| Proven { from: Some(next.from.0) }).ok_or_else(cut_off))
         })
         .await
     }
