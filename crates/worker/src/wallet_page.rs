@@ -209,7 +209,7 @@ struct ToClaim {
     transaction: String,
     /// The ledger, as the Wallet Standard names it.
     chain: String,
-    /// What it pays, in USDC.
+    /// What it pays, such as `1.250000 USDC`.
     amount: String,
 }
 
@@ -287,8 +287,10 @@ impl Page {
             known @ ("mainnet" | "devnet" | "testnet") => format!("solana:{known}"),
             _ => "solana:localnet".to_owned(),
         };
+        // Tokens for practice have no value, and nobody may believe that they have.
+        let token = if unsigned.cluster == "practice" { "practice USDC" } else { "USDC" };
         let transaction = BASE64.encode(&unsigned.transaction);
-        Ok(ToClaim { transaction, chain, amount: unsigned.amount.to_string() })
+        Ok(ToClaim { transaction, chain, amount: format!("{} {token}", unsigned.amount) })
     }
 
     async fn send(&self, signed: SignedClaim) -> Result<UnderWay, Fault> {
