@@ -7,3 +7,4 @@ mod killed;
 mod main_job;
 mod payouts;
 mod together;
+mod wallet_pages;
