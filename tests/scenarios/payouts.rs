@@ -9,7 +9,7 @@ use lull_types::{Payout, PayoutStage};
 use lull_worker_api::{Command, Finding, PayoutCheck, Reply, SettingsChange, Subject};
 
 /// Epochs of three seconds, slots of 20 ms, and payouts however small: minutes become seconds.
-pub const QUICK: [&str; 9] = [
+const QUICK: [&str; 9] = [
     "--practice",
     "--epoch-minutes",
     "0.05",
