@@ -8,3 +8,5 @@ mod main_job;
 mod payouts;
 mod together;
 mod wallet_pages;
+#[cfg(unix)]
+mod wallet_words;

@@ -10,6 +10,8 @@ mod link;
 mod network;
 mod process;
 mod settled;
+#[cfg(unix)]
+mod terminal;
 mod validator;
 mod worker;
 
@@ -20,6 +22,8 @@ pub use link::{Link, Weather};
 pub use network::Network;
 pub use process::{Process, built, eventually};
 pub use settled::settled;
+#[cfg(unix)]
+pub use terminal::Terminal;
 pub use validator::{Genesis, Validator};
 pub use worker::Machine;
 
