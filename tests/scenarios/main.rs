@@ -8,3 +8,6 @@ mod main_job;
 mod payouts;
 mod together;
 mod wallet_by_phone;
+mod wallet_pages;
+#[cfg(unix)]
+mod wallet_words;

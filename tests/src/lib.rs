@@ -11,6 +11,8 @@ mod network;
 mod phone;
 mod process;
 mod settled;
+#[cfg(unix)]
+mod terminal;
 mod validator;
 mod worker;
 
@@ -22,6 +24,8 @@ pub use network::Network;
 pub use phone::Phone;
 pub use process::{Process, built, eventually};
 pub use settled::settled;
+#[cfg(unix)]
+pub use terminal::Terminal;
 pub use validator::{Genesis, Validator};
 pub use worker::Machine;
 

@@ -65,6 +65,14 @@ impl Machine {
         process.finished().await
     }
 
+    /// Runs the command line in a terminal of this size, before which a person sits.
+    #[cfg(unix)]
+    pub fn terminal(&self, arguments: &[&str], rows: u16, columns: u16) -> Result<crate::Terminal> {
+        let command = pty_process::Command::new(built("lull-worker")?).args(arguments);
+        let command = command.env("LULL_DATA_DIR", &self.data).env("LULL_KEYCHAIN", "file");
+        crate::Terminal::start(command.envs(self.environment.iter().cloned()), rows, columns)
+    }
+
     fn spawn(&self, arguments: &[&str]) -> Result<Process> {
         Process::start("lull-worker", self.log(), |command| {
             command.args(arguments).env("LULL_DATA_DIR", &self.data).env("LULL_KEYCHAIN", "file");

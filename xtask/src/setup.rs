@@ -22,8 +22,19 @@ const APP_PACKAGES: &[&str] = &[
 ];
 
 /// Debian packages that the tests need beside those.
-const TEST_PACKAGES: &[&str] =
-    &["webkit2gtk-driver", "xvfb", "xauth", "dbus", "dbus-x11", "openbox", "wmctrl", "xdotool", "clang"];
+const TEST_PACKAGES: &[&str] = &[
+    "webkit2gtk-driver",
+    "xvfb",
+    "xauth",
+    "dbus",
+    "dbus-x11",
+    "openbox",
+    "wmctrl",
+    "xdotool",
+    "clang",
+    // The pages on which wallets sign are made for browsers like it.
+    "chromium",
+];
 
 /// Sets up everything.
 pub fn everything() -> Result<()> {

@@ -3,6 +3,7 @@
 mod benchmark;
 mod kept_wallet;
 mod payouts;
+mod private_screen;
 mod receipts;
 mod remote;
 mod run;

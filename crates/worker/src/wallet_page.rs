@@ -208,7 +208,7 @@ struct ToClaim {
     transaction: String,
     /// The ledger, as the Wallet Standard names it.
     chain: String,
-    /// What it pays, in USDC.
+    /// What it pays, such as `1.250000 USDC`.
     amount: String,
 }
 
@@ -286,8 +286,10 @@ impl Page {
             known @ ("mainnet" | "devnet" | "testnet") => format!("solana:{known}"),
             _ => "solana:localnet".to_owned(),
         };
+        // Tokens for practice have no value, and nobody may believe that they have.
+        let token = if unsigned.cluster == "practice" { "practice USDC" } else { "USDC" };
         let transaction = BASE64.encode(&unsigned.transaction);
-        Ok(ToClaim { transaction, chain, amount: unsigned.amount.to_string() })
+        Ok(ToClaim { transaction, chain, amount: format!("{} {token}", unsigned.amount) })
     }
 
     async fn send(&self, signed: SignedClaim) -> Result<UnderWay, Fault> {
@@ -318,16 +320,19 @@ impl Page {
         let wallet = proof.ok_or_else(cut_off)?.wallet;
         self.worker.order(Order::ProveWallet { nonce: signed.nonce, signature: signed.signature }).await?;
         until_decided(&self.worker, |snapshot| {
-            match snapshot.wallet_standing.as_ref().and_then(|standing| standing.paid_from(wallet)) {
-                Some(PaidFrom::Now) => return Some(Ok(Proven { from: None })),
-                Some(PaidFrom::At(at)) => return Some(Ok(Proven { from: Some(at.0) })),
+            // What stands says nothing of this signature while the network looks at it: the wallet may have been proven
+            // before.
+            match &snapshot.wallet_proof {
+                Some(WalletProof { fault: Some(fault), .. }) => return Some(Err(fault.clone())),
+                Some(_) => return None,
                 None => {}
             }
-            match &snapshot.wallet_proof {
-                Some(WalletProof { fault: Some(fault), .. }) => Some(Err(fault.clone())),
-                Some(_) => None,
-                None => Some(Err(cut_off())),
-            }
+            let paid_from = snapshot.wallet_standing.as_ref().and_then(|standing| standing.paid_from(wallet));
+            Some(match paid_from {
+                Some(PaidFrom::Now) => Ok(Proven { from: None }),
+                Some(PaidFrom::At(at)) => Ok(Proven { from: Some(at.0) }),
+                None => Err(cut_off()),
+            })
         })
         .await
     }

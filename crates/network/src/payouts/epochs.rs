@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use lull_settlement::epoch::{Anchor, Leaf, Leaves, Proof, Tree};
 use lull_settlement::publication::{self, Header};
-use lull_settlement::sender::{Epoch, Input, PayoutState};
+use lull_settlement::sender::{Epoch, Input, Payee, PayoutState, Sender};
 use lull_types::{BaseUnits, Coded, Fault, UnixMillis, WalletAddress, WorkerId};
 
 use super::Task;
@@ -136,6 +136,20 @@ pub fn check_length(connection: &rusqlite::Connection, epoch_ms: u64, now: UnixM
     }
 }
 
+/// Whether a root over leaves of this total, after which these payouts are to be sent, would tell nothing new.
+fn is_known(sender: &Sender, total: BaseUnits, sent: &[(Payee, BaseUnits, BaseUnits)]) -> bool {
+    // The same total has the same leaves, as none ever falls: its root is on the chain already.
+    let is_posted = sender.epoch().is_some_and(|epoch| epoch.total == total);
+    // A root again for payouts that are under way would only hold them up: they wait until it is on the chain.
+    let is_under_way = |payee, lifetime| {
+        sender.payout(payee).is_some_and(|payout| match payout.state {
+            PayoutState::Planned | PayoutState::InBatch(_) => payout.lifetime == lifetime,
+            PayoutState::Confirmed | PayoutState::Held | PayoutState::Left => false,
+        })
+    };
+    is_posted && sent.iter().all(|(payee, lifetime, _)| is_under_way(payee, *lifetime))
+}
+
 impl Task {
     /// Closes the epoch that has ended, if one has, and gives it to the sender. After a crash it goes on where it was: an
     /// epoch that was closed and not published is published as it was closed.
@@ -159,18 +173,7 @@ impl Task {
         let leaves = self.setup.reader.read(payouts::leaves).await?;
         let sent = self.setup.reader.read(payouts::sent).await?;
         let total = leaves.iter().fold(0u64, |sum, leaf| sum.saturating_add(leaf.lifetime.0));
-        // The same total has the same leaves, as none ever falls: its root is on the chain already.
-        let is_new = newest.as_ref().is_none_or(|epoch| epoch.total != BaseUnits(total));
-        // A root again for payouts that are under way would only hold them up: they wait until it is on the chain.
-        let sender = self.sender().await?;
-        let is_under_way = |payee, lifetime| {
-            sender.payout(payee).is_some_and(|payout| match payout.state {
-                PayoutState::Planned | PayoutState::InBatch(_) => payout.lifetime == lifetime,
-                PayoutState::Confirmed | PayoutState::Held | PayoutState::Left => false,
-            })
-        };
-        let is_known = !is_new && sent.iter().all(|(payee, lifetime, _)| is_under_way(payee, *lifetime));
-        if leaves.is_empty() || is_known {
+        if leaves.is_empty() || is_known(self.sender().await?, BaseUnits(total), &sent) {
             self.nothing_new = Some(due);
             return Ok(());
         }
@@ -201,4 +204,61 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, Fault> {
     let stopped = |_| Fault::new("network_shutting_down", "the network is shutting down");
     tokio::task::spawn_blocking(work).await.map_err(stopped)?
+}
+
+#[cfg(test)]
+mod tests {
+    use lull_settlement::compose::Key;
+    use lull_settlement::sender::{BatchId, Payout, Policy, Record};
+
+    use super::*;
+
+    const LISTED: BaseUnits = BaseUnits(60);
+
+    fn payee(n: u8) -> Payee {
+        let wallet = WalletAddress::from_bytes(Key::from_bytes(&[n; 32]).address().to_bytes()).unwrap();
+        Payee { worker: WorkerId([n; 32]), wallet }
+    }
+
+    /// A sender that has posted a root over 100 base units, with payouts of [`LISTED`] this far.
+    fn sender(payouts: &[PayoutState]) -> Sender {
+        let epoch = Epoch { number: 7, root: [1; 32], total: BaseUnits(100), anchored: true };
+        let payouts = (0..).zip(payouts).map(|(n, &state)| {
+            let (paid, fee) = (BaseUnits::ZERO, BaseUnits(1));
+            Record::Payout(Payout { payee: payee(n), lifetime: LISTED, fee, paid, state, failures: 0 })
+        });
+        Sender::restore(Policy::default(), [Record::Epoch(epoch)].into_iter().chain(payouts))
+    }
+
+    /// Whether a root is known by which all these payouts are to be sent again.
+    fn known(payouts: &[PayoutState], total: u64, lifetime: BaseUnits) -> bool {
+        let sent: Vec<_> = (0..).zip(payouts).map(|(n, _)| (payee(n), lifetime, BaseUnits(1))).collect();
+        is_known(&sender(payouts), BaseUnits(total), &sent)
+    }
+
+    #[test]
+    fn payouts_that_are_under_way_are_no_reason_for_a_root_again() {
+        // Each root holds up the payouts of the one before, so that epochs shorter than a payout would never pay.
+        let under_way = [PayoutState::Planned, PayoutState::InBatch(BatchId(3))];
+        for payouts in [&under_way[..], &under_way[..1], &[]] {
+            assert!(known(payouts, 100, LISTED), "{payouts:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_new_is_posted() {
+        let planned = PayoutState::Planned;
+        assert!(!known(&[planned], 101, LISTED), "more was earned");
+        assert!(!known(&[planned], 100, BaseUnits(61)), "more is to be sent");
+        // What was held is tried again, and whoever claimed alone may have it sent now.
+        for state in [PayoutState::Held, PayoutState::Left, PayoutState::Confirmed] {
+            assert!(!known(&[planned, state], 100, LISTED), "{state:?}");
+        }
+        let nobody = Sender::restore(Policy::default(), []);
+        assert!(!is_known(&nobody, BaseUnits(100), &[]), "nothing was ever posted");
+        assert!(
+            !is_known(&sender(&[]), BaseUnits(100), &[(payee(0), LISTED, BaseUnits(1))]),
+            "a first payout"
+        );
+    }
 }

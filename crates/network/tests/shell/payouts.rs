@@ -55,6 +55,39 @@ async fn standing(session: &mut Session, which: impl Fn(&PayoutStanding) -> bool
         .await
 }
 
+/// Options of a network that pays on the practice ledger of another, as soon as it can be, at one USDC for a SOL.
+fn paying(ledger: &Ledger, key_file: &Path) -> Vec<String> {
+    let Genesis { program, mint } = Genesis::addresses();
+    let (program, mint) = (program.to_string(), mint.to_string());
+    let quick = "--epoch-minutes 0.05 --audit-minutes 0 --slot-ms 50 --sol-price 1 --payout-threshold 10000";
+    [
+        "--solana",
+        &ledger.url,
+        "--program",
+        &program,
+        "--mint",
+        &mint,
+        "--treasury",
+        key_file.to_str().unwrap(),
+    ]
+    .into_iter()
+    .chain(quick.split(' '))
+    .map(str::to_owned)
+    .collect()
+}
+
+fn start(folder: &Path, options: &[String]) -> Network {
+    Network::start(folder, &options.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// A job of one task, at one USDC.
+async fn submit_one(customer: &Customer) {
+    let mut new = sample_job(customer).await;
+    new.tasks.truncate(1);
+    new.price_per_task = lull_types::BaseUnits(1_000_000);
+    submit(customer, &new).await;
+}
+
 #[tokio::test]
 async fn a_network_pays_over_json_rpc_and_publishes_what_anyone_can_check() {
     let (there, here) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -64,34 +97,8 @@ async fn a_network_pays_over_json_rpc_and_publishes_what_anyone_can_check() {
     ledger.enrich(&chain, treasury.address(), 100_000_000).await;
     let key_file = here.path().join("treasury.json");
     write_key(&key_file, &treasury);
-    let Genesis { program, mint } = Genesis::addresses();
-    let (program, mint) = (program.to_string(), mint.to_string());
-    let options = [
-        "--solana",
-        &ledger.url,
-        "--program",
-        &program,
-        "--mint",
-        &mint,
-        "--treasury",
-        key_file.to_str().unwrap(),
-        "--epoch-minutes",
-        "0.05",
-        "--audit-minutes",
-        "0",
-        "--slot-ms",
-        "50",
-        "--sol-price",
-        "1",
-        "--payout-threshold",
-        "10000",
-    ];
-    let network = Network::start(&here.path().join("network"), &options);
-    let customer = network.add_customer("Ada", 2_000_000);
-    let mut new = sample_job(&customer).await;
-    new.tasks.truncate(1);
-    new.price_per_task = lull_types::BaseUnits(1_000_000);
-    submit(&customer, &new).await;
+    let network = start(&here.path().join("network"), &paying(&ledger, &key_file));
+    submit_one(&network.add_customer("Ada", 2_000_000)).await;
 
     let ticket = network.ticket();
     let (first, second) = (Dialer::new().await, Dialer::new().await);
@@ -144,6 +151,62 @@ async fn a_network_pays_over_json_rpc_and_publishes_what_anyone_can_check() {
     assert_eq!(standing["treasury"], treasury.address().to_string());
     let left = standing["balances"]["lamports"].as_u64().unwrap();
     assert!(left > 0 && left < SOL, "it has paid fees and rent");
+    assert!(network.stop().success() && chain.stop().success());
+}
+
+#[tokio::test]
+async fn a_limit_stops_contributors_payouts_until_a_person_goes_on() {
+    let (there, here) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let chain = Network::start(there.path(), &FAST);
+    let ledger = Ledger::of(&chain);
+    let treasury = Key::from_bytes(&[23; 32]);
+    ledger.enrich(&chain, treasury.address(), 100_000_000).await;
+    let key_file = here.path().join("treasury.json");
+    write_key(&key_file, &treasury);
+    // Two earn a USDC each, and an epoch may pay out one and a half.
+    let options =
+        [paying(&ledger, &key_file), vec!["--tokens-max".to_owned(), "1500000".to_owned()]].concat();
+    let folder = here.path().join("network");
+    let mut network = start(&folder, &options);
+    submit_one(&network.add_customer("Ada", 2_000_000)).await;
+    let ticket = network.ticket();
+    let (first, second) = (Dialer::new().await, Dialer::new().await);
+    let (mut one, mut two) = (first.open(&ticket).await, second.open(&ticket).await);
+    one.enrol().await;
+    two.enrol().await;
+    let holders = [Key::from_bytes(&[31; 32]), Key::from_bytes(&[32; 32])];
+    prove(&mut one, &holders[0]).await;
+    prove(&mut two, &holders[1]).await;
+    do_one(&mut one, 200).await;
+    do_one(&mut two, 200).await;
+
+    // Both are listed in one epoch: what it may not pay whole is not begun, and both learn why they wait.
+    for session in [&mut one, &mut two] {
+        let told = standing(session, |standing| standing.next == NextPayout::Stopped).await;
+        assert!(told.payouts.iter().all(|payout| payout.stage == PayoutStage::Planned), "{told:?}");
+    }
+    let stopped = "lull_payouts_stopped{code=\"sender_tokens_limit\"} 1";
+    assert!(network.metrics().await.contains(stopped));
+
+    // Neither another start nor another epoch lets it go on.
+    network.kill();
+    network = start(&folder, &options);
+    let alarm = async || {
+        let standing = operate(&folder, &["payouts", "status"]);
+        standing["alarm"].is_object().then_some(standing)
+    };
+    let standing = until("the alarm after a restart", alarm).await;
+    assert_eq!(standing["alarm"]["code"], "sender_tokens_limit");
+    assert_eq!(standing["limits"]["tokens_max"], 1_500_000);
+    ledger.until_all_is_settled().await;
+    let held = async || [ledger.held(holders[0].address()).await, ledger.held(holders[1].address()).await];
+    assert_eq!(held().await, [0, 0]);
+
+    let standing = operate(&folder, &["payouts", "resume", "--tokens-max", "2000000"]);
+    assert!(standing["alarm"].is_null(), "{standing:#}");
+    let each = 1_000_000 - 3_052;
+    until("both payouts", async || (held().await == [each, each]).then_some(())).await;
+    assert!(!network.metrics().await.contains("sender_tokens_limit"));
     assert!(network.stop().success() && chain.stop().success());
 }
 

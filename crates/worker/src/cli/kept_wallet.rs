@@ -1,7 +1,7 @@
 //! A wallet that the worker makes and keeps. Words are shown to a terminal and read from standard input, and are never
-//! an argument: those stand in the shell's history and are seen by every program.
+//! an argument: those stand in the shell's history and are seen by every program. Nothing of them stays in a terminal.
 
-use std::io::{self, BufRead, IsTerminal, Read, StdinLock, Write};
+use std::io::{self, BufRead, IsTerminal, Read, StdinLock};
 use std::process::ExitCode;
 
 use lull_types::Fault;
@@ -9,8 +9,9 @@ use lull_worker_api::transport::Client;
 use lull_worker_api::{Command, Reply, SecretText};
 use zeroize::Zeroizing;
 
+use super::private_screen::privately;
 use super::remote::{command, connect, snapshot, unexpected};
-use super::say;
+use super::{say, text};
 
 /// 24 words with much space between them; more is no wallet's.
 const WORDS_BYTES_MAX: u64 = 4096;
@@ -22,7 +23,7 @@ const WORDS_IN_A_LINE: usize = 4;
 const TRIES_MAX: u32 = 5;
 
 pub(super) async fn make() -> Result<ExitCode, Fault> {
-    if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
+    if !is_dialogue() {
         return Err(Fault::new(
             "wallet_needs_terminal",
             "a wallet's words are shown once, to whoever can write them down: run this in a terminal",
@@ -33,34 +34,39 @@ pub(super) async fn make() -> Result<ExitCode, Fault> {
         return Err(unexpected());
     };
     say(format!("This is your new wallet: {address}"));
-    say("Write its words down on paper, in this order. Whoever has them has what the wallet holds,");
-    say("and without them it is lost with this machine.");
-    let shown = lines(&words);
-    shown.iter().for_each(|line| say(&**line));
-    say("Press Enter when you have written them down; they are then taken off the screen.");
-    line_of_terminal().await?;
-    // The words, the line below them, and the one that Enter has begun.
-    let _ = write!(io::stdout(), "\x1b[{}A\x1b[J", shown.len() + 2);
-    drop((shown, words));
-    let mut tries = 0;
-    loop {
-        say("Now type them, separated by spaces:");
-        let typed = line_of_terminal().await?;
-        match command(&client, Command::ConfirmWallet { words: typed }).await {
-            Ok(_) => break,
-            Err(fault) if fault.code.starts_with("wallet_words_") && tries + 1 < TRIES_MAX => {
-                say(fault.sentence);
-                tries += 1;
-            }
-            Err(fault) => {
-                say(
-                    "Nothing is paid to this wallet yet. “lull-worker wallet confirm” asks for its words again.",
-                );
-                return Err(fault);
-            }
-        }
+    let confirmed = privately(async |screen| {
+        say("These are the words of your new wallet:\n");
+        lines(&words).iter().for_each(|line| say(&**line));
+        say("\nWrite them down on paper, in this order. Whoever has them has what the wallet");
+        say("holds, and without them it is lost with this machine.\n");
+        say("Press Enter when you have written them down; they are then taken off the screen.");
+        line_of_terminal().await?;
+        drop(words);
+        screen.wipe();
+        confirm_typed(&client).await
+    });
+    if let Err(fault) = confirmed.await {
+        say("Nothing is paid to this wallet. “lull-worker wallet confirm” asks for its words again;");
+        say("if you do not have them, “lull-worker wallet make” makes another wallet.");
+        return Err(fault);
     }
     in_use(&client).await
+}
+
+/// Asks for the words until they are those of the wallet that was made.
+async fn confirm_typed(client: &Client) -> Result<(), Fault> {
+    let mut tries = 0;
+    loop {
+        say("Now type the words, separated by spaces:");
+        let words = line_of_terminal().await?;
+        match command(client, Command::ConfirmWallet { words }).await {
+            Err(fault) if fault.code.starts_with("wallet_words_") && tries + 1 < TRIES_MAX => {
+                say(format!("\n{}", text::alone(&fault)));
+                tries += 1;
+            }
+            answer => return answer.map(drop),
+        }
+    }
 }
 
 pub(super) async fn confirm() -> Result<ExitCode, Fault> {
@@ -78,7 +84,7 @@ pub(super) async fn restore() -> Result<ExitCode, Fault> {
 }
 
 pub(super) async fn export(not_to_a_terminal: bool) -> Result<ExitCode, Fault> {
-    if !io::stdout().is_terminal() && !not_to_a_terminal {
+    if !not_to_a_terminal && !is_dialogue() {
         return Err(Fault::new(
             "wallet_needs_terminal",
             "whoever has a wallet's words has what it holds, so they are shown to a terminal only; add \
@@ -92,10 +98,16 @@ pub(super) async fn export(not_to_a_terminal: bool) -> Result<ExitCode, Fault> {
     if not_to_a_terminal {
         let plain = Zeroizing::new(words.iter().map(SecretText::reveal).collect::<Vec<_>>().join(" "));
         say(&*plain);
-    } else {
-        say(format!("These are the words of the wallet {address}; show them to nobody:"));
-        lines(&words).iter().for_each(|line| say(&**line));
+        return Ok(ExitCode::SUCCESS);
     }
+    privately(async |_| {
+        say(format!("These are the words of the wallet {address}:\n"));
+        lines(&words).iter().for_each(|line| say(&**line));
+        say("\nShow them to nobody: whoever has them has what the wallet holds.\n");
+        say("Press Enter when you have them; they are then taken off the screen.");
+        line_of_terminal().await
+    })
+    .await?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -135,11 +147,22 @@ fn lines(words: &[SecretText]) -> Vec<Zeroizing<String>> {
         .collect()
 }
 
+/// Whether one terminal shows what is said and gives what is typed.
+fn is_dialogue() -> bool {
+    io::stdin().is_terminal() && io::stdout().is_terminal()
+}
+
 /// Words from a terminal's next line, or all of what another program sends.
 async fn words_of_input(ask: &str) -> Result<SecretText, Fault> {
-    if io::stdin().is_terminal() {
+    let asked = async || {
         say(ask);
-        return line_of_terminal().await;
+        line_of_terminal().await
+    };
+    if is_dialogue() {
+        return privately(async |_| asked().await).await;
+    }
+    if io::stdin().is_terminal() {
+        return asked().await;
     }
     read(|input| {
         let mut text = String::new();

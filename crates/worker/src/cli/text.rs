@@ -1,6 +1,6 @@
 //! What a worker does, in words.
 
-use lull_types::{BenchmarkReport, Measure, Unit, UnixMillis};
+use lull_types::{BenchmarkReport, Fault, Measure, Unit, UnixMillis};
 use lull_worker_api::{AssignmentStage, Cause, Snapshot, StateView};
 
 /// Date and time here.
@@ -185,6 +185,18 @@ pub(super) fn plain(text: &str) -> String {
 /// A sentence that may come from a stranger.
 pub(super) fn plain_sentence(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(SENTENCE_CHARS_MAX).collect()
+}
+
+/// The sentence of a fault, which is written to go into another one, on a line of its own.
+pub(super) fn alone(fault: &Fault) -> String {
+    let mut sentence = plain_sentence(&fault.sentence);
+    if let Some(first) = sentence.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    if !sentence.ends_with(['.', '!', '?']) {
+        sentence.push('.');
+    }
+    sentence
 }
 
 /// Our own longest sentences have about 200 characters.

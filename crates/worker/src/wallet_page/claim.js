@@ -13,7 +13,7 @@ async function claim(wallet) {
   const of = await account(wallet);
   tell('Composing the claim …');
   const { transaction, chain, amount } = await ask('claim', { address: of.address });
-  tell(`${wallet.name} asks you to sign for ${amount} USDC to\n${of.address}`);
+  tell(`${wallet.name} asks you to sign for ${amount} to\n${of.address}`);
   const asked = { account: of, transaction: fromBase64(transaction) };
   // A wallet that does not know the ledger can sign for it all the same.
   if (of.chains.includes(chain)) asked.chain = chain;
@@ -24,7 +24,7 @@ async function claim(wallet) {
     const [sent] = await wallet.features[SEND].signAndSendTransaction({ ...asked, chain });
     await ask('sent', { address: of.address, signature: toBase64(sent.signature) });
   }
-  done(`Sent: ${amount} USDC go to\n${of.address}\nThey are final within a minute. You can close this page.`);
+  done(`Sent: ${amount} go to\n${of.address}\nThey are final within a minute. You can close this page.`);
 }
 
 choose([SIGN, SEND], claim);

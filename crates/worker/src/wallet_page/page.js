@@ -16,8 +16,8 @@ async function prove(wallet) {
   const { from } = await ask('prove', { nonce, signature: hex(signed.signature) });
   done(
     from === null
-      ? `Done: your earnings go to\n${of.address}\nYou can close this page.`
-      : `Done: from ${new Date(from).toLocaleString()} on your earnings go to\n${of.address}\n` +
+      ? `Your earnings go to\n${of.address}\nYou can close this page.`
+      : `From ${new Date(from).toLocaleString()} on your earnings go to\n${of.address}\n` +
           'Until then they go where they went before, so that nobody can take them unnoticed. You can close this page.',
   );
 }

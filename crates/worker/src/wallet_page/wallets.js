@@ -4,11 +4,25 @@ export const CONNECT = 'standard:connect';
 /** How long wallets may take to say that they are here. */
 const WALLETS_APPEAR_MS = 1500;
 
+/** A wallet says in a sentence why it did not sign; what is longer is no sentence. */
+const WORDS_MAX = 200;
+
+const heading = document.querySelector('h1');
+const intro = document.querySelector('h1 + p');
 const list = document.querySelector('#wallets');
 const none = document.querySelector('#none');
 const news = document.querySelector('#news');
 const trouble = document.querySelector('#trouble');
 const known = new Set();
+
+/** What this page has to say itself. Whatever else goes wrong are the words of a wallet. */
+class Trouble extends Error {}
+
+function wordsOf(wallet, error) {
+  const words = typeof error?.message === 'string' ? error.message.trim() : '';
+  if (!words) return `${wallet.name} did not sign.`;
+  return `${wallet.name} did not sign. It says: “${words.slice(0, WORDS_MAX)}”`;
+}
 
 export function tell(sentence) {
   news.textContent = sentence;
@@ -18,13 +32,15 @@ export function tell(sentence) {
 function complain(sentence) {
   // Faults are written to go into a sentence.
   const whole = sentence.charAt(0).toUpperCase() + sentence.slice(1);
-  trouble.textContent = /[.!?]$/.test(whole) ? whole : `${whole}.`;
+  trouble.textContent = /[.!?]”?$/.test(whole) ? whole : `${whole}.`;
   trouble.hidden = false;
   news.textContent = '';
 }
 
 /** Nothing more is to be chosen. */
 export function done(sentence) {
+  heading.textContent = 'Done';
+  intro.hidden = true;
   list.hidden = true;
   tell(sentence);
 }
@@ -35,10 +51,10 @@ export async function ask(what, body) {
     headers: { 'Content-Type': 'application/json' },
     body: JSON.stringify(body),
   }).catch(() => {
-    throw new Error('Lull does not answer. It may have been closed, or this page is too old: open it anew from Lull.');
+    throw new Trouble('Lull does not answer. It may have been closed, or this page is too old: open it anew from Lull.');
   });
   const value = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error(value.sentence ?? 'This page is no longer valid. Open it anew from Lull.');
+  if (!answer.ok) throw new Trouble(value.sentence ?? 'This page is no longer valid. Open it anew from Lull.');
   return value;
 }
 
@@ -47,7 +63,7 @@ export async function account(wallet) {
   tell(`Waiting for ${wallet.name} …`);
   const { accounts } = await wallet.features[CONNECT].connect();
   const found = accounts.find((one) => one.chains.some((chain) => chain.startsWith('solana:')));
-  if (!found) throw new Error(`${wallet.name} has no Solana account that it lets this page use.`);
+  if (!found) throw new Trouble(`${wallet.name} has no Solana account that it lets this page use.`);
   return found;
 }
 
@@ -72,9 +88,11 @@ export function choose(features, act) {
       try {
         await act(wallet);
       } catch (error) {
-        complain(error instanceof Error && error.message ? error.message : 'The wallet did not sign.');
+        complain(error instanceof Trouble ? error.message : wordsOf(wallet, error));
       } finally {
         for (const one of buttons) one.disabled = false;
+        // It was lost with the button, and whoever uses the keyboard tries again from there.
+        if (document.activeElement === document.body) button.focus();
       }
     });
     const item = document.createElement('li');
