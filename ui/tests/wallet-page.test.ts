@@ -57,7 +57,8 @@ describe("the worker's wallet page", () => {
     const buttons = document.querySelectorAll('button');
     expect([...buttons].map((button) => button.textContent)).toEqual(['Moon']);
     buttons[0]?.click();
-    await waitFor(() => expect(document.querySelector('#news')).toHaveTextContent(`Done: your earnings go to ${ADDRESS}`));
+    await waitFor(() => expect(document.querySelector('#news')).toHaveTextContent(`Your earnings go to ${ADDRESS}`));
+    expect(document.querySelector('h1')).toHaveTextContent('Done');
     expect(asked).toEqual([
       ['state', { address: ADDRESS }],
       ['prove', { nonce: 'n', signature: '01ff' }],
@@ -88,6 +89,6 @@ describe("the worker's wallet page", () => {
     sun?.click();
     await waitFor(() => expect(document.querySelector('#trouble')).toHaveTextContent('User rejected'));
     moon?.click();
-    await waitFor(() => expect(document.querySelector('#news')).toHaveTextContent(/Done: from .*2026/));
+    await waitFor(() => expect(document.querySelector('#news')).toHaveTextContent(/^From .*2026/));
   });
 });

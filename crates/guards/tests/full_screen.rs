@@ -2,12 +2,12 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test may end where its world is not as it must be")]
 
-use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lull_guards::probes::full_screen_of;
 use lull_guards::{FullScreen, Observation};
+use lull_testkit::desktop::Desktop;
 use x11rb::connection::Connection;
 use x11rb::protocol::randr::{ConnectionExt as _, MonitorInfo};
 use x11rb::protocol::xproto::{
@@ -23,79 +23,26 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const SILENCE: Duration = Duration::from_millis(400);
 const SCREEN: (u16, u16) = (800, 600);
 
-struct Ended(Child);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// A display with a window manager, and the probe on it.
+/// A desktop, and the probe on it.
 struct Display {
     connection: RustConnection,
     root: Window,
     told: Receiver<Observation>,
-    // In the order in which they are ended.
-    _manager: Ended,
-    _server: Ended,
-}
-
-fn started(command: &mut Command) -> Child {
-    command.stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap_or_else(|error| {
-        panic!("{command:?} cannot be started ({error}); `cargo xtask test` installs it")
-    })
+    desktop: Desktop,
 }
 
 impl Display {
     fn start() -> Self {
-        // The server chooses a number that is free and says which.
-        let mut server = started(
-            Command::new("Xvfb")
-                .args(["-displayfd", "1", "-nolisten", "tcp", "-screen", "0", "800x600x24"])
-                .stdout(Stdio::piped()),
-        );
-        let stdout = server.stdout.take().unwrap();
-        let mut number = String::new();
-        std::io::BufRead::read_line(&mut std::io::BufReader::new(stdout), &mut number).unwrap();
-        let server = Ended(server);
-        let display = format!(":{}", number.trim());
-        let manager = started(
-            Command::new("openbox").args(["--sm-disable"]).env("DISPLAY", &display).stdout(Stdio::null()),
-        );
-        let manager = Ended(manager);
-        let (connection, screen) = x11rb::connect(Some(&display)).unwrap();
+        let desktop = Desktop::start(SCREEN.0, SCREEN.1).unwrap();
+        let display = desktop.display();
+        let (connection, screen) = x11rb::connect(Some(display)).unwrap();
         let root = connection.setup().roots[screen].root;
         let (tell, told) = channel();
-        let mut probe = full_screen_of(display);
+        let mut probe = full_screen_of(display.to_owned());
         std::thread::spawn(move || while probe.next().is_ok_and(|seen| tell.send(seen).is_ok()) {});
-        let display = Self { connection, root, told, _manager: manager, _server: server };
-        display.until_managed();
+        let display = Self { connection, root, told, desktop };
         display.tells(None);
         display
-    }
-
-    /// Waits until the window manager takes windows in: some that come while it starts are never managed.
-    fn until_managed(&self) {
-        let until = Instant::now() + PATIENCE;
-        let list = self.atom("_NET_CLIENT_LIST");
-        let window = self.window("first", (10, 10), false);
-        loop {
-            self.show(window);
-            let shown = Instant::now();
-            while shown.elapsed() < Duration::from_millis(200) {
-                let asked = self.connection.get_property(false, self.root, list, AtomEnum::WINDOW, 0, 9);
-                let listed = asked.unwrap().reply().unwrap();
-                if listed.value32().is_some_and(|mut windows| windows.any(|one| one == window)) {
-                    self.destroy(window);
-                    return;
-                }
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            assert!(Instant::now() < until, "openbox does not come");
-            self.hide(window);
-        }
     }
 
     fn destroy(&self, window: Window) {
@@ -273,7 +220,7 @@ fn one_of_two_screens_is_enough() {
 fn a_display_that_goes_is_an_error_and_not_a_game() {
     let mut nowhere = full_screen_of(":4711".to_owned());
     assert!(nowhere.next().unwrap_err().to_string().contains("does not hold the GPU free"));
-    let Display { told, _server, _manager, connection, .. } = Display::start();
-    drop((connection, _manager, _server));
+    let Display { told, desktop, connection, .. } = Display::start();
+    drop((connection, desktop));
     assert_eq!(told.recv_timeout(PATIENCE), Err(RecvTimeoutError::Disconnected));
 }
