@@ -77,11 +77,11 @@ async fn held(endpoint: &str, mint: ChainAddress, wallet: WalletAddress) -> Resu
 /// Has the worker do a job and then nothing more; gives what it has earned in all by then. A root that is posted while a
 /// claim is on its way voids it, so nothing new may be listed then.
 async fn earn(machine: &Machine, customer: &Customer, title: &str) -> Result<BaseUnits> {
-    machine.order(Command::Resume).await?;
     let tasks: Vec<_> = (0..2).map(|seed| spin_task(seed, 16, 100)).collect();
     let job = customer.submit(title, &tasks, PRICE).await?;
+    machine.order(Command::Resume).await?;
     customer.finished(job).await?;
-    machine.order(Command::Pause { duration: PauseFor::UntilRestart }).await?;
+    pause(machine).await?;
     let accepted = eventually("every verdict", async || {
         let Reply::Tasks(tasks) = machine.order(Command::Tasks { limit: 200 }).await? else {
             bail!("unexpected reply")
@@ -94,6 +94,12 @@ async fn earn(machine: &Machine, customer: &Customer, title: &str) -> Result<Bas
     let paid = machine.until("every receipt", |snapshot| snapshot.earnings.receipts == accepted).await?;
     ensure!(paid.earnings.all_time >= BaseUnits(2 * PRICE), "{:?}", paid.earnings);
     Ok(paid.earnings.all_time)
+}
+
+/// Practice jobs never run out, and would go on all the time.
+async fn pause(machine: &Machine) -> Result<()> {
+    machine.order(Command::Pause { duration: PauseFor::UntilRestart }).await?;
+    Ok(())
 }
 
 fn is_proven(snapshot: &Snapshot, wallet: WalletAddress) -> bool {
