@@ -1,7 +1,7 @@
 //! From a game's start until the GPU is free, on a real desktop with the real worker:
 //!
 //! ```sh
-//! cargo build --workspace --bins
+//! cargo build --release --workspace --bins
 //! cargo bench -p lull-tests --bench out_of_the_way -- --trips 200
 //! ```
 //!
@@ -12,6 +12,7 @@
 //! - *release*, until the runtime's process is gone. A software device's memory is the process's own, and gone with it.
 //!
 //! The game then ends, and a person resumes by hand, so that the next trip need not wait for a minute.
+#![allow(clippy::print_stdout, reason = "what it measured is for whoever runs it")]
 
 #[cfg(target_os = "linux")]
 fn main() -> anyhow::Result<()> {

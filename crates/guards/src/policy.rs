@@ -309,6 +309,16 @@ mod tests {
     }
 
     #[test]
+    fn a_pause_that_ends_in_the_middle_of_a_game_ends_no_game() {
+        let until = PauseUntil::Instant(at(60));
+        let script = || vec![(0, Pause(until)), (30, Do::Trips(Game))];
+        check(&script(), 61, &[cause(Game, 30)], None);
+        let mut over = script();
+        over.push((100, Clear(Game)));
+        check(&over, 101, &[Cause::ResumeDelay { until: at(160) }], Some(160));
+    }
+
+    #[test]
     fn a_clock_that_was_set_back_does_not_stretch_the_delay() {
         check(&[(0, Do::Trips(Game)), (100_000, Clear(Game))], 10, &[], None);
     }

@@ -155,9 +155,11 @@ impl Machine {
 
     /// Whether a refusal is about the proof under way, which then says so.
     pub(super) fn is_about_wallet(&mut self, fault: &Fault, now: UnixMillis, out: &mut Out) -> bool {
-        let Some(proof) = self.wallets.proof.as_mut().filter(|_| fault.code.starts_with("wallet_")) else {
-            return false;
+        // A text was asked for and none has come: whoever is not enrolled gets none.
+        let is_about = |proof: &&mut WalletProof| {
+            fault.code.starts_with("wallet_") || (fault.code == "not_enrolled" && proof.nonce.is_none())
         };
+        let Some(proof) = self.wallets.proof.as_mut().filter(is_about) else { return false };
         proof.fault = Some(fault.clone());
         self.on_own_proof_failed(fault, now, out);
         true
