@@ -126,6 +126,8 @@ describe('the dashboard', () => {
     await pass(1);
     expect(screen.getByTestId('state-title')).toHaveTextContent('Paused');
     expect(screen.getByText(/doom fills a screen\. The GPU is yours/)).toBeVisible();
+    // Resuming would do nothing.
+    expect(screen.queryByTestId('resume')).toBeNull();
     await user.click(screen.getByTestId('nav-settings'));
     expect(screen.getByTestId('guard-full_screen')).toHaveTextContent(/Holds the GPU free since/);
     expect(screen.getByTestId('guard-battery')).toHaveTextContent('does not tell');

@@ -92,7 +92,9 @@ impl TrayView {
 fn resume(snapshot: &Snapshot) -> Option<Command> {
     match (&snapshot.state, snapshot.intent) {
         (_, Intent::Off) => Some(Command::Start),
-        (StateView::Yielding { .. }, Intent::On) => Some(Command::Resume),
+        (StateView::Yielding { causes, .. }, Intent::On) => {
+            causes.iter().any(ends_by_hand).then_some(Command::Resume)
+        }
         (
             StateView::Stopped
             | StateView::Starting
@@ -104,6 +106,14 @@ fn resume(snapshot: &Snapshot) -> Option<Command> {
             | StateView::Faulted { .. },
             Intent::On,
         ) => None,
+    }
+}
+
+/// Whether a person ends it by resuming: a game goes on all the same.
+fn ends_by_hand(cause: &Cause) -> bool {
+    match cause {
+        Cause::Paused { .. } | Cause::ResumeDelay { .. } => true,
+        Cause::FullScreen { .. } | Cause::Battery { .. } => false,
     }
 }
 

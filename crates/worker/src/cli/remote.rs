@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use lull_types::{Coded, Fault};
 use lull_worker_api::transport::Client;
-use lull_worker_api::{Command, PauseFor, Reply, Snapshot};
+use lull_worker_api::{Command, PauseFor, Reply, Snapshot, StateView};
 
 use super::{paths, say, say_json, text};
 
@@ -48,7 +48,16 @@ pub(super) async fn pause(minutes: Option<u32>) -> Result<ExitCode, Fault> {
 }
 
 pub(super) async fn resume() -> Result<ExitCode, Fault> {
-    done(Command::Resume, "Work goes on.").await
+    let client = connect().await?;
+    command(&client, Command::Resume).await?;
+    let snapshot = snapshot(&client).await?;
+    if matches!(snapshot.state, StateView::Yielding { .. }) {
+        // A game goes on, whatever is asked for.
+        say(format!("There is no pause any more, but {}.", text::state(&snapshot)));
+    } else {
+        say("Work goes on.");
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 pub(super) async fn shutdown() -> Result<ExitCode, Fault> {

@@ -78,6 +78,14 @@ fn every_state_has_its_icon_and_line() {
         "Paused until restart",
         "已暂停，直到重新启动",
     );
+    let game = |program: Option<&str>| Cause::FullScreen {
+        program: program.map(str::to_owned),
+        since: UnixMillis(0),
+    };
+    check(yielding(vec![game(Some("doom"))]), Paused, "Out of the way of doom", "让位给 doom");
+    check(yielding(vec![game(None)]), Paused, "Out of the way of a full-screen program", "让位给全屏程序");
+    let battery = Cause::Battery { percent: Some(50), since: UnixMillis(0) };
+    check(yielding(vec![battery]), Paused, "Waits for mains power", "等待接通电源");
     check(
         yielding(vec![Cause::ResumeDelay { until: UnixMillis(7) }]),
         Paused,
@@ -105,10 +113,14 @@ fn without_a_worker_nothing_can_be_paused() {
 #[test]
 fn pausing_and_resuming_are_offered_where_they_do_something() {
     let yielding = StateView::Yielding { causes: vec![Cause::Paused { until: None }], since: UnixMillis(0) };
+    let game = Cause::FullScreen { program: None, since: UnixMillis(0) };
+    let playing = StateView::Yielding { causes: vec![game], since: UnixMillis(0) };
     for (intent, state, can_pause, resume) in [
         (Intent::On, StateView::Ready { reason: None }, true, None),
         // A pause can be made longer or shorter.
         (Intent::On, yielding.clone(), true, Some(Command::Resume)),
+        // A game goes on, whatever is asked for.
+        (Intent::On, playing, true, None),
         (Intent::Off, StateView::Stopped, false, Some(Command::Start)),
         (Intent::Off, StateView::Draining { deadline: UnixMillis(0) }, false, Some(Command::Start)),
     ] {

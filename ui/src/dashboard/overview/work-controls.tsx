@@ -2,6 +2,7 @@ import { ChevronDown, Pause, Play } from 'lucide-react';
 import { DropdownMenu } from 'radix-ui';
 import { useTranslation } from 'react-i18next';
 
+import type { Cause } from '../../bindings/Cause';
 import type { Command } from '../../bindings/Command';
 import { ask } from '../../backend/ask';
 import { Button } from '../../components/button';
@@ -11,6 +12,9 @@ import { useDeed } from '../../worker/use-answer';
 
 const onSky =
   'border-(--on-sky)/30 bg-(--sky-top)/40 text-on-sky backdrop-blur-sm hover:bg-(--sky-top)/70 disabled:text-on-sky-muted';
+
+/** Whether a person ends it by resuming: a game goes on all the same. */
+const endsByHand = (cause: Cause) => cause.guard === 'paused' || cause.guard === 'resume_delay';
 
 /** Start, pause and resume. */
 export function WorkControls() {
@@ -27,7 +31,7 @@ export function WorkControls() {
   return (
     <div className="grid gap-2">
       <div className="flex flex-wrap gap-2.5">
-        {state.name === 'yielding' ? (
+        {state.name === 'yielding' && state.causes.some(endsByHand) ? (
           <Button look="primary" onClick={() => send({ command: 'resume' })} disabled={disabled} data-testid="resume">
             <Play aria-hidden className="size-4" />
             {t('control.resume')}

@@ -21,8 +21,9 @@ use x11rb::rust_connection::RustConnection;
 
 use crate::{FullScreen, Observation, Probe, ProbeError};
 
-/// Windows that are moved change with every frame; so often is it looked where they are now.
-const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+/// Windows that are moved change with every frame, and one that is opened does several times; so often is it looked where
+/// they are now. A look takes a third of a millisecond, and every look that is put off is one later for a game.
+const LOOK_INTERVAL: Duration = Duration::from_millis(16);
 
 /// Windows on a desktop are dozens; whoever makes thousands does not get to use the processor for it.
 const WINDOWS_MAX: usize = 512;
