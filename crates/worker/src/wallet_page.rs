@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 use crate::machine::Order;
 use crate::payouts;
 use crate::shell::Handle;
-use crate::wallet_proof::{cut_off, until_decided};
+use crate::wallet_proof::{cut_off, drawn, until_decided};
 
 /// How long the page is served: to install a wallet, or to find its password.
 const SERVED_FOR: Duration = Duration::from_secs(15 * 60);
@@ -262,20 +262,10 @@ fn answer<T: Serialize>(result: Result<T, Fault>) -> Response {
 impl Page {
     async fn state(&self, address: &str) -> Result<Text, Fault> {
         let wallet = wallet_of(address)?;
-        let domain = self.domain.to_string();
-        self.worker.order(Order::StateWallet { wallet, domain: domain.clone() }).await?;
-        until_decided(&self.worker, |snapshot| match &snapshot.wallet_proof {
-            Some(WalletProof { wallet: of, domain: by, .. }) if *of != wallet || *by != domain => Some(Err(
-                Fault::new("wallet_page_replaced", "Another page asks for a wallet now; go on there."),
-            )),
-            Some(WalletProof { fault: Some(fault), .. }) => Some(Err(fault.clone())),
-            Some(WalletProof { nonce: Some(nonce), text: Some(text), .. }) => {
-                Some(Ok(Text { nonce: nonce.clone(), text: text.clone() }))
-            }
-            Some(_) => None,
-            None => Some(Err(cut_off())),
-        })
-        .await
+        let replaced = "Another page asks for a wallet now; go on there.";
+        let proof = drawn(&self.worker, wallet, &self.domain, replaced).await?;
+        let (nonce, text) = proof.nonce.zip(proof.text).ok_or_else(cut_off)?;
+        Ok(Text { nonce, text })
     }
 
     async fn claim(&self, address: &str) -> Result<ToClaim, Fault> {

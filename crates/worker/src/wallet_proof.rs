@@ -6,7 +6,7 @@ use lull_checks::wallet::ON_CHAIN;
 use lull_settlement::chain::Address;
 use lull_settlement::qr;
 use lull_settlement::wallet_proof::ProofRequest;
-use lull_types::{Coded, Fault};
+use lull_types::{Coded, Fault, WalletAddress};
 use lull_worker_api::{Reply, Snapshot, WalletProof};
 use tokio::time::timeout;
 
@@ -40,6 +40,29 @@ pub(crate) fn cut_off() -> Fault {
     Fault::new("wallet_proof_cut_off", "The connection to the network was cut meanwhile; begin again.")
 }
 
+/// Has the network draw what a wallet's holder is to say on this domain; `replaced` is what is told when another proof took
+/// its place.
+pub(crate) async fn drawn(
+    worker: &Handle,
+    wallet: WalletAddress,
+    domain: &str,
+    replaced: &str,
+) -> Result<WalletProof, Fault> {
+    worker.order(Order::StateWallet { wallet, domain: domain.to_owned() }).await?;
+    until_decided(worker, |snapshot| {
+        let Some(proof) = &snapshot.wallet_proof else { return Some(Err(cut_off())) };
+        if proof.wallet != wallet || proof.domain != domain {
+            return Some(Err(Fault::new("wallet_page_replaced", replaced)));
+        }
+        match &proof.fault {
+            Some(fault) => Some(Err(fault.clone())),
+            // Nonce and text come together.
+            None => proof.nonce.is_some().then(|| Ok(proof.clone())),
+        }
+    })
+    .await
+}
+
 /// Asks for a transaction of the wallet that is set: as a URL, and as a code that a phone reads.
 ///
 /// # Errors
@@ -50,19 +73,9 @@ pub(crate) async fn request_by_phone(worker: &Handle) -> Result<Reply, Fault> {
         let sentence = "Set the address of the wallet on your phone first; it is that one which is proven.";
         Fault::new("wallet_not_set", sentence)
     })?;
-    worker.order(Order::StateWallet { wallet, domain: ON_CHAIN.to_owned() }).await?;
-    let (reference, expires_at) = until_decided(worker, |snapshot| match &snapshot.wallet_proof {
-        Some(WalletProof { wallet: of, domain, .. }) if *of != wallet || domain != ON_CHAIN => Some(Err(
-            Fault::new("wallet_page_replaced", "A proof on another way was begun meanwhile; go on there."),
-        )),
-        Some(WalletProof { fault: Some(fault), .. }) => Some(Err(fault.clone())),
-        Some(WalletProof { reference: Some(reference), expires_at: Some(expires_at), .. }) => {
-            Some(Ok((*reference, *expires_at)))
-        }
-        Some(_) => None,
-        None => Some(Err(cut_off())),
-    })
-    .await?;
+    let replaced = "A proof on another way was begun meanwhile; go on there.";
+    let proof = drawn(worker, wallet, ON_CHAIN, replaced).await?;
+    let (reference, expires_at) = proof.reference.zip(proof.expires_at).ok_or_else(cut_off)?;
     let request = ProofRequest {
         wallet,
         reference: Address::new_from_array(reference.0),
