@@ -1,0 +1,222 @@
+//! What the contributor wants of the guards.
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+use super::Guard;
+use crate::Coded;
+
+/// The longest wait for a person to be away: who wants more than a day of quiet does not lend the machine.
+pub const AWAY_MINUTES_MAX: u16 = 24 * 60;
+
+/// How many programs can be listed. Each is looked for among all that run.
+pub const PROGRAMS_MAX: usize = 100;
+
+/// The longest name of a program, in characters: what file systems allow of a name.
+const PROGRAM_CHARS_MAX: usize = 255;
+
+/// Which guards the contributor wants, and from where on. What an older file does not name is as in a new one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(default)]
+pub struct GuardRules {
+    /// The GPU is free while a program fills a screen.
+    pub full_screen: bool,
+    /// A device is free while another program works it or needs its memory.
+    pub gpu_use: bool,
+    /// The GPU is free until nobody has touched keyboard, mouse or controller for so many minutes; `None` for at any time.
+    pub away_minutes: Option<u16>,
+    /// The GPU is free while one of these runs: names of programs as the system lists them, without `.exe`; upper and lower
+    /// case are the same.
+    pub programs: Vec<String>,
+    /// The hours in which the GPU is lent; `None` for all.
+    pub hours: Option<WeekHours>,
+    /// The GPU is free while the machine runs on its battery.
+    pub battery: bool,
+    /// How hot a device may become; `None` for as hot as its maker allows.
+    pub heat: Option<HeatLimits>,
+    /// The GPU is free while the connection costs by what is sent.
+    pub metered: bool,
+    /// The GPU is free while less than so many gibibytes of the disk are; `None` for down to the last.
+    pub disk_free_gib: Option<u16>,
+}
+
+impl Default for GuardRules {
+    /// Nobody lends a GPU to have a game stutter, a battery emptied or a disk filled. What only some want is off.
+    fn default() -> Self {
+        Self {
+            full_screen: true,
+            gpu_use: true,
+            away_minutes: None,
+            programs: Vec::new(),
+            hours: None,
+            battery: true,
+            heat: Some(HeatLimits::default()),
+            metered: true,
+            disk_free_gib: Some(2),
+        }
+    }
+}
+
+/// Degrees Celsius from which a device is held free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct HeatLimits {
+    /// The chip, on average.
+    pub core: u16,
+    /// The chip, where it is hottest.
+    pub hotspot: u16,
+    /// The memory.
+    pub memory: u16,
+}
+
+impl Default for HeatLimits {
+    /// A few degrees under what makes cards of the last years slow themselves: 83 to 90 of the core, 105 to 110 of the
+    /// hottest spot and of GDDR6X.
+    fn default() -> Self {
+        Self { core: 83, hotspot: 100, memory: 100 }
+    }
+}
+
+/// Hours of a week, by the contributor's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(transparent)]
+pub struct WeekHours(
+    /// For each day, Monday first, a bit for each hour; bit 0 is the hour after midnight.
+    pub [u32; 7],
+);
+
+impl WeekHours {
+    /// All hours of a day.
+    pub const WHOLE_DAY: u32 = (1 << 24) - 1;
+
+    /// Whether it holds an hour: `day` from 0, Monday, to 6; `hour` from 0 to 23.
+    pub fn contains(&self, day: usize, hour: u32) -> bool {
+        self.0.get(day).is_some_and(|hours| hours >> hour.min(31) & 1 == 1)
+    }
+}
+
+/// Rules that mean nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RulesError {
+    /// [`GuardRules::away_minutes`].
+    #[error("Being away takes from one minute to a day.")]
+    AwayMinutes,
+    /// [`GuardRules::programs`].
+    #[error("A program's name is its file's name, such as “blender”, and {PROGRAMS_MAX} can be listed.")]
+    Programs,
+    /// [`GuardRules::hours`].
+    #[error("No hour is chosen in which the GPU is lent; choose one at least, or turn work off.")]
+    NoHour,
+    /// [`GuardRules::heat`].
+    #[error("A device's limit is from 50 to 110 degrees Celsius.")]
+    Heat,
+    /// [`GuardRules::disk_free_gib`].
+    #[error("At least one gibibyte of the disk is to be kept free.")]
+    Disk,
+}
+
+impl Coded for RulesError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::AwayMinutes => "away_minutes",
+            Self::Programs => "guard_programs",
+            Self::NoHour => "no_hour_lent",
+            Self::Heat => "heat_limit",
+            Self::Disk => "disk_kept_free",
+        }
+    }
+}
+
+impl GuardRules {
+    /// Whether a guard is wanted.
+    pub fn wants(&self, guard: Guard) -> bool {
+        match guard {
+            Guard::FullScreen => self.full_screen,
+            Guard::GpuUse => self.gpu_use,
+            Guard::Presence => self.away_minutes.is_some(),
+            Guard::Program => !self.programs.is_empty(),
+            Guard::Hours => self.hours.is_some(),
+            Guard::Battery => self.battery,
+            Guard::Heat => self.heat.is_some(),
+            Guard::Metered => self.metered,
+            Guard::Disk => self.disk_free_gib.is_some(),
+        }
+    }
+
+    /// Whether they can be followed.
+    ///
+    /// # Errors
+    /// The first that cannot.
+    pub fn check(&self) -> Result<(), RulesError> {
+        if self.away_minutes.is_some_and(|minutes| !(1..=AWAY_MINUTES_MAX).contains(&minutes)) {
+            return Err(RulesError::AwayMinutes);
+        }
+        let is_name = |name: &String| {
+            let name = name.trim();
+            !name.is_empty()
+                && name.chars().count() <= PROGRAM_CHARS_MAX
+                && !name.contains(|c: char| c.is_control() || c == '/' || c == '\\')
+        };
+        if self.programs.len() > PROGRAMS_MAX || !self.programs.iter().all(is_name) {
+            return Err(RulesError::Programs);
+        }
+        if self.hours.is_some_and(|hours| hours.0.iter().all(|day| day & WeekHours::WHOLE_DAY == 0)) {
+            return Err(RulesError::NoHour);
+        }
+        if let Some(HeatLimits { core, hotspot, memory }) = self.heat
+            && [core, hotspot, memory].iter().any(|limit| !(50..=110).contains(limit))
+        {
+            return Err(RulesError::Heat);
+        }
+        if self.disk_free_gib == Some(0) {
+            return Err(RulesError::Disk);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_that_mean_nothing_are_refused() {
+        let check = |change: fn(&mut GuardRules), expected: Result<(), RulesError>| {
+            let mut rules = GuardRules::default();
+            change(&mut rules);
+            assert_eq!(rules.check(), expected, "{rules:?}");
+        };
+        check(|_| (), Ok(()));
+        check(|rules| rules.away_minutes = Some(1), Ok(()));
+        check(|rules| rules.away_minutes = Some(0), Err(RulesError::AwayMinutes));
+        check(|rules| rules.away_minutes = Some(1441), Err(RulesError::AwayMinutes));
+        check(|rules| rules.programs = vec!["blender".to_owned()], Ok(()));
+        for name in ["", "  ", "/usr/bin/blender", "C:\\blender", "a\nb", &"x".repeat(256)] {
+            let rules = GuardRules { programs: vec![name.to_owned()], ..GuardRules::default() };
+            assert_eq!(rules.check(), Err(RulesError::Programs), "{name:?}");
+        }
+        check(|rules| rules.programs = vec!["a".to_owned(); 101], Err(RulesError::Programs));
+        check(|rules| rules.hours = Some(WeekHours([1, 0, 0, 0, 0, 0, 0])), Ok(()));
+        check(|rules| rules.hours = Some(WeekHours([1 << 24; 7])), Err(RulesError::NoHour));
+        check(|rules| rules.heat = None, Ok(()));
+        check(
+            |rules| rules.heat = Some(HeatLimits { core: 49, ..HeatLimits::default() }),
+            Err(RulesError::Heat),
+        );
+        check(|rules| rules.disk_free_gib = Some(0), Err(RulesError::Disk));
+    }
+
+    #[test]
+    fn hours_are_those_of_their_day() {
+        let hours = WeekHours([0, 1 << 23, 0, 0, 0, 0, WeekHours::WHOLE_DAY]);
+        assert!(hours.contains(1, 23) && hours.contains(6, 0) && hours.contains(6, 23));
+        assert!(!hours.contains(1, 22) && !hours.contains(0, 23) && !hours.contains(6, 24));
+        assert!(!hours.contains(7, 0) && !hours.contains(6, 99));
+    }
+
+    #[test]
+    fn rules_of_an_older_file_want_what_they_do_not_name() {
+        assert_eq!(serde_json::from_str::<GuardRules>("{}").unwrap(), GuardRules::default());
+        let quiet: GuardRules = serde_json::from_str(r#"{"battery":false}"#).unwrap();
+        assert_eq!(quiet, GuardRules { battery: false, ..GuardRules::default() });
+    }
+}
