@@ -7,10 +7,17 @@
 //! every other a [`Probe`] watches the machine. [`judge`] says what an [`Observation`] means by the contributor's rules, and [`Policy`] turns all of
 //! it into one answer for each device: what holds the GPU free, and when that can change by itself.
 
+mod hours;
 mod observation;
 mod policy;
 pub mod probes;
+mod watch;
 
-pub use observation::{FullScreen, Observation, Power, judge};
-pub use policy::{Cause, PauseUntil, Policy, RESUME_DELAY, Stand};
+pub use jiff::tz::TimeZone;
+pub use observation::{
+    FullScreen, GpuUse, HEAT_CLEARS_BELOW, Judgement, Observation, Person, Power, Temperatures,
+    is_same_program, judge,
+};
+pub use policy::{Policy, RESUME_DELAY, Stand};
 pub use probes::{Probe, ProbeError};
+pub use watch::{Watch, Watched};

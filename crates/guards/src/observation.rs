@@ -1,14 +1,50 @@
 //! What probes see, and what it means under the contributor's rules.
 
-use lull_types::{Guard, GuardRules, Trip};
+use std::time::Duration;
 
-/// What a probe saw. It is a fact about the machine; whether the GPU must be free for it is [`judge`]'s to say.
+use lull_types::{ActiveTrip, GpuNeed, Guard, GuardRules, HeatSensor, Trip, UnixMillis};
+
+/// A device that was held free for its heat is used again when it is so many degrees cooler; nearer to the limit it would
+/// be back within seconds.
+pub const HEAT_CLEARS_BELOW: u16 = 8;
+
+/// A disk that was nearly full is used again when an eighth more is free than must be.
+const DISK_CLEARS_ABOVE: f64 = 1.125;
+
+const GIB: u64 = 1 << 30;
+
+/// What a probe saw. It is a fact about the machine; whether a device must be free for it is [`judge`]'s to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Observation {
     /// Which program fills a screen that can be seen, if one does.
     FullScreen(Option<FullScreen>),
+    /// What another program needs of a device, if one does. A blip is no need: [`crate::gpu_use`].
+    GpuUse {
+        /// The device.
+        device: u32,
+        /// The need.
+        by: Option<GpuUse>,
+    },
+    /// Whether somebody uses the machine.
+    Person(Person),
+    /// Which of the listed programs run, as they are listed.
+    Programs(Vec<String>),
     /// What the machine runs on.
     Power(Power),
+    /// How hot a device is.
+    Heat {
+        /// The device.
+        device: u32,
+        /// Where the system tells.
+        at: Temperatures,
+    },
+    /// Whether the connection costs by what is sent.
+    Metered(bool),
+    /// What is free of the disk, in bytes.
+    Disk {
+        /// Bytes.
+        free_bytes: u64,
+    },
 }
 
 /// A program that fills a screen.
@@ -16,6 +52,24 @@ pub enum Observation {
 pub struct FullScreen {
     /// Its name, where the desktop tells it.
     pub program: Option<String>,
+}
+
+/// A program that needs a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GpuUse {
+    /// Its name, where the system tells it.
+    pub program: Option<String>,
+    /// What it needs.
+    pub need: GpuNeed,
+}
+
+/// Whether somebody uses the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Person {
+    /// Keyboard, mouse or controller were touched a moment ago.
+    Here,
+    /// They were last touched then.
+    QuietSince(UnixMillis),
 }
 
 /// What a machine runs on.
@@ -30,68 +84,254 @@ pub enum Power {
     },
 }
 
+/// How hot a device is, in whole degrees Celsius, where that is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Temperatures {
+    /// The chip, on average.
+    pub core: Option<u16>,
+    /// The chip, where it is hottest.
+    pub hotspot: Option<u16>,
+    /// The memory.
+    pub memory: Option<u16>,
+}
+
 impl Observation {
     /// The guard that judges it.
     pub fn guard(&self) -> Guard {
         match self {
             Self::FullScreen(_) => Guard::FullScreen,
+            Self::GpuUse { .. } => Guard::GpuUse,
+            Self::Person(_) => Guard::Presence,
+            Self::Programs(_) => Guard::Program,
             Self::Power(_) => Guard::Battery,
+            Self::Heat { .. } => Guard::Heat,
+            Self::Metered(_) => Guard::Metered,
+            Self::Disk { .. } => Guard::Disk,
+        }
+    }
+
+    /// The one device that it is about; `None` for the whole machine.
+    pub fn device(&self) -> Option<u32> {
+        match self {
+            Self::GpuUse { device, .. } | Self::Heat { device, .. } => Some(*device),
+            Self::FullScreen(_)
+            | Self::Person(_)
+            | Self::Programs(_)
+            | Self::Power(_)
+            | Self::Metered(_)
+            | Self::Disk { .. } => None,
         }
     }
 }
 
-/// Why the GPU must be free under what was seen, if it must by these rules.
-pub fn judge(rules: &GuardRules, seen: &Observation) -> Option<Trip> {
+/// What was seen means that a device must be free.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// Why.
+    pub trip: Trip,
+    /// Until when, if nothing else is seen; `None` while it is seen.
+    pub until: Option<UnixMillis>,
+}
+
+/// Why a device must be free under what was seen, if it must by these rules. What holds it already, `held`, holds it a
+/// little longer where a figure would else waver around its limit.
+pub fn judge(rules: &GuardRules, seen: &Observation, held: Option<&ActiveTrip>) -> Option<Judgement> {
     if !rules.wants(seen.guard()) {
         return None;
     }
-    match seen {
-        Observation::FullScreen(program) => {
-            program.as_ref().map(|FullScreen { program }| Trip::FullScreen { program: program.clone() })
+    let mut until = None;
+    let trip = match seen {
+        Observation::FullScreen(by) => Trip::FullScreen { program: by.clone()?.program },
+        Observation::GpuUse { device, by } => {
+            let GpuUse { program, need } = by.clone()?;
+            Trip::GpuUse { device: *device, program, need }
         }
-        Observation::Power(Power::Battery { percent }) => Some(Trip::Battery { percent: *percent }),
-        Observation::Power(Power::Mains) => None,
+        Observation::Person(person) => {
+            if let Person::QuietSince(since) = person {
+                let minutes = u64::from(rules.away_minutes?);
+                until = Some(since.after(Duration::from_secs(60 * minutes)));
+            }
+            Trip::Presence
+        }
+        Observation::Programs(running) => {
+            let runs = |listed: &&String| running.iter().any(|name| is_same_program(name, listed));
+            Trip::Program { program: rules.programs.iter().find(runs)?.clone() }
+        }
+        Observation::Power(Power::Mains) => return None,
+        Observation::Power(Power::Battery { percent }) => Trip::Battery { percent: *percent },
+        Observation::Heat { device, at } => hot(rules, *device, *at, held)?,
+        Observation::Metered(metered) => {
+            if !metered {
+                return None;
+            }
+            Trip::Metered
+        }
+        Observation::Disk { free_bytes } => {
+            let needed = (u64::from(rules.disk_free_gib?) * GIB) as f64;
+            let least = if held.is_some() { needed * DISK_CLEARS_ABOVE } else { needed };
+            if *free_bytes as f64 >= least {
+                return None;
+            }
+            Trip::Disk { free_bytes: *free_bytes }
+        }
+    };
+    Some(Judgement { trip, until })
+}
+
+/// Whether two names are of the same program: as the system lists it, and as a person wrote it.
+pub fn is_same_program(running: &str, listed: &str) -> bool {
+    let bare = |name: &str| {
+        let name = name.trim().to_lowercase();
+        name.strip_suffix(".exe").map_or(name.clone(), str::to_owned)
+    };
+    bare(running) == bare(listed)
+}
+
+fn hot(rules: &GuardRules, device: u32, at: Temperatures, held: Option<&ActiveTrip>) -> Option<Trip> {
+    let limits = rules.heat?;
+    let sensors = [
+        (HeatSensor::Core, at.core, limits.core),
+        (HeatSensor::Hotspot, at.hotspot, limits.hotspot),
+        (HeatSensor::Memory, at.memory, limits.memory),
+    ];
+    for (sensor, celsius, limit) in sensors {
+        let Some(celsius) = celsius else { continue };
+        match held.map(|held| &held.trip) {
+            // As it was told first, so that a card that cools down is no news with every degree.
+            Some(trip @ Trip::Heat { sensor: of, .. }) if *of == sensor => {
+                if celsius > limit.saturating_sub(HEAT_CLEARS_BELOW) {
+                    return Some(trip.clone());
+                }
+            }
+            _ if celsius >= limit => return Some(Trip::Heat { device, sensor, celsius }),
+            _ => {}
+        }
     }
+    None
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const NOW: UnixMillis = UnixMillis(1_000_000);
+
+    fn game() -> Observation {
+        Observation::FullScreen(Some(FullScreen { program: Some("game".to_owned()) }))
+    }
+
+    /// Rules that want all guards.
+    fn all() -> GuardRules {
+        GuardRules {
+            away_minutes: Some(5),
+            programs: vec!["Blender".to_owned(), "obs".to_owned()],
+            hours: Some(lull_types::WeekHours([1; 7])),
+            ..GuardRules::default()
+        }
+    }
+
+    fn none() -> GuardRules {
+        GuardRules {
+            full_screen: false,
+            gpu_use: false,
+            away_minutes: None,
+            programs: Vec::new(),
+            hours: None,
+            battery: false,
+            heat: None,
+            metered: false,
+            disk_free_gib: None,
+        }
+    }
+
+    fn tripping() -> Vec<(Observation, Trip)> {
+        let name = || Some("game".to_owned());
+        vec![
+            (game(), Trip::FullScreen { program: name() }),
+            (
+                Observation::GpuUse {
+                    device: 1,
+                    by: Some(GpuUse { program: name(), need: GpuNeed::Memory }),
+                },
+                Trip::GpuUse { device: 1, program: name(), need: GpuNeed::Memory },
+            ),
+            (Observation::Person(Person::Here), Trip::Presence),
+            (
+                Observation::Programs(vec!["x".to_owned(), "blender.exe".to_owned()]),
+                Trip::Program { program: "Blender".to_owned() },
+            ),
+            (Observation::Power(Power::Battery { percent: Some(80) }), Trip::Battery { percent: Some(80) }),
+            (
+                Observation::Heat {
+                    device: 1,
+                    at: Temperatures { core: Some(83), ..Temperatures::default() },
+                },
+                Trip::Heat { device: 1, sensor: HeatSensor::Core, celsius: 83 },
+            ),
+            (Observation::Metered(true), Trip::Metered),
+            (Observation::Disk { free_bytes: 2 * GIB - 1 }, Trip::Disk { free_bytes: 2 * GIB - 1 }),
+        ]
+    }
+
     #[test]
     fn what_is_seen_trips_the_guards_that_are_wanted() {
-        let game = Observation::FullScreen(Some(FullScreen { program: Some("game".to_owned()) }));
-        let battery = Observation::Power(Power::Battery { percent: Some(80) });
-        let all = GuardRules::default();
-        let check =
-            |rules: &GuardRules, seen: &Observation, trip| assert_eq!(judge(rules, seen), trip, "{seen:?}");
-        check(&all, &game, Some(Trip::FullScreen { program: Some("game".to_owned()) }));
-        check(&all, &battery, Some(Trip::Battery { percent: Some(80) }));
-        check(&all, &Observation::FullScreen(None), None);
-        check(&all, &Observation::Power(Power::Mains), None);
-        let none = GuardRules { full_screen: false, battery: false };
-        check(&none, &game, None);
-        check(&none, &battery, None);
+        for (seen, trip) in tripping() {
+            assert_eq!(judge(&all(), &seen, None), Some(Judgement { trip: trip.clone(), until: None }));
+            assert_eq!(judge(&none(), &seen, None), None, "{seen:?}");
+            assert_eq!((trip.guard(), trip.device()), (seen.guard(), seen.device()));
+        }
         for guard in Guard::ALL {
-            assert!(all.wants(guard) && !none.wants(guard));
+            assert!(all().wants(guard) && !none().wants(guard));
         }
     }
 
     #[test]
-    fn a_trip_names_the_guard_whose_observation_it_was() {
-        let seen = [
-            Observation::FullScreen(Some(FullScreen { program: None })),
-            Observation::Power(Power::Battery { percent: None }),
-        ];
-        for seen in seen {
-            assert_eq!(judge(&GuardRules::default(), &seen).map(|trip| trip.guard()), Some(seen.guard()));
+    fn what_is_not_the_case_trips_nothing() {
+        for seen in [
+            Observation::FullScreen(None),
+            Observation::GpuUse { device: 0, by: None },
+            Observation::Programs(vec!["blenders".to_owned(), "exe".to_owned()]),
+            Observation::Power(Power::Mains),
+            Observation::Heat { device: 0, at: Temperatures::default() },
+            Observation::Heat {
+                device: 0,
+                at: Temperatures { core: Some(82), hotspot: Some(99), memory: Some(99) },
+            },
+            Observation::Metered(false),
+            Observation::Disk { free_bytes: 2 * GIB },
+        ] {
+            assert_eq!(judge(&all(), &seen, None), None, "{seen:?}");
         }
     }
 
     #[test]
-    fn rules_of_an_older_file_want_what_they_do_not_name() {
-        assert_eq!(serde_json::from_str::<GuardRules>("{}").unwrap(), GuardRules::default());
-        let quiet: GuardRules = serde_json::from_str(r#"{"battery":false}"#).unwrap();
-        assert_eq!(quiet, GuardRules { battery: false, ..GuardRules::default() });
+    fn a_person_who_was_here_counts_as_here_for_the_minutes_that_were_chosen() {
+        let quiet = judge(&all(), &Observation::Person(Person::QuietSince(NOW)), None).unwrap();
+        assert_eq!(quiet, Judgement { trip: Trip::Presence, until: Some(UnixMillis(NOW.0 + 300_000)) });
+    }
+
+    #[test]
+    fn what_wavers_around_its_limit_is_held() {
+        let heat = |core| Observation::Heat {
+            device: 0,
+            at: Temperatures { core: Some(core), hotspot: Some(90), memory: None },
+        };
+        let held = |seen| {
+            let trip = judge(&all(), &seen, None).unwrap().trip;
+            ActiveTrip { trip, since: NOW, until: None }
+        };
+        let hot = held(heat(85));
+        // As hot as it was told first.
+        assert_eq!(judge(&all(), &heat(76), Some(&hot)).unwrap().trip, hot.trip);
+        assert_eq!(judge(&all(), &heat(75), Some(&hot)), None);
+        // Another sensor is at its limit before the first has cooled down.
+        let memory = Temperatures { core: Some(70), hotspot: None, memory: Some(104) };
+        let trip = judge(&all(), &Observation::Heat { device: 0, at: memory }, Some(&hot)).unwrap().trip;
+        assert_eq!(trip, Trip::Heat { device: 0, sensor: HeatSensor::Memory, celsius: 104 });
+
+        let disk = |free_bytes| Observation::Disk { free_bytes };
+        let full = held(disk(GIB));
+        assert!(judge(&all(), &disk(2 * GIB + GIB / 8), Some(&full)).is_some());
+        assert_eq!(judge(&all(), &disk(2 * GIB + GIB / 4), Some(&full)), None);
     }
 }

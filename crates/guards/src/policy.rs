@@ -1,48 +1,22 @@
 //! What everything that was seen comes to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use lull_types::{Guard, GuardRules, GuardState, Trip, UnixMillis};
+use jiff::tz::TimeZone;
+use lull_types::{ActiveTrip, Cause, Guard, GuardRules, GuardState, PauseUntil, Trip, UnixMillis};
 
-use crate::{Observation, judge};
+use crate::hours::{Stretch, stretch};
+use crate::{Judgement, Observation, judge};
 
 /// How long all guards must have been clear before work resumes: a minute. Loading screens, changes of the map
 /// and a look at the desktop are shorter, and work that comes and goes with them would be felt.
 pub const RESUME_DELAY: Duration = Duration::from_secs(60);
 
-/// When a pause by hand ends by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PauseUntil {
-    /// At that instant.
-    Instant(UnixMillis),
-    /// When the worker is started again.
-    Restart,
-}
-
-/// One reason why the GPU is held free.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Cause {
-    /// The contributor said so.
-    Paused(PauseUntil),
-    /// A guard is tripped.
-    Guard {
-        /// Why.
-        trip: Trip,
-        /// Since when.
-        since: UnixMillis,
-    },
-    /// All guards are clear, but not for long enough.
-    ResumeDelay {
-        /// When they are.
-        until: UnixMillis,
-    },
-}
-
-/// What the guards come to at one instant.
+/// What the guards come to for one device at one instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stand {
-    /// Why the GPU must be free; empty when it need not be.
+    /// Why the device must be free; empty when it need not be.
     pub causes: Vec<Cause>,
     /// The earliest instant at which it can be used again, if nothing new happens. `None` when it is clear
     /// now, and when that is not known.
@@ -52,166 +26,273 @@ pub struct Stand {
 }
 
 impl Stand {
-    /// Whether the GPU may be used.
+    /// Whether the device may be used.
     pub fn is_clear(&self) -> bool {
         self.causes.is_empty()
     }
 }
 
+/// What something is about: one device, or `None` for the whole machine.
+type Scope = Option<u32>;
+
 /// What was seen so far, and what the contributor wants.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
+    /// Where the contributor's clock stands.
+    zone: TimeZone,
     rules: GuardRules,
-    pause: Option<PauseUntil>,
+    pauses: BTreeMap<Scope, PauseUntil>,
     /// The last of each guard, so that a change of the rules counts at once.
-    seen: BTreeMap<Guard, Observation>,
-    tripped: BTreeMap<Guard, (Trip, UnixMillis)>,
+    seen: BTreeMap<(Guard, Scope), Observation>,
+    /// Some of them may be over by now.
+    tripped: BTreeMap<(Guard, Scope), ActiveTrip>,
     /// When the last of the tripped guards cleared.
-    cleared_at: Option<UnixMillis>,
+    cleared_at: BTreeMap<Scope, UnixMillis>,
+    /// The plan of hours around the instant at which it was last looked at.
+    hours: Option<Stretch>,
 }
 
 impl Policy {
+    /// Nothing was seen yet; the contributor's clock is that of `zone`.
+    pub fn new(zone: TimeZone) -> Self {
+        Self {
+            zone,
+            rules: GuardRules::default(),
+            pauses: BTreeMap::new(),
+            seen: BTreeMap::new(),
+            tripped: BTreeMap::new(),
+            cleared_at: BTreeMap::new(),
+            hours: None,
+        }
+    }
+
     /// Takes in what a probe saw.
     pub fn observe(&mut self, seen: Observation, now: UnixMillis) {
-        let guard = seen.guard();
-        let trip = judge(&self.rules, &seen);
-        self.seen.insert(guard, seen);
-        self.set(guard, trip, now);
+        let key = (seen.guard(), seen.device());
+        let judgement = judge(&self.rules, &seen, self.tripped.get(&key));
+        self.seen.insert(key, seen);
+        self.set(key, judgement, now);
     }
 
     /// A probe can tell no more. What nobody sees holds nothing free for ever.
     pub fn lose_sight(&mut self, guard: Guard, now: UnixMillis) {
-        self.seen.remove(&guard);
-        self.set(guard, None, now);
+        let keys: BTreeSet<_> =
+            self.seen.keys().chain(self.tripped.keys()).filter(|(of, _)| *of == guard).copied().collect();
+        for key in keys {
+            self.seen.remove(&key);
+            self.set(key, None, now);
+        }
     }
 
     /// Which guards are wanted from now on.
     pub fn follow(&mut self, rules: GuardRules, now: UnixMillis) {
         self.rules = rules;
-        for guard in Guard::ALL {
-            let trip = self.seen.get(&guard).and_then(|seen| judge(&self.rules, seen));
-            let was_tripped = self.tripped.contains_key(&guard);
-            self.set(guard, trip, now);
+        self.hours = None;
+        let keys: BTreeSet<_> = self.seen.keys().chain(self.tripped.keys()).copied().collect();
+        for key in keys {
+            let held = self.tripped.get(&key);
+            let was_held = held.is_some();
+            let judgement = self.seen.get(&key).and_then(|seen| judge(&self.rules, seen, held));
+            self.set(key, judgement, now);
             // Who turns a guard off wants work now, as who resumes by hand.
-            if was_tripped && !self.rules.wants(guard) && self.tripped.is_empty() {
-                self.cleared_at = None;
+            let (guard, scope) = key;
+            if was_held && !self.rules.wants(guard) && !self.is_delayed(scope) {
+                self.cleared_at.remove(&scope);
             }
         }
     }
 
-    fn set(&mut self, guard: Guard, trip: Option<Trip>, now: UnixMillis) {
-        match trip {
-            Some(trip) => {
-                let since = self.tripped.get(&guard).map_or(now, |(_, since)| *since);
-                self.tripped.insert(guard, (trip, since));
-                self.cleared_at = None;
+    fn set(&mut self, key: (Guard, Scope), judgement: Option<Judgement>, now: UnixMillis) {
+        let (guard, scope) = key;
+        match judgement {
+            Some(Judgement { trip, until }) => {
+                let held = self.tripped.get(&key).filter(|held| is_active(held, now));
+                let since = held.map_or(now, |held| held.since.min(now));
+                self.tripped.insert(key, ActiveTrip { trip, since, until });
+                if guard.has_resume_delay() {
+                    self.cleared_at.remove(&scope);
+                }
             }
             None => {
-                if self.tripped.remove(&guard).is_some() && self.tripped.is_empty() {
-                    self.cleared_at = Some(now);
+                let was_held = self.tripped.remove(&key).is_some();
+                if was_held && guard.has_resume_delay() && !self.is_delayed(scope) {
+                    self.cleared_at.insert(scope, now);
                 }
             }
         }
     }
 
+    /// Whether a guard is tripped there after which work waits for a while.
+    fn is_delayed(&self, scope: Scope) -> bool {
+        self.tripped.keys().any(|(guard, of)| *of == scope && guard.has_resume_delay())
+    }
+
+    /// The hour is looked at: the plan of hours is worked out again when it has turned.
+    pub fn pass(&mut self, now: UnixMillis) {
+        if self.hours.is_none_or(|hours| !hours.contains(now)) {
+            self.hours = self.rules.hours.map(|hours| stretch(&hours, &self.zone, now));
+        }
+    }
+
+    fn hours(&self, now: UnixMillis) -> Option<Stretch> {
+        let plan = self.rules.hours.as_ref()?;
+        Some(self.hours.filter(|known| known.contains(now)).unwrap_or_else(|| stretch(plan, &self.zone, now)))
+    }
+
+    /// What the guards hold free at one instant, in the order in which they are shown.
+    fn active(&self, now: UnixMillis) -> Vec<ActiveTrip> {
+        let of_hour = self
+            .hours(now)
+            .filter(|hours| !hours.lent)
+            .map(|Stretch { since, until, .. }| ActiveTrip { trip: Trip::Hours, since, until });
+        let seen = self.tripped.values().filter(|held| is_active(held, now)).cloned();
+        let mut active: Vec<_> = of_hour.into_iter().chain(seen).collect();
+        active.sort_by_key(|held| (held.trip.guard(), held.trip.device()));
+        active
+    }
+
     /// Where each guard stands, in the order in which they are shown.
-    pub fn guards(&self) -> impl Iterator<Item = (Guard, GuardState)> + '_ {
-        Guard::ALL.into_iter().map(|guard| {
-            let state = match self.tripped.get(&guard) {
+    pub fn guards(&self, now: UnixMillis) -> impl Iterator<Item = (Guard, GuardState)> {
+        let active = self.active(now);
+        Guard::ALL.into_iter().map(move |guard| {
+            let trips: Vec<_> = active.iter().filter(|held| held.trip.guard() == guard).cloned().collect();
+            let watched = guard == Guard::Hours || self.seen.keys().any(|(of, _)| *of == guard);
+            let state = match trips.is_empty() {
                 _ if !self.rules.wants(guard) => GuardState::Off,
-                Some((trip, since)) => GuardState::Tripped { trip: trip.clone(), since: *since },
-                None if self.seen.contains_key(&guard) => GuardState::Clear,
-                None => GuardState::Unwatched,
+                false => GuardState::Tripped { trips },
+                true if watched => GuardState::Clear,
+                true => GuardState::Unwatched,
             };
             (guard, state)
         })
     }
 
-    /// The contributor pauses. Replaces an earlier pause, so that a shorter one can be chosen too.
-    pub fn pause(&mut self, until: PauseUntil) {
-        self.pause = Some(until);
+    /// The contributor pauses one device, or all. Replaces an earlier pause, so that a shorter one can be chosen too.
+    pub fn pause(&mut self, device: Option<u32>, until: PauseUntil) {
+        self.pauses.insert(device, until);
     }
 
     /// The contributor resumes: ends the pause and a resume delay at once, because a person who asks for work
-    /// does not want to wait for it. Guards that are tripped stay so.
-    pub fn resume(&mut self) {
-        self.pause = None;
-        self.cleared_at = None;
+    /// does not want to wait for it. Guards that are tripped stay so. Who resumes all resumes each.
+    pub fn resume(&mut self, device: Option<u32>) {
+        if device.is_none() {
+            self.pauses.clear();
+            self.cleared_at.clear();
+        } else {
+            self.pauses.remove(&device);
+            self.cleared_at.remove(&device);
+        }
     }
 
-    /// The pause by hand, if one is in force.
-    pub fn paused(&self, now: UnixMillis) -> Option<PauseUntil> {
-        self.pause.filter(|until| match until {
+    /// The pauses by hand that are in force.
+    pub fn pauses(&self, now: UnixMillis) -> impl Iterator<Item = (Option<u32>, PauseUntil)> + '_ {
+        let in_force = move |until: &PauseUntil| match until {
             PauseUntil::Instant(instant) => now < *instant,
-            PauseUntil::Restart => true,
-        })
+            PauseUntil::Restart | PauseUntil::Resumed => true,
+        };
+        self.pauses.iter().filter(move |(_, until)| in_force(until)).map(|(device, until)| (*device, *until))
     }
 
-    /// What it all comes to now. A pause ends without the resume delay: its end was chosen by the contributor.
-    pub fn stand(&self, now: UnixMillis) -> Stand {
-        let mut causes = Vec::new();
-        // `None` stands for an end that is not known.
-        let mut ends = Vec::new();
-        if let Some(until) = self.paused(now) {
-            causes.push(Cause::Paused(until));
-            ends.push(match until {
-                PauseUntil::Instant(instant) => Some(instant),
-                PauseUntil::Restart => None,
-            });
-        }
-        for (trip, since) in self.tripped.values() {
-            causes.push(Cause::Guard { trip: trip.clone(), since: *since });
-            ends.push(None);
-        }
-        if let Some(cleared_at) = self.cleared_at {
+    /// What it all comes to now for one device; for `None`, what holds whichever device. A pause ends without the resume
+    /// delay: its end was chosen by the contributor.
+    pub fn stand(&self, device: Option<u32>, now: UnixMillis) -> Stand {
+        let concerns = |scope: Scope| scope.is_none() || scope == device;
+        let mut causes: Vec<_> = self
+            .pauses(now)
+            .filter(|(scope, _)| concerns(*scope))
+            .map(|(device, until)| Cause::Paused { device, until })
+            .collect();
+        let active = self.active(now).into_iter().filter(|held| concerns(held.trip.device()));
+        let delayed_before = causes.len();
+        causes.extend(active.map(Cause::Guard));
+        let delayed = causes[delayed_before..]
+            .iter()
+            .any(|cause| matches!(cause, Cause::Guard(held) if held.trip.guard().has_resume_delay()));
+        let cleared = self.cleared_at.iter().filter(|(scope, _)| concerns(**scope)).map(|(_, at)| *at).max();
+        if let Some(cleared_at) = cleared
+            && !delayed
+        {
             let until = cleared_at.after(RESUME_DELAY);
             // A clock that was set back must not stretch the delay, so that it is bounded from both sides.
             if now < until && cleared_at <= now.after(RESUME_DELAY) {
                 causes.push(Cause::ResumeDelay { until });
-                ends.push(Some(until));
             }
         }
-        let changes_at = ends.iter().flatten().min().copied();
-        let all_known: Option<Vec<UnixMillis>> = ends.into_iter().collect();
-        Stand { causes, clear_at: all_known.and_then(|ends| ends.into_iter().max()), changes_at }
+        // `None` stands for an end that is not known.
+        let ends: Vec<_> = causes.iter().map(Cause::until).collect();
+        let all_known: Option<Vec<UnixMillis>> = ends.iter().copied().collect();
+        let hour_turns = self.hours(now).and_then(|hours| hours.until);
+        Stand {
+            causes,
+            clear_at: all_known.and_then(|ends| ends.into_iter().max()),
+            changes_at: ends.into_iter().flatten().chain(hour_turns).min(),
+        }
     }
+}
+
+/// Whether it still holds. A clock that was set back ends what would have ended by itself: nobody knows when.
+fn is_active(held: &ActiveTrip, now: UnixMillis) -> bool {
+    held.until.is_none_or(|until| now < until && held.since <= now)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    use crate::{FullScreen, Power};
+    use lull_types::{GpuNeed, WeekHours};
+
+    use crate::{FullScreen, GpuUse, Person, Power};
 
     /// What is looked at in these tests.
     #[derive(Clone, Copy)]
     enum What {
         Game,
         Battery,
+        /// Another program on device 1.
+        Render,
     }
-    use What::{Battery, Game};
+    use What::{Battery, Game, Render};
 
     enum Do {
         Trips(What),
         Clear(What),
         Lose(What),
+        Person(Person),
         Pause(PauseUntil),
+        PauseOne(u32, PauseUntil),
         Resume,
+        ResumeOne(u32),
         Follow(GuardRules),
     }
-    use Do::{Clear, Follow, Lose, Pause, Resume};
+    use Do::{Clear, Follow, Lose, Pause, PauseOne, Resume, ResumeOne};
 
     fn seen(what: What, tripped: bool) -> Observation {
         match what {
             Game => Observation::FullScreen(tripped.then_some(FullScreen { program: None })),
             Battery if tripped => Observation::Power(Power::Battery { percent: None }),
             Battery => Observation::Power(Power::Mains),
+            Render => {
+                let by = tripped.then_some(GpuUse { program: None, need: GpuNeed::Time });
+                Observation::GpuUse { device: 1, by }
+            }
         }
     }
 
     fn cause(what: What, since: u64) -> Cause {
-        let trip = judge(&GuardRules::default(), &seen(what, true)).unwrap();
-        Cause::Guard { trip, since: at(since) }
+        let trip = judge(&GuardRules::default(), &seen(what, true), None).unwrap().trip;
+        Cause::Guard(ActiveTrip { trip, since: at(since), until: None })
+    }
+
+    fn paused(until: PauseUntil) -> Cause {
+        Cause::Paused { device: None, until }
+    }
+
+    fn here(since: u64, until: Option<u64>) -> Cause {
+        Cause::Guard(ActiveTrip { trip: Trip::Presence, since: at(since), until: until.map(at) })
+    }
+
+    fn away(minutes: u16) -> GuardRules {
+        GuardRules { away_minutes: Some(minutes), ..GuardRules::default() }
     }
 
     const fn at(seconds: u64) -> UnixMillis {
@@ -220,24 +301,37 @@ mod tests {
 
     /// Plays a script of instants in seconds and compares the stand at one instant.
     fn check(script: &[(u64, Do)], now: u64, causes: &[Cause], clear_at: Option<u64>) {
-        let mut policy = Policy::default();
+        check_device(None, script, now, causes, clear_at);
+    }
+
+    fn check_device(
+        device: Option<u32>,
+        script: &[(u64, Do)],
+        now: u64,
+        causes: &[Cause],
+        clear_at: Option<u64>,
+    ) {
+        let mut policy = Policy::new(TimeZone::UTC);
         for (seconds, step) in script {
             match step {
                 Do::Trips(what) => policy.observe(seen(*what, true), at(*seconds)),
                 Clear(what) => policy.observe(seen(*what, false), at(*seconds)),
                 Lose(what) => policy.lose_sight(seen(*what, true).guard(), at(*seconds)),
                 Follow(rules) => policy.follow(rules.clone(), at(*seconds)),
-                Pause(until) => policy.pause(*until),
-                Resume => policy.resume(),
+                Do::Person(person) => policy.observe(Observation::Person(*person), at(*seconds)),
+                Pause(until) => policy.pause(None, *until),
+                PauseOne(device, until) => policy.pause(Some(*device), *until),
+                Resume => policy.resume(None),
+                ResumeOne(device) => policy.resume(Some(*device)),
             }
         }
-        let stand = policy.stand(at(now));
+        let stand = policy.stand(device, at(now));
         assert_eq!(stand.causes, causes, "at {now} s");
         assert_eq!(stand.clear_at, clear_at.map(at), "at {now} s");
         assert_eq!(stand.is_clear(), causes.is_empty());
         if let Some(changes_at) = stand.changes_at {
             assert!(changes_at > at(now), "a change lies ahead");
-            assert_ne!(policy.stand(changes_at).causes, causes, "it does change then");
+            assert_ne!(policy.stand(device, changes_at).causes, causes, "it does change then");
         }
     }
 
@@ -245,13 +339,13 @@ mod tests {
     fn a_pause_holds_until_its_end_and_no_longer() {
         let until = PauseUntil::Instant(at(3600));
         check(&[], 0, &[], None);
-        check(&[(0, Pause(until))], 3599, &[Cause::Paused(until)], Some(3600));
+        check(&[(0, Pause(until))], 3599, &[paused(until)], Some(3600));
         check(&[(0, Pause(until))], 3600, &[], None);
         check(&[(0, Pause(until)), (9, Resume)], 9, &[], None);
         check(
             &[(0, Pause(until)), (9, Pause(PauseUntil::Instant(at(60))))],
             59,
-            &[Cause::Paused(PauseUntil::Instant(at(60)))],
+            &[paused(PauseUntil::Instant(at(60)))],
             Some(60),
         );
     }
@@ -259,7 +353,7 @@ mod tests {
     #[test]
     fn a_pause_until_restart_has_no_known_end() {
         let pause = [(0, Pause(PauseUntil::Restart))];
-        check(&pause, 1_000_000, &[Cause::Paused(PauseUntil::Restart)], None);
+        check(&pause, 1_000_000, &[paused(PauseUntil::Restart)], None);
         check(&[(0, Pause(PauseUntil::Restart)), (5, Resume)], 5, &[], None);
     }
 
@@ -302,10 +396,10 @@ mod tests {
         check(
             &[(0, Do::Trips(Game)), (100, Clear(Game)), (101, Pause(until))],
             110,
-            &[Cause::Paused(until), Cause::ResumeDelay { until: at(160) }],
+            &[paused(until), Cause::ResumeDelay { until: at(160) }],
             Some(160),
         );
-        check(&[(0, Do::Trips(Game)), (1, Pause(until))], 2, &[Cause::Paused(until), cause(Game, 0)], None);
+        check(&[(0, Do::Trips(Game)), (1, Pause(until))], 2, &[paused(until), cause(Game, 0)], None);
     }
 
     #[test]
@@ -351,15 +445,141 @@ mod tests {
     }
 
     #[test]
+    fn a_device_that_is_needed_leaves_the_others_at_work() {
+        let script = || vec![(0, Do::Trips(Render)), (100, Clear(Render))];
+        check_device(Some(1), &script()[..1], 50, &[cause(Render, 0)], None);
+        check_device(Some(0), &script()[..1], 50, &[], None);
+        check_device(None, &script()[..1], 50, &[], None);
+        check_device(Some(1), &script(), 101, &[Cause::ResumeDelay { until: at(160) }], Some(160));
+        check_device(Some(0), &script(), 101, &[], None);
+        // A game that ends later delays all of them.
+        let game =
+            || vec![(0, Do::Trips(Render)), (5, Do::Trips(Game)), (10, Clear(Render)), (40, Clear(Game))];
+        check_device(Some(1), &game(), 41, &[Cause::ResumeDelay { until: at(100) }], Some(100));
+        check_device(Some(0), &game(), 41, &[Cause::ResumeDelay { until: at(100) }], Some(100));
+        // While one is still needed, its delay has not begun.
+        let still = [(0, Do::Trips(Render)), (5, Do::Trips(Game)), (40, Clear(Game))];
+        check_device(Some(1), &still, 41, &[cause(Render, 0)], None);
+    }
+
+    #[test]
+    fn one_device_is_paused_and_resumed_by_itself() {
+        let until = PauseUntil::Resumed;
+        let one = Cause::Paused { device: Some(1), until };
+        check_device(Some(1), &[(0, PauseOne(1, until))], 1_000_000, std::slice::from_ref(&one), None);
+        check_device(Some(0), &[(0, PauseOne(1, until))], 1, &[], None);
+        check_device(Some(1), &[(0, PauseOne(1, until)), (5, ResumeOne(1))], 5, &[], None);
+        let both = || vec![(0, PauseOne(1, until)), (1, Pause(PauseUntil::Instant(at(60))))];
+        check_device(Some(1), &both(), 5, &[paused(PauseUntil::Instant(at(60))), one.clone()], None);
+        check_device(Some(1), &both(), 60, &[one], None);
+        // Who resumes one device does not end the pause of all; who resumes all resumes each.
+        let mut script = both();
+        script.push((9, ResumeOne(1)));
+        check_device(Some(1), &script, 9, &[paused(PauseUntil::Instant(at(60)))], Some(60));
+        let mut script = both();
+        script.push((9, Resume));
+        check_device(Some(1), &script, 9, &[], None);
+    }
+
+    #[test]
+    fn work_waits_until_a_person_has_been_away_for_long_enough() {
+        let follow = || (0, Follow(away(5)));
+        check(&[follow(), (10, Do::Person(Person::Here))], 5000, &[here(10, None)], None);
+        let quiet =
+            || vec![follow(), (10, Do::Person(Person::Here)), (110, Do::Person(Person::QuietSince(at(100))))];
+        check(&quiet(), 399, &[here(10, Some(400))], Some(400));
+        check(&quiet(), 400, &[], None);
+        // Back after a while, it begins anew.
+        let mut back = quiet();
+        back.push((900, Do::Person(Person::Here)));
+        check(&back, 901, &[here(900, None)], None);
+        // Back at once, it goes on.
+        let mut back = quiet();
+        back.push((300, Do::Person(Person::Here)));
+        check(&back, 901, &[here(10, None)], None);
+        // Long away when the worker starts: it need not wait once more.
+        check(&[follow(), (5000, Do::Person(Person::QuietSince(at(10))))], 5000, &[], None);
+        // A shorter wait counts at once, and so does none at all.
+        let mut shorter = quiet();
+        shorter.push((200, Follow(away(1))));
+        check(&shorter, 201, &[], None);
+        let mut none = quiet();
+        none.push((200, Follow(GuardRules::default())));
+        check(&none, 200, &[], None);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_keeps_nobody_here() {
+        let quiet = [
+            (0, Follow(away(5))),
+            (100_000, Do::Person(Person::Here)),
+            (100_010, Do::Person(Person::QuietSince(at(100_000)))),
+        ];
+        check(&quiet, 10, &[], None);
+    }
+
+    #[test]
+    fn hours_that_are_not_lent_hold_everything_and_end_without_a_delay() {
+        const DAY: u64 = 24 * 3600;
+        // 1 January 1970 was a Thursday. Lent from 8 to 10 each day.
+        let plan = || GuardRules { hours: Some(WeekHours([0b11 << 8; 7])), ..GuardRules::default() };
+        let closed = |since: u64, until: u64| {
+            Cause::Guard(ActiveTrip { trip: Trip::Hours, since: at(since), until: Some(at(until)) })
+        };
+        let morning = 10 * DAY + 7 * 3600;
+        let script = || vec![(10 * DAY, Follow(plan()))];
+        let night = closed(9 * DAY + 10 * 3600, 10 * DAY + 8 * 3600);
+        check(&script(), morning, std::slice::from_ref(&night), Some(10 * DAY + 8 * 3600));
+        check(&script(), morning + 3600, &[], None);
+        check_device(Some(3), &script(), morning, &[night], Some(10 * DAY + 8 * 3600));
+        // A game may go on into the hours that are lent.
+        let mut game = script();
+        game.push((morning, Do::Trips(Game)));
+        check(&game, morning + 3600, &[cause(Game, morning)], None);
+        // Within the lent hours the next change is their end.
+        let mut policy = Policy::new(TimeZone::UTC);
+        policy.follow(plan(), at(0));
+        policy.pass(at(morning + 3600));
+        assert_eq!(policy.stand(None, at(morning + 3600)).changes_at, Some(at(10 * DAY + 10 * 3600)));
+        policy.pass(at(morning + 3 * 3600));
+        assert!(!policy.stand(None, at(morning + 3 * 3600)).is_clear());
+        policy.follow(GuardRules::default(), at(morning + 3 * 3600));
+        assert!(policy.stand(None, at(morning + 3 * 3600)).is_clear());
+    }
+
+    #[test]
     fn every_guard_tells_where_it_stands() {
-        let mut policy = Policy::default();
-        let states = |policy: &Policy| policy.guards().map(|(_, state)| state).collect::<Vec<_>>();
-        assert_eq!(states(&policy), [GuardState::Unwatched, GuardState::Unwatched]);
+        let mut policy = Policy::new(TimeZone::UTC);
+        let state = |policy: &Policy, of: Guard| {
+            policy.guards(at(10)).find(|(guard, _)| *guard == of).map(|(_, state)| state).unwrap()
+        };
+        let unwatched =
+            [Guard::FullScreen, Guard::GpuUse, Guard::Battery, Guard::Heat, Guard::Metered, Guard::Disk];
+        for guard in Guard::ALL {
+            let expected = if unwatched.contains(&guard) { GuardState::Unwatched } else { GuardState::Off };
+            assert_eq!(state(&policy, guard), expected, "{guard:?}");
+        }
         policy.observe(seen(Game, true), at(3));
         policy.observe(seen(Battery, false), at(4));
-        let tripped = GuardState::Tripped { trip: Trip::FullScreen { program: None }, since: at(3) };
-        assert_eq!(states(&policy), [tripped, GuardState::Clear]);
-        policy.follow(GuardRules { full_screen: false, ..GuardRules::default() }, at(5));
-        assert_eq!(states(&policy), [GuardState::Off, GuardState::Clear]);
+        policy.observe(seen(Render, false), at(4));
+        let second =
+            Observation::GpuUse { device: 2, by: Some(GpuUse { program: None, need: GpuNeed::Time }) };
+        policy.observe(second, at(5));
+        let game = ActiveTrip { trip: Trip::FullScreen { program: None }, since: at(3), until: None };
+        assert_eq!(state(&policy, Guard::FullScreen), GuardState::Tripped { trips: vec![game] });
+        assert_eq!(state(&policy, Guard::Battery), GuardState::Clear);
+        let trip = Trip::GpuUse { device: 2, program: None, need: GpuNeed::Time };
+        let trips = vec![ActiveTrip { trip, since: at(5), until: None }];
+        assert_eq!(state(&policy, Guard::GpuUse), GuardState::Tripped { trips });
+        policy.follow(
+            GuardRules {
+                full_screen: false,
+                hours: Some(WeekHours([WeekHours::WHOLE_DAY; 7])),
+                ..GuardRules::default()
+            },
+            at(6),
+        );
+        assert_eq!(state(&policy, Guard::FullScreen), GuardState::Off);
+        assert_eq!(state(&policy, Guard::Hours), GuardState::Clear);
     }
 }

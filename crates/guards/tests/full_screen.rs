@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use lull_guards::probes::full_screen_of;
-use lull_guards::{FullScreen, Observation};
+use lull_guards::{FullScreen, Observation, Watch};
 use lull_testkit::desktop::Desktop;
 use x11rb::connection::Connection;
 use x11rb::protocol::randr::{ConnectionExt as _, MonitorInfo};
@@ -39,7 +39,9 @@ impl Display {
         let root = connection.setup().roots[screen].root;
         let (tell, told) = channel();
         let mut probe = full_screen_of(display.to_owned());
-        std::thread::spawn(move || while probe.next().is_ok_and(|seen| tell.send(seen).is_ok()) {});
+        std::thread::spawn(
+            move || while probe.next(&Watch::default()).is_ok_and(|seen| tell.send(seen).is_ok()) {},
+        );
         let display = Self { connection, root, told, desktop };
         display.tells(None);
         display
@@ -219,7 +221,7 @@ fn one_of_two_screens_is_enough() {
 #[test]
 fn a_display_that_goes_is_an_error_and_not_a_game() {
     let mut nowhere = full_screen_of(":4711".to_owned());
-    assert!(nowhere.next().unwrap_err().to_string().contains("does not hold the GPU free"));
+    assert!(nowhere.next(&Watch::default()).unwrap_err().to_string().contains("does not hold the GPU free"));
     let Display { told, desktop, connection, .. } = Display::start();
     drop((connection, desktop));
     assert_eq!(told.recv_timeout(PATIENCE), Err(RecvTimeoutError::Disconnected));

@@ -1,7 +1,12 @@
-//! Guards: what they are called, which are wanted, and where each stands.
+//! Guards: what they are called, why each holds the GPU free, and where it stands. What the contributor wants of them is
+//! in [`GuardRules`].
+
+mod rules;
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
+
+pub use rules::{AWAY_MINUTES_MAX, GuardRules, HeatLimits, PROGRAMS_MAX, RulesError, WeekHours};
 
 use crate::UnixMillis;
 
@@ -12,13 +17,43 @@ use crate::UnixMillis;
 pub enum Guard {
     /// A program fills a screen: a game, a film, a slide show.
     FullScreen,
+    /// Another program works the GPU, or needs its memory. For each device.
+    GpuUse,
+    /// Somebody uses the machine.
+    Presence,
+    /// A program runs that the contributor has named.
+    Program,
+    /// The hour is not one that the contributor lends.
+    Hours,
     /// The machine runs on its battery.
     Battery,
+    /// The device is as hot as the contributor lets it become. For each device.
+    Heat,
+    /// The connection costs by what is sent.
+    Metered,
+    /// The disk is nearly full.
+    Disk,
 }
 
 impl Guard {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::FullScreen, Self::Battery];
+    pub const ALL: [Self; 9] = [
+        Self::FullScreen,
+        Self::GpuUse,
+        Self::Presence,
+        Self::Program,
+        Self::Hours,
+        Self::Battery,
+        Self::Heat,
+        Self::Metered,
+        Self::Disk,
+    ];
+
+    /// Whether work waits for a while after it has cleared. What is told with a delay of its own, or by the clock, needs
+    /// no other.
+    pub fn has_resume_delay(self) -> bool {
+        !matches!(self, Self::Presence | Self::Hours)
+    }
 }
 
 /// Why a guard wants the GPU free.
@@ -30,10 +65,45 @@ pub enum Trip {
         /// The program, where the desktop tells its name.
         program: Option<String>,
     },
+    /// [`Guard::GpuUse`].
+    GpuUse {
+        /// The device that is used.
+        device: u32,
+        /// The program that uses it most, where the system tells its name.
+        program: Option<String>,
+        /// What it needs.
+        need: GpuNeed,
+    },
+    /// [`Guard::Presence`].
+    Presence,
+    /// [`Guard::Program`].
+    Program {
+        /// The one that runs, as the contributor named it.
+        program: String,
+    },
+    /// [`Guard::Hours`].
+    Hours,
     /// [`Guard::Battery`].
     Battery {
         /// How full it is, in per cent, where that is known.
         percent: Option<u8>,
+    },
+    /// [`Guard::Heat`].
+    Heat {
+        /// The device that is hot.
+        device: u32,
+        /// Where.
+        sensor: HeatSensor,
+        /// How hot it was when the guard tripped, in degrees Celsius.
+        celsius: u16,
+    },
+    /// [`Guard::Metered`].
+    Metered,
+    /// [`Guard::Disk`].
+    Disk {
+        /// What is free, in bytes.
+        #[ts(type = "number")]
+        free_bytes: u64,
     },
 }
 
@@ -42,36 +112,63 @@ impl Trip {
     pub fn guard(&self) -> Guard {
         match self {
             Self::FullScreen { .. } => Guard::FullScreen,
+            Self::GpuUse { .. } => Guard::GpuUse,
+            Self::Presence => Guard::Presence,
+            Self::Program { .. } => Guard::Program,
+            Self::Hours => Guard::Hours,
             Self::Battery { .. } => Guard::Battery,
+            Self::Heat { .. } => Guard::Heat,
+            Self::Metered => Guard::Metered,
+            Self::Disk { .. } => Guard::Disk,
+        }
+    }
+
+    /// The one device that must be free; `None` when all of them must.
+    pub fn device(&self) -> Option<u32> {
+        match self {
+            Self::GpuUse { device, .. } | Self::Heat { device, .. } => Some(*device),
+            Self::FullScreen { .. }
+            | Self::Presence
+            | Self::Program { .. }
+            | Self::Hours
+            | Self::Battery { .. }
+            | Self::Metered
+            | Self::Disk { .. } => None,
         }
     }
 }
 
-/// Which guards the contributor wants. A guard that an older file does not name is as in a new one.
+/// What another program needs of a GPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum GpuNeed {
+    /// Its time: the program computes or draws.
+    Time,
+    /// Its memory: hardly any is left for the program.
+    Memory,
+}
+
+/// Where a device is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum HeatSensor {
+    /// The chip, on average.
+    Core,
+    /// The chip, where it is hottest.
+    Hotspot,
+    /// The memory.
+    Memory,
+}
+
+/// A guard holds the GPU free.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[serde(default)]
-pub struct GuardRules {
-    /// The GPU is free while a program fills a screen.
-    pub full_screen: bool,
-    /// The GPU is free while the machine runs on its battery.
-    pub battery: bool,
-}
-
-impl Default for GuardRules {
-    /// Nobody lends a GPU to have a game stutter or a battery emptied.
-    fn default() -> Self {
-        Self { full_screen: true, battery: true }
-    }
-}
-
-impl GuardRules {
-    /// Whether a guard is wanted.
-    pub fn wants(&self, guard: Guard) -> bool {
-        match guard {
-            Guard::FullScreen => self.full_screen,
-            Guard::Battery => self.battery,
-        }
-    }
+pub struct ActiveTrip {
+    /// Why.
+    pub trip: Trip,
+    /// Since when.
+    pub since: UnixMillis,
+    /// When it ends by itself, if that is known.
+    pub until: Option<UnixMillis>,
 }
 
 /// Where one guard stands, for people.
@@ -86,9 +183,60 @@ pub enum GuardState {
     Clear,
     /// It does.
     Tripped {
-        /// Why.
-        trip: Trip,
-        /// Since when.
-        since: UnixMillis,
+        /// Why; for each device, where it is about devices.
+        trips: Vec<ActiveTrip>,
     },
+}
+
+/// When a pause by hand ends by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum PauseUntil {
+    /// At that instant.
+    Instant(UnixMillis),
+    /// When the worker is started again.
+    Restart,
+    /// Not at all.
+    Resumed,
+}
+
+/// One reason why a device is held free.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(tag = "cause", rename_all = "snake_case")]
+pub enum Cause {
+    /// The contributor said so.
+    Paused {
+        /// Which device; `None` for all.
+        device: Option<u32>,
+        /// Until when.
+        until: PauseUntil,
+    },
+    /// A guard is tripped.
+    Guard(ActiveTrip),
+    /// All guards are clear, but not for long enough.
+    ResumeDelay {
+        /// When they are.
+        until: UnixMillis,
+    },
+}
+
+impl Cause {
+    /// Whether a person ends it by resuming: a game goes on all the same.
+    pub fn ends_by_hand(&self) -> bool {
+        match self {
+            Self::Paused { .. } | Self::ResumeDelay { .. } => true,
+            Self::Guard(_) => false,
+        }
+    }
+
+    /// When it ends by itself, if that is known.
+    pub fn until(&self) -> Option<UnixMillis> {
+        match self {
+            Self::Paused { until: PauseUntil::Instant(until), .. } | Self::ResumeDelay { until } => {
+                Some(*until)
+            }
+            Self::Paused { until: PauseUntil::Restart | PauseUntil::Resumed, .. } => None,
+            Self::Guard(active) => active.until,
+        }
+    }
 }

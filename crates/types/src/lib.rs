@@ -23,7 +23,10 @@ pub use benchmark::{Axis, BenchmarkReport, CurvePoint, Measure, Measurement, Ski
 pub use chain::{Base58Error, ChainAddress, TransactionSignature};
 pub use device::{DeviceClass, DeviceInfo, DeviceKind, DeviceTelemetry, HardwareReport};
 pub use fault::{Coded, Fault};
-pub use guard::{Guard, GuardRules, GuardState, Trip};
+pub use guard::{
+    AWAY_MINUTES_MAX, ActiveTrip, Cause, GpuNeed, Guard, GuardRules, GuardState, HeatLimits, HeatSensor,
+    PROGRAMS_MAX, PauseUntil, RulesError, Trip, WeekHours,
+};
 pub use hash::BlobHash;
 pub use id::{AssignmentId, CustomerId, DepositId, IdError, JobId, NetworkId, TaskId, WorkerId};
 pub use key::{Domain, KeyError, SecretKey, Signature};

@@ -12,15 +12,15 @@ pub mod transport;
 
 pub use message::{
     Command, CommandEnvelope, EarningsBucket, EarningsPoint, PauseFor, ReceiptRow, ReceiptsCheck, Reply,
-    ReplyEnvelope, ServerMessage, SettingsChange, TaskRow, TaskState,
+    ReplyEnvelope, ServerMessage, SettingsChange, TaskRow, TaskState, TripRow,
 };
 pub use payouts::{CheckedFact, Finding, KeptWallet, PayoutCheck, Subject};
 pub use secret::SecretText;
 pub use snapshot::{
-    AssignmentStage, AssignmentView, BenchmarkView, Cause, DeviceView, EarningsView, Effort, Estimate,
+    AssignmentStage, AssignmentView, BenchmarkView, DeviceView, EarningsView, Effort, Estimate,
     GuardView, Intent, NetworkView, Notice, Settings, Snapshot, StateView, Steps, WalletProof,
 };
 
 /// Version of these messages. The app and the worker are installed together; a client that finds another
 /// version asks for a restart.
-pub const PROTOCOL_VERSION: u16 = 2;
+pub const PROTOCOL_VERSION: u16 = 3;

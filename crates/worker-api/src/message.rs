@@ -1,8 +1,8 @@
 //! What a client asks of the worker, and what it is told.
 
 use lull_types::{
-    AssignmentId, BaseUnits, Fault, GuardRules, JobId, Payout, PictureTile, TransactionSignature, UnixMillis,
-    WalletAddress,
+    AssignmentId, BaseUnits, Fault, GuardRules, JobId, Payout, PictureTile, TransactionSignature, Trip,
+    UnixMillis, WalletAddress,
 };
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -25,9 +25,23 @@ pub enum Command {
     Pause {
         /// For how long.
         duration: PauseFor,
+        /// One device; `None` for all.
+        #[serde(default)]
+        device: Option<u32>,
     },
     /// Ends a pause at once, without the resume delay. → [`Reply::Done`]
-    Resume,
+    Resume {
+        /// One device; `None` for all, those that were paused by themselves too.
+        #[serde(default)]
+        device: Option<u32>,
+    },
+    /// Names of the programs that run now, to choose from for [`GuardRules::programs`]. → [`Reply::Programs`]
+    Programs,
+    /// When guards held a device free, and what that cost, newest first. → [`Reply::Trips`]
+    Trips {
+        /// At most so many, capped at 200.
+        limit: u32,
+    },
     /// Measures one device; work waits. → [`Reply::Done`] when it has begun; progress is in the snapshot.
     Benchmark {
         /// Device index.
@@ -166,6 +180,8 @@ pub enum PauseFor {
     Minutes(u32),
     /// Until the worker is started again.
     UntilRestart,
+    /// Until [`Command::Resume`], however often the worker is started meanwhile.
+    UntilResumed,
 }
 
 /// Settings that change; `None` leaves one as it is.
@@ -272,6 +288,23 @@ pub struct TaskRow {
     pub state: TaskState,
 }
 
+/// A time for which a guard held a device free while work was wanted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct TripRow {
+    /// Why.
+    pub trip: Trip,
+    /// Since when.
+    pub since: UnixMillis,
+    /// Until when; `None` while it holds, and when the worker ended in the meantime.
+    pub until: Option<UnixMillis>,
+    /// Tasks that it interrupted; another worker does them.
+    pub interrupted: u32,
+    /// What had been done of those tasks, in shares of their prices.
+    pub lost: BaseUnits,
+    /// What the time would have brought, by what this worker's devices earn an hour at present; an estimate.
+    pub missed: Option<BaseUnits>,
+}
+
 /// One receipt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct ReceiptRow {
@@ -314,6 +347,10 @@ pub enum Reply {
     Done,
     /// To [`Command::Status`].
     Snapshot(Box<Snapshot>),
+    /// To [`Command::Programs`].
+    Programs(Vec<String>),
+    /// To [`Command::Trips`].
+    Trips(Vec<TripRow>),
     /// To [`Command::Earnings`].
     Earnings(Vec<EarningsPoint>),
     /// To [`Command::Tasks`].

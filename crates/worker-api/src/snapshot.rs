@@ -1,7 +1,7 @@
 //! Everything that a client shows, in one value.
 
 use lull_types::{
-    AssignmentId, BaseUnits, BenchmarkReport, ChainAddress, DeviceInfo, DeviceTelemetry, Fault, Guard,
+    AssignmentId, BaseUnits, BenchmarkReport, Cause, ChainAddress, DeviceInfo, DeviceTelemetry, Fault, Guard,
     GuardRules, GuardState, HardwareReport, JobId, Measure, PayoutStanding, PictureTile, SandboxPart, Score,
     UnixMillis, WalletAddress, WalletStanding, WorkerId,
 };
@@ -122,9 +122,9 @@ pub enum StateView {
         /// They, by device.
         assignments: Vec<AssignmentView>,
     },
-    /// A guard holds the GPU free.
+    /// Guards hold every device free that is lent.
     Yielding {
-        /// Which guards.
+        /// Which guards, of all devices together.
         causes: Vec<Cause>,
         /// Since when.
         since: UnixMillis,
@@ -199,36 +199,6 @@ pub enum AssignmentStage {
     Uploading,
 }
 
-/// Why a guard holds the GPU free.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[serde(tag = "guard", rename_all = "snake_case")]
-pub enum Cause {
-    /// Paused by hand.
-    Paused {
-        /// Until then; `None` until the worker is restarted or resumed by hand.
-        until: Option<UnixMillis>,
-    },
-    /// A program fills a screen.
-    FullScreen {
-        /// Its name, where the desktop tells it.
-        program: Option<String>,
-        /// Since when.
-        since: UnixMillis,
-    },
-    /// The machine runs on its battery.
-    Battery {
-        /// How full it is, in per cent, where that is known.
-        percent: Option<u8>,
-        /// Since when.
-        since: UnixMillis,
-    },
-    /// The guard has cleared; work resumes after the delay.
-    ResumeDelay {
-        /// When it resumes.
-        until: UnixMillis,
-    },
-}
-
 /// Where one guard stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct GuardView {
@@ -258,6 +228,8 @@ pub struct DeviceView {
     pub info: DeviceInfo,
     /// Whether the contributor lends it.
     pub lent: bool,
+    /// Why it is held free now; empty when it is not.
+    pub held: Vec<Cause>,
     /// What it is doing now.
     pub telemetry: DeviceTelemetry,
     /// Its last benchmark.

@@ -5,7 +5,7 @@
 
 use lull_types::{Coded, Guard};
 
-use crate::Observation;
+use crate::{Observation, Watch};
 
 #[cfg(target_os = "linux")]
 #[path = "linux/mod.rs"]
@@ -38,12 +38,14 @@ pub trait Probe: Send {
     /// Which guard it watches for.
     fn guard(&self) -> Guard;
 
-    /// Waits until what it watches is another than it last told, and tells it; the first time at once.
+    /// Waits until what it watches is another than it last told, and tells it; the first time at once. `watch` says what
+    /// is to be watched, and may change while it waits: a probe that has to look again and again does not while its guard
+    /// is not wanted, and tells before that nothing holds.
     ///
     /// # Errors
     /// When the operating system does not tell. The guard then counts as clear, and a person is told once; after a while
     /// the probe is asked again.
-    fn next(&mut self) -> Result<Observation, ProbeError>;
+    fn next(&mut self, watch: &Watch) -> Result<Observation, ProbeError>;
 }
 
 /// The probe of full-screen programs on this X display.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use lull_types::Guard;
 
-use crate::{Observation, Power, Probe, ProbeError};
+use crate::{Observation, Power, Probe, ProbeError, Watch};
 
 const FOLDER: &str = "/sys/class/power_supply";
 
@@ -40,7 +40,7 @@ impl Probe for Battery {
         Guard::Battery
     }
 
-    fn next(&mut self) -> Result<Observation, ProbeError> {
+    fn next(&mut self, _watch: &Watch) -> Result<Observation, ProbeError> {
         loop {
             let power = read(&self.folder);
             if self.told != Some(power) {
@@ -128,8 +128,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         supply(folder.path(), "BAT0", &[("type", "Battery"), ("status", "Discharging"), ("capacity", "50")]);
         let mut probe = Battery::of(folder.path().to_owned());
-        assert_eq!(probe.next(), Ok(Observation::Power(Power::Battery { percent: Some(50) })));
+        assert_eq!(
+            probe.next(&Watch::default()),
+            Ok(Observation::Power(Power::Battery { percent: Some(50) }))
+        );
         supply(folder.path(), "BAT0", &[("status", "Charging")]);
-        assert_eq!(probe.next(), Ok(Observation::Power(Power::Mains)));
+        assert_eq!(probe.next(&Watch::default()), Ok(Observation::Power(Power::Mains)));
     }
 }

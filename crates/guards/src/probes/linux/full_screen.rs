@@ -19,7 +19,7 @@ use x11rb::protocol::xproto::{
 };
 use x11rb::rust_connection::RustConnection;
 
-use crate::{FullScreen, Observation, Probe, ProbeError};
+use crate::{FullScreen, Observation, Probe, ProbeError, Watch};
 
 /// Windows that are moved change with every frame, and one that is opened does several times; so often is it looked where
 /// they are now. A look takes a third of a millisecond, and every look that is put off is one later for a game.
@@ -112,7 +112,7 @@ impl Probe for FullScreenWindows {
         Guard::FullScreen
     }
 
-    fn next(&mut self) -> Result<Observation, ProbeError> {
+    fn next(&mut self, _watch: &Watch) -> Result<Observation, ProbeError> {
         self.watch().map(Observation::FullScreen).map_err(|error| {
             // The next question begins with a new connection, and tells what it finds whatever was told before.
             self.desktop = None;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use lull_types::Guard;
 use windows_sys::Win32::System::Power::{GetSystemPowerStatus, SYSTEM_POWER_STATUS};
 
-use crate::{Observation, Power, Probe, ProbeError};
+use crate::{Observation, Power, Probe, ProbeError, Watch};
 
 /// A plug that is pulled costs a minute of a battery's work in two seconds at most; the system wakes only windows for it.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -27,7 +27,7 @@ impl Probe for Battery {
         Guard::Battery
     }
 
-    fn next(&mut self) -> Result<Observation, ProbeError> {
+    fn next(&mut self, _watch: &Watch) -> Result<Observation, ProbeError> {
         loop {
             let power = read()?;
             if self.told != Some(power) {
@@ -84,6 +84,6 @@ mod tests {
 
     #[test]
     fn this_machine_tells() {
-        assert!(matches!(Battery::default().next(), Ok(Observation::Power(_))));
+        assert!(matches!(Battery::default().next(&Watch::default()), Ok(Observation::Power(_))));
     }
 }

@@ -23,7 +23,7 @@ use windows_sys::Win32::UI::WindowsAndMessaging::{
     GetClassNameW, GetForegroundWindow, GetShellWindow, GetWindowRect, GetWindowThreadProcessId, IsZoomed,
 };
 
-use crate::{FullScreen, Observation, Probe, ProbeError};
+use crate::{FullScreen, Observation, Probe, ProbeError, Watch};
 
 /// Of the quarter second until the GPU is free, finding a game may take two fifths. A look at the window in front costs
 /// microseconds.
@@ -64,7 +64,7 @@ impl Probe for FullScreenWindows {
         Guard::FullScreen
     }
 
-    fn next(&mut self) -> Result<Observation, ProbeError> {
+    fn next(&mut self, _watch: &Watch) -> Result<Observation, ProbeError> {
         loop {
             let found = self.look();
             if self.told.as_ref() != Some(&found) {
