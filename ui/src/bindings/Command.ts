@@ -13,7 +13,19 @@ export type Command = { "command": "status" } | { "command": "subscribe" } | { "
 /**
  * For how long.
  */
-duration: PauseFor, } | { "command": "resume" } | { "command": "benchmark", 
+duration: PauseFor, 
+/**
+ * One device; `None` for all.
+ */
+device: number | null, } | { "command": "resume", 
+/**
+ * One device; `None` for all, those that were paused by themselves too.
+ */
+device: number | null, } | { "command": "programs" } | { "command": "trips", 
+/**
+ * At most so many, capped at 200.
+ */
+limit: number, } | { "command": "benchmark", 
 /**
  * Device index.
  */

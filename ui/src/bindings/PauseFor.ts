@@ -3,4 +3,4 @@
 /**
  * For how long to pause.
  */
-export type PauseFor = { "minutes": number } | "until_restart";
+export type PauseFor = { "minutes": number } | "until_restart" | "until_resumed";

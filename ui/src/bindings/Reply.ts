@@ -8,13 +8,14 @@ import type { ReceiptsCheck } from "./ReceiptsCheck";
 import type { Snapshot } from "./Snapshot";
 import type { TaskRow } from "./TaskRow";
 import type { TransactionSignature } from "./TransactionSignature";
+import type { TripRow } from "./TripRow";
 import type { UnixMillis } from "./UnixMillis";
 import type { WalletAddress } from "./WalletAddress";
 
 /**
  * An answer to a command.
  */
-export type Reply = { "reply": "done" } | { "reply": "snapshot", "value": Snapshot } | { "reply": "earnings", "value": Array<EarningsPoint> } | { "reply": "tasks", "value": Array<TaskRow> } | { "reply": "picture", "value": string | null } | { "reply": "receipts", "value": Array<ReceiptRow> } | { "reply": "receipts_checked", "value": ReceiptsCheck } | { "reply": "wallet_page", "value": { 
+export type Reply = { "reply": "done" } | { "reply": "snapshot", "value": Snapshot } | { "reply": "programs", "value": Array<string> } | { "reply": "trips", "value": Array<TripRow> } | { "reply": "earnings", "value": Array<EarningsPoint> } | { "reply": "tasks", "value": Array<TaskRow> } | { "reply": "picture", "value": string | null } | { "reply": "receipts", "value": Array<ReceiptRow> } | { "reply": "receipts_checked", "value": ReceiptsCheck } | { "reply": "wallet_page", "value": { 
 /**
  * Its address on this machine. Whoever knows it can begin a proof, so it is for the contributor alone.
  */

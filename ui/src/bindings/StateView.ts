@@ -30,7 +30,7 @@ reason: Fault | null, } | { "name": "working",
  */
 assignments: Array<AssignmentView>, } | { "name": "yielding", 
 /**
- * Which guards.
+ * Which guards, of all devices together.
  */
 causes: Array<Cause>, 
 /**
