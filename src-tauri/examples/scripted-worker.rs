@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lull_types::{
-    BaseUnits, BenchmarkReport, Coded, DeviceInfo, DeviceKind, DeviceTelemetry, Fault, Measure, Measurement,
-    UnixMillis, WalletAddressError, WorkerId,
+    BaseUnits, BenchmarkReport, Cause, Coded, DeviceInfo, DeviceKind, DeviceTelemetry, Fault, Measure,
+    Measurement, PauseUntil, UnixMillis, WalletAddressError, WorkerId,
 };
 use lull_worker_api::transport::{Handler, Listener, data_dir, default_endpoint, serve};
 use lull_worker_api::{
-    AssignmentStage, AssignmentView, BenchmarkView, Cause, Command, DeviceView, EarningsView, Intent,
-    NetworkView, Notice, PROTOCOL_VERSION, PauseFor, ReceiptRow, ReceiptsCheck, Reply, Settings, Snapshot,
-    StateView, Steps, TaskRow, TaskState,
+    AssignmentStage, AssignmentView, BenchmarkView, Command, DeviceView, EarningsView, Intent, NetworkView,
+    Notice, PROTOCOL_VERSION, PauseFor, ReceiptRow, ReceiptsCheck, Reply, Settings, Snapshot, StateView,
+    Steps, TaskRow, TaskState,
 };
 use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
@@ -148,16 +148,20 @@ impl Handler for Scripted {
                 snapshot.intent = Intent::Off;
                 snapshot.state = StateView::Stopped;
             }),
-            Command::Pause { duration } => self.change(|snapshot| {
+            Command::Pause { duration, device } => self.change(|snapshot| {
                 let until = match duration {
                     PauseFor::Minutes(minutes) => {
-                        Some(now().after(Duration::from_secs(60 * u64::from(minutes))))
+                        PauseUntil::Instant(now().after(Duration::from_secs(60 * u64::from(minutes))))
                     }
-                    PauseFor::UntilRestart => None,
+                    PauseFor::UntilRestart => PauseUntil::Restart,
+                    PauseFor::UntilResumed => PauseUntil::Resumed,
                 };
-                snapshot.state = StateView::Yielding { causes: vec![Cause::Paused { until }], since: now() };
+                let causes = vec![Cause::Paused { device, until }];
+                snapshot.state = StateView::Yielding { causes, since: now() };
             }),
-            Command::Resume => self.change(|snapshot| snapshot.state = StateView::Ready { reason: None }),
+            Command::Resume { .. } => {
+                self.change(|snapshot| snapshot.state = StateView::Ready { reason: None })
+            }
             Command::Benchmark { device, .. } => self.change(|snapshot| {
                 let measure = Some(Measure::Fp32Peak);
                 let benchmark = BenchmarkView { device, measure, fraction: 0.0, value_so_far: None };
@@ -177,6 +181,8 @@ impl Handler for Scripted {
             Command::Tasks { .. } => {
                 return Reply::Tasks(if taken.receipts > 0 { vec![task()] } else { Vec::new() });
             }
+            Command::Programs => return Reply::Programs(vec!["blender".to_owned(), "obs".to_owned()]),
+            Command::Trips { .. } => return Reply::Trips(Vec::new()),
             Command::Picture { .. } => return Reply::Picture(None),
             Command::Receipts { .. } => {
                 return Reply::Receipts((1..=taken.receipts).rev().map(receipt).collect());
@@ -276,6 +282,7 @@ fn newcomer() -> Snapshot {
             scores: measured().scores(),
             info: device(),
             lent: true,
+            held: Vec::new(),
             telemetry: DeviceTelemetry::default(),
             benchmark: None,
             timed_gigaflops: None,

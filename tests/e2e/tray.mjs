@@ -89,7 +89,7 @@ async function walkThroughTray() {
 
   await stateIs(/^Ready, waiting for work$/);
   const menu = await labels();
-  const expected = ['Today: 0.00 USDC', 'Ready, waiting for work', 'Open Lull', 'Pause for 1 hour', 'Pause until restart', 'Resume', 'Quit (work stops)'];
+  const expected = ['Today: 0.00 USDC', 'Ready, waiting for work', 'Open Lull', 'Pause for 1 hour', 'Pause until restart', 'Pause until I resume', 'Resume', 'Quit (work stops)'];
   check(JSON.stringify(menu) === JSON.stringify(expected), `the menu reads ${JSON.stringify(menu)}`);
   check(!(await line(menu[0])).enabled && !(await line(menu[1])).enabled, "the menu's first lines are no buttons");
   check((await line('Pause for 1 hour')).enabled && !(await line('Resume')).enabled, 'a ready worker can be paused');

@@ -79,7 +79,7 @@ async fn held(endpoint: &str, mint: ChainAddress, wallet: WalletAddress) -> Resu
 async fn earn(machine: &Machine, customer: &Customer, title: &str) -> Result<BaseUnits> {
     let tasks: Vec<_> = (0..2).map(|seed| spin_task(seed, 16, 100)).collect();
     let job = customer.submit(title, &tasks, PRICE).await?;
-    machine.order(Command::Resume).await?;
+    machine.order(Command::Resume { device: None }).await?;
     customer.finished(job).await?;
     pause(machine).await?;
     let accepted = eventually("every verdict", async || {
@@ -98,7 +98,7 @@ async fn earn(machine: &Machine, customer: &Customer, title: &str) -> Result<Bas
 
 /// Practice jobs never run out, and would go on all the time.
 async fn pause(machine: &Machine) -> Result<()> {
-    machine.order(Command::Pause { duration: PauseFor::UntilRestart }).await?;
+    machine.order(Command::Pause { duration: PauseFor::UntilRestart, device: None }).await?;
     Ok(())
 }
 

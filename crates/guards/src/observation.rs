@@ -198,10 +198,10 @@ fn hot(rules: &GuardRules, device: u32, at: Temperatures, held: Option<&ActiveTr
         let Some(celsius) = celsius else { continue };
         match held.map(|held| &held.trip) {
             // As it was told first, so that a card that cools down is no news with every degree.
-            Some(trip @ Trip::Heat { sensor: of, .. }) if *of == sensor => {
-                if celsius > limit.saturating_sub(HEAT_CLEARS_BELOW) {
-                    return Some(trip.clone());
-                }
+            Some(trip @ Trip::Heat { sensor: of, .. })
+                if *of == sensor && celsius > limit.saturating_sub(HEAT_CLEARS_BELOW) =>
+            {
+                return Some(trip.clone());
             }
             _ if celsius >= limit => return Some(Trip::Heat { device, sensor, celsius }),
             _ => {}

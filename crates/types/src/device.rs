@@ -68,6 +68,12 @@ pub struct DeviceTelemetry {
     pub vram_used_bytes: Option<u64>,
     /// Core temperature.
     pub temperature_celsius: Option<f32>,
+    /// Temperature where the chip is hottest.
+    #[serde(default)]
+    pub hotspot_celsius: Option<f32>,
+    /// Temperature of the memory.
+    #[serde(default)]
+    pub memory_celsius: Option<f32>,
     /// Board power.
     pub power_watts: Option<f32>,
     /// Fan speed, 0 to 100.

@@ -17,6 +17,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use lull_types::{Coded, Fault, SecretKey};
+use lull_worker_api::PauseFor;
 
 use crate::keychain;
 use crate::lock::InstanceLock;
@@ -45,9 +46,25 @@ enum Command {
         /// For so many minutes; without it until the worker is started again.
         #[arg(long)]
         minutes: Option<u32>,
+        /// Until “resume”, however often the worker is started meanwhile.
+        #[arg(long, conflicts_with = "minutes")]
+        until_resumed: bool,
+        /// One device, by its number in “status”; without it all of them.
+        #[arg(long)]
+        device: Option<u32>,
     },
     /// End a pause now.
-    Resume,
+    Resume {
+        /// Of one device; without it of all.
+        #[arg(long)]
+        device: Option<u32>,
+    },
+    /// Show what holds the GPU free, and what that cost lately.
+    Guards {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// End the worker; running tasks are handed back first.
     Shutdown,
     /// Measure a device.
@@ -129,8 +146,14 @@ pub async fn run(cli: Cli) -> ExitCode {
     let done = match cli.command {
         Command::Run(args) => run::run(args).await,
         Command::Status { json } => remote::status(json).await,
-        Command::Pause { minutes } => remote::pause(minutes).await,
-        Command::Resume => remote::resume().await,
+        Command::Pause { until_resumed: true, device, .. } => {
+            remote::pause(PauseFor::UntilResumed, device).await
+        }
+        Command::Pause { minutes, device, .. } => {
+            remote::pause(minutes.map_or(PauseFor::UntilRestart, PauseFor::Minutes), device).await
+        }
+        Command::Resume { device } => remote::resume(device).await,
+        Command::Guards { json } => remote::guards(json).await,
         Command::Shutdown => remote::shutdown().await,
         Command::Benchmark(args) => benchmark::run(args).await,
         Command::Enrol { ticket } => remote::enrol(ticket).await,

@@ -8,7 +8,7 @@
 
 use lull_network_api::RecentPrice;
 use lull_types::{BaseUnits, BenchmarkReport, DeviceKind, WorkClass};
-use lull_worker_api::{Effort, Estimate, Settings};
+use lull_worker_api::{Effort, Estimate, Settings, Snapshot, TripRow};
 
 /// Hours a day: an evening and a night, or a working day away from home.
 const HOURS_PER_DAY: f64 = 8.0;
@@ -93,6 +93,16 @@ pub fn estimate(
         ),
         tasks_seen: if from_tasks { seen.tasks } else { 0 },
     })
+}
+
+/// What a trip's time would have brought, at what the lent devices earn an hour at present; a device's trip costs that
+/// device's share. `None` while the trip holds, and where nothing can be estimated.
+pub fn missed(snapshot: &Snapshot, trip: &TripRow) -> Option<BaseUnits> {
+    let estimate = snapshot.estimate.as_ref()?;
+    let hours = trip.until?.since(trip.since).as_secs_f64() / 3600.0;
+    let lent = snapshot.devices.iter().filter(|device| device.lent).count().max(1);
+    let share = if trip.trip.device().is_some() { 1.0 / lent as f64 } else { 1.0 };
+    Some(base_units(estimate.gross_per_day.0 as f64 / estimate.hours_per_day * hours * share))
 }
 
 /// What an hour of a device's work brings, of the kind that brings most.

@@ -11,10 +11,11 @@ use lull_types::{
     WorkerId,
 };
 use lull_worker_api::transport::Handler;
-use lull_worker_api::{Command, ReceiptsCheck, Reply, SecretText};
+use lull_worker_api::{Command, ReceiptsCheck, Reply, SecretText, TripRow};
 use serde::{Deserialize, Serialize};
 
 use crate::atomic::{self, IfThere};
+use crate::estimate;
 use crate::journal::PictureOutput;
 use crate::kept_wallet::{KeptWallets, WalletWords};
 use crate::logs::{self, Redaction};
@@ -93,8 +94,12 @@ impl LocalApi {
             Command::ExportLogs => return self.export_logs().await,
             Command::Start => Order::Start,
             Command::Stop => Order::Stop,
-            Command::Pause { duration } => Order::Pause(duration),
-            Command::Resume => Order::Resume,
+            Command::Pause { duration, device } => Order::Pause { duration, device },
+            Command::Resume { device } => Order::Resume { device },
+            Command::Programs => {
+                return Ok(Reply::Programs(blocking(lull_guards::probes::running_programs).await?));
+            }
+            Command::Trips { limit } => return Ok(Reply::Trips(self.trips(limit.min(ROWS_MAX)).await?)),
             Command::Benchmark { device, sustained_seconds } => {
                 let sustained = Duration::from_secs(sustained_seconds.into());
                 Order::Benchmark { device, sustained }
@@ -158,6 +163,17 @@ impl LocalApi {
     /// The network joined; rows are of it alone, as are the sums in a snapshot.
     async fn network(&self) -> Result<Option<NetworkId>, Fault> {
         Ok(network_of(&self.worker.snapshot().await?))
+    }
+
+    /// The last trips, each with what the time would have brought. At what the lent devices earn an hour at present:
+    /// what they would have earned then nobody knows.
+    async fn trips(&self, limit: u32) -> Result<Vec<TripRow>, Fault> {
+        let mut trips = self.worker.store().trips(limit).await?;
+        let snapshot = self.worker.snapshot().await?;
+        for trip in &mut trips {
+            trip.missed = estimate::missed(&snapshot, trip);
+        }
+        Ok(trips)
     }
 
     /// A job's picture from the tiles on this disk. Tiles that are damaged, gone or hostile are left out.

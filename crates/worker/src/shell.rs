@@ -22,8 +22,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use lull_guards::Probe;
-use lull_types::{Coded, Fault, NetworkId, SecretKey, UnixMillis};
+use lull_guards::{Probe, TimeZone, Watch, Watched};
+use lull_types::{Cause, Coded, Fault, Guard, NetworkId, SecretKey, UnixMillis};
 use lull_worker_api::{Snapshot, StateView};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -106,7 +106,8 @@ pub async fn start(options: Options) -> Result<(Handle, JoinHandle<()>), Fault> 
     let (plans, plan) = watch::channel(sampler::Plan::default());
     let telemetry: SharedSource = Arc::new(Mutex::new(telemetry));
     tokio::spawn(sampler::run(Arc::clone(&telemetry), plan, samples));
-    watching::watch(probes, &inputs);
+    let watch = Watch::default();
+    watching::watch(probes, &watch, &inputs);
 
     let mut seed = [0; 8];
     getrandom::fill(&mut seed).map_err(|error| Fault::new("no_randomness", error.to_string()))?;
@@ -114,6 +115,7 @@ pub async fn start(options: Options) -> Result<(Handle, JoinHandle<()>), Fault> 
         key: key.clone(),
         worker_version: env!("CARGO_PKG_VERSION").to_owned(),
         seed: u64::from_le_bytes(seed),
+        zone: TimeZone::system(),
     };
     let (machine, effects) = Machine::start(identity, restored, clock::now());
     let energy = KeptEnergy::open(paths.energy());
@@ -152,6 +154,8 @@ pub async fn start(options: Options) -> Result<(Handle, JoinHandle<()>), Fault> 
         viewer,
         publisher,
         plans,
+        watch,
+        heat: watching::Heat::default(),
         unwatched,
         wallet_keys,
         exiting: false,
@@ -180,6 +184,9 @@ struct Shell {
     viewer: Viewer,
     publisher: Publisher,
     plans: watch::Sender<sampler::Plan>,
+    /// Tells the probes what is to be watched.
+    watch: Watch,
+    heat: watching::Heat,
     /// Receivers of snapshots that watch nothing.
     unwatched: Arc<AtomicUsize>,
     wallet_keys: WalletKeys,
@@ -217,7 +224,11 @@ impl Shell {
                     self.plan();
                 }
                 Some(samples) = sampled.recv() => {
+                    let heat = self.heat.news(&samples);
                     self.viewer.sampled(samples);
+                    for seen in heat {
+                        drop(self.handle(Input::Observed(seen)).await);
+                    }
                     self.publisher.changed();
                     self.plan();
                 }
@@ -493,13 +504,23 @@ impl Shell {
         });
     }
 
-    /// Adapts the sampling to who watches and what runs.
+    /// Adapts the sampling and the probes to who watches and what runs.
     fn plan(&mut self) {
+        let snapshot = self.publisher.latest();
+        let is_hot =
+            |cause: &Cause| matches!(cause, Cause::Guard(active) if active.trip.guard() == Guard::Heat);
         let plan = sampler::Plan {
-            devices: self.publisher.latest().devices.iter().map(|device| device.info.clone()).collect(),
+            devices: snapshot.devices.iter().map(|device| device.info.clone()).collect(),
             working: self.viewer.is_running(),
             watched: self.publisher.receivers() > self.unwatched.load(Ordering::Relaxed),
+            cooling: snapshot.devices.iter().any(|device| device.held.iter().any(is_hot)),
         };
+        let lent = snapshot.devices.iter().filter(|device| device.lent);
+        self.watch.tell(Watched {
+            rules: snapshot.settings.guards.clone(),
+            devices: lent.map(|device| device.info.clone()).collect(),
+            at_work: plan.working,
+        });
         self.plans.send_if_modified(|current| {
             let changed = *current != plan;
             *current = plan;

@@ -9,8 +9,11 @@ mod kept;
 mod sysfs;
 
 use lull_types::{DeviceInfo, DeviceKind, DeviceTelemetry, HardwareReport};
-use nvml_wrapper::Nvml;
 use nvml_wrapper::enum_wrappers::device::{Clock, TemperatureSensor};
+use nvml_wrapper::enums::device::SampleValue;
+use nvml_wrapper::structs::device::FieldId;
+use nvml_wrapper::sys_exports::field_id::NVML_FI_DEV_MEMORY_TEMP;
+use nvml_wrapper::{Device, Nvml};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
 pub use energy::EnergyMeter;
@@ -101,10 +104,21 @@ impl SystemSource {
             load_percent: device.utilization_rates().ok().map(|load| load.gpu as f32),
             vram_used_bytes: device.memory_info().ok().map(|memory| memory.used),
             temperature_celsius: device.temperature(TemperatureSensor::Gpu).ok().map(|t| t as f32),
+            // NVIDIA's library does not tell the hottest spot, and the memory's heat of some cards alone.
+            hotspot_celsius: None,
+            memory_celsius: memory_celsius(&device),
             power_watts: device.power_usage().ok().map(|milliwatts| milliwatts as f32 / 1000.0),
             fan_percent: device.fan_speed(0).ok().map(|fan| fan as f32),
             clock_mhz: device.clock_info(Clock::SM).ok().map(|mhz| mhz as f32),
         })
+    }
+}
+
+fn memory_celsius(device: &Device<'_>) -> Option<f32> {
+    let samples = device.field_values_for(&[FieldId(NVML_FI_DEV_MEMORY_TEMP)]).ok()?;
+    match samples.into_iter().next()?.ok()?.value.ok()? {
+        SampleValue::U32(celsius) if celsius > 0 => Some(celsius as f32),
+        _ => None,
     }
 }
 

@@ -130,10 +130,10 @@ async fn a_pause_frees_the_gpu_and_resuming_finishes_the_work() {
     let client = worker.start().await;
     done(&client, enrol(&network)).await;
     until(&client, "a run", |s| matches!(s.state, StateView::Working { .. })).await;
-    done(&client, Command::Pause { duration: PauseFor::Minutes(5) }).await;
+    done(&client, Command::Pause { duration: PauseFor::Minutes(5), device: None }).await;
     until(&client, "the GPU free", |s| matches!(s.state, StateView::Yielding { .. })).await;
     worker.behave(&quick());
-    done(&client, Command::Resume).await;
+    done(&client, Command::Resume { device: None }).await;
     until(&client, "the receipt", |s| s.earnings.receipts == 1).await;
     worker.shut_down(&client).await;
 }

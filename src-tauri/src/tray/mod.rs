@@ -21,8 +21,12 @@ pub use view::{Known, TrayIconState, TrayView};
 const PAUSE_MINUTES: u32 = 60;
 
 const OPEN: &str = "open";
-const PAUSE_HOUR: &str = "pause-hour";
-const PAUSE_UNTIL_RESTART: &str = "pause-until-restart";
+/// The pauses that the menu offers, in order.
+const PAUSES: [(&str, PauseFor); 3] = [
+    ("pause-hour", PauseFor::Minutes(PAUSE_MINUTES)),
+    ("pause-until-restart", PauseFor::UntilRestart),
+    ("pause-until-resumed", PauseFor::UntilResumed),
+];
 const RESUME: &str = "resume";
 const QUIT: &str = "quit";
 
@@ -31,8 +35,8 @@ pub struct Tray {
     icon: TrayIcon<Wry>,
     today: MenuItem<Wry>,
     state: MenuItem<Wry>,
-    pause_hour: MenuItem<Wry>,
-    pause_until_restart: MenuItem<Wry>,
+    /// One for each of [`PAUSES`].
+    pauses: Vec<MenuItem<Wry>>,
     resume: MenuItem<Wry>,
     language: Language,
     shown: Mutex<TrayView>,
@@ -47,26 +51,17 @@ impl Tray {
         let today = item("today", &view.today, false)?;
         let state = item("state", &view.state, false)?;
         let open = item(OPEN, language.pick("Open Lull", "打开 Lull"), true)?;
-        let pause_hour = item(PAUSE_HOUR, language.pick("Pause for 1 hour", "暂停 1 小时"), false)?;
-        let until_restart = language.pick("Pause until restart", "暂停到重新启动");
-        let pause_until_restart = item(PAUSE_UNTIL_RESTART, until_restart, false)?;
+        let pauses = PAUSES
+            .iter()
+            .map(|(id, duration)| item(id, pause_text(*duration, language), false))
+            .collect::<tauri::Result<Vec<_>>>()?;
         let resume = item(RESUME, language.pick("Resume", "恢复"), false)?;
         let quit = item(QUIT, language.pick("Quit (work stops)", "退出（停止工作）"), true)?;
-        let menu = Menu::with_items(
-            app,
-            &[
-                &today,
-                &state,
-                &line()?,
-                &open,
-                &line()?,
-                &pause_hour,
-                &pause_until_restart,
-                &resume,
-                &line()?,
-                &quit,
-            ],
-        )?;
+        let menu = Menu::with_items(app, &[&today, &state, &line()?, &open, &line()?])?;
+        for pause in &pauses {
+            menu.append(pause)?;
+        }
+        menu.append_items(&[&resume, &line()?, &quit])?;
         let icon = TrayIconBuilder::with_id("lull")
             .icon(picture(view.icon)?)
             .tooltip(&view.tooltip)
@@ -83,7 +78,7 @@ impl Tray {
             })
             .build(app)?;
         let shown = Mutex::new(view);
-        Ok(Self { icon, today, state, pause_hour, pause_until_restart, resume, language, shown })
+        Ok(Self { icon, today, state, pauses, resume, language, shown })
     }
 
     /// Shows what is known of the worker. Only what differs is touched: some panels flicker otherwise.
@@ -108,8 +103,9 @@ impl Tray {
             self.state.set_text(&view.state)?;
         }
         if view.can_pause != shown.can_pause {
-            self.pause_hour.set_enabled(view.can_pause)?;
-            self.pause_until_restart.set_enabled(view.can_pause)?;
+            for pause in &self.pauses {
+                pause.set_enabled(view.can_pause)?;
+            }
         }
         if view.resume.is_some() != shown.resume.is_some() {
             self.resume.set_enabled(view.resume.is_some())?;
@@ -126,8 +122,6 @@ impl Tray {
 fn on_menu(app: &AppHandle, event: MenuEvent) {
     match event.id().as_ref() {
         OPEN => window::open(app),
-        PAUSE_HOUR => send(app, Command::Pause { duration: PauseFor::Minutes(PAUSE_MINUTES) }),
-        PAUSE_UNTIL_RESTART => send(app, Command::Pause { duration: PauseFor::UntilRestart }),
         RESUME => {
             if let Some(command) = app.try_state::<Tray>().and_then(|tray| tray.resume_command()) {
                 send(app, command);
@@ -135,7 +129,19 @@ fn on_menu(app: &AppHandle, event: MenuEvent) {
         }
         QUIT => quit::begin(app),
         // The two lines at the top cannot be clicked.
-        _ => {}
+        id => {
+            if let Some((_, duration)) = PAUSES.iter().find(|(pause, _)| *pause == id) {
+                send(app, Command::Pause { duration: *duration, device: None });
+            }
+        }
+    }
+}
+
+fn pause_text(duration: PauseFor, language: Language) -> &'static str {
+    match duration {
+        PauseFor::Minutes(_) => language.pick("Pause for 1 hour", "暂停 1 小时"),
+        PauseFor::UntilRestart => language.pick("Pause until restart", "暂停到重新启动"),
+        PauseFor::UntilResumed => language.pick("Pause until I resume", "暂停，直到我恢复"),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the tray shows, decided from what is known of the worker. Pure.
 
-use lull_types::{BaseUnits, Fault, UnixMillis};
-use lull_worker_api::{AssignmentView, Cause, Command, Intent, Snapshot, StateView};
+use lull_types::{ActiveTrip, BaseUnits, Cause, Fault, PauseUntil, Trip, UnixMillis};
+use lull_worker_api::{AssignmentView, Command, Intent, Snapshot, StateView};
 
 use crate::language::Language;
 
@@ -93,7 +93,7 @@ fn resume(snapshot: &Snapshot) -> Option<Command> {
     match (&snapshot.state, snapshot.intent) {
         (_, Intent::Off) => Some(Command::Start),
         (StateView::Yielding { causes, .. }, Intent::On) => {
-            causes.iter().any(ends_by_hand).then_some(Command::Resume)
+            causes.iter().any(Cause::ends_by_hand).then_some(Command::Resume { device: None })
         }
         (
             StateView::Stopped
@@ -106,14 +106,6 @@ fn resume(snapshot: &Snapshot) -> Option<Command> {
             | StateView::Faulted { .. },
             Intent::On,
         ) => None,
-    }
-}
-
-/// Whether a person ends it by resuming: a game goes on all the same.
-fn ends_by_hand(cause: &Cause) -> bool {
-    match cause {
-        Cause::Paused { .. } | Cause::ResumeDelay { .. } => true,
-        Cause::FullScreen { .. } | Cause::Battery { .. } => false,
     }
 }
 
@@ -190,24 +182,46 @@ fn working(assignments: &[AssignmentView], language: Language) -> String {
 
 fn yielding(causes: &[Cause], language: Language, clock: impl Fn(UnixMillis) -> String) -> String {
     // The causes come most weighty first; a menu's line has room for one.
+    let pick = |english: &str, chinese: &str| language.pick(english, chinese).to_owned();
     match causes.first() {
-        Some(Cause::Paused { until: Some(until) }) => {
+        Some(Cause::Paused { until: PauseUntil::Instant(until), .. }) => {
             format!("{}{}", language.pick("Paused until ", "已暂停至 "), clock(*until))
         }
-        Some(Cause::Paused { until: None }) => {
-            language.pick("Paused until restart", "已暂停，直到重新启动").to_owned()
+        Some(Cause::Paused { until: PauseUntil::Restart, .. }) => {
+            pick("Paused until restart", "已暂停，直到重新启动")
         }
-        Some(Cause::FullScreen { program: Some(program), .. }) => {
-            format!("{}{}", language.pick("Out of the way of ", "让位给 "), shortened(program))
+        Some(Cause::Paused { until: PauseUntil::Resumed, .. }) => {
+            pick("Paused until you resume", "已暂停，直到您恢复")
         }
-        Some(Cause::FullScreen { program: None, .. }) => {
-            language.pick("Out of the way of a full-screen program", "让位给全屏程序").to_owned()
-        }
-        Some(Cause::Battery { .. }) => language.pick("Waits for mains power", "等待接通电源").to_owned(),
+        Some(Cause::Guard(active)) => tripped(active, language, clock),
         Some(Cause::ResumeDelay { until }) => {
             format!("{}{}", language.pick("Resumes at ", "恢复时间 "), clock(*until))
         }
-        None => language.pick("Paused", "已暂停").to_owned(),
+        None => pick("Paused", "已暂停"),
+    }
+}
+
+fn tripped(active: &ActiveTrip, language: Language, clock: impl Fn(UnixMillis) -> String) -> String {
+    let pick = |english: &str, chinese: &str| language.pick(english, chinese).to_owned();
+    match &active.trip {
+        Trip::FullScreen { program: Some(program) }
+        | Trip::GpuUse { program: Some(program), .. }
+        | Trip::Program { program } => {
+            format!("{}{}", language.pick("Out of the way of ", "让位给 "), shortened(program))
+        }
+        Trip::FullScreen { program: None } => {
+            pick("Out of the way of a full-screen program", "让位给全屏程序")
+        }
+        Trip::GpuUse { program: None, .. } => pick("Out of the way of another program", "让位给其他程序"),
+        Trip::Presence => pick("Waits until you are away", "等待您离开"),
+        Trip::Hours => match active.until {
+            Some(until) => format!("{}{}", language.pick("Works from ", "开始时间 "), clock(until)),
+            None => pick("Outside your hours", "不在您设定的时段"),
+        },
+        Trip::Battery { .. } => pick("Waits for mains power", "等待接通电源"),
+        Trip::Heat { .. } => pick("Lets the GPU cool down", "等待 GPU 降温"),
+        Trip::Metered => pick("Waits for an unmetered connection", "等待不计流量的网络"),
+        Trip::Disk { .. } => pick("Waits for free disk space", "等待磁盘空间"),
     }
 }
 

@@ -4,7 +4,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail, ensure};
 use lull_tests::{Machine, Network, PATIENCE, spin_task};
-use lull_worker_api::{AssignmentStage, Cause, Command, Snapshot, StateView};
+use lull_types::{Cause, Guard};
+use lull_worker_api::{AssignmentStage, Command, Snapshot, StateView};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -34,7 +35,7 @@ pub async fn trips(display: &str, count: usize) -> Result<Vec<Trip>> {
         machine.until("a task that runs", runs).await?;
         tokio::time::sleep(Duration::from_millis(dice.random_range(100..900))).await;
         taken.push(trip(&machine, display).await?);
-        machine.order(Command::Resume).await?;
+        machine.order(Command::Resume { device: None }).await?;
     }
     Ok(taken)
 }
@@ -48,8 +49,8 @@ fn runs(snapshot: &Snapshot) -> bool {
 fn plays(snapshot: &Snapshot) -> Option<u64> {
     let StateView::Yielding { causes, .. } = &snapshot.state else { return None };
     causes.iter().find_map(|cause| match cause {
-        Cause::FullScreen { since, .. } => Some(since.0),
-        Cause::Paused { .. } | Cause::Battery { .. } | Cause::ResumeDelay { .. } => None,
+        Cause::Guard(active) if active.trip.guard() == Guard::FullScreen => Some(active.since.0),
+        Cause::Guard(_) | Cause::Paused { .. } | Cause::ResumeDelay { .. } => None,
     })
 }
 

@@ -118,8 +118,12 @@ impl Worker {
         let journal = Journal::open(&self.folder.path().join("journal.db"), stage.now).unwrap();
         let restored = journal.restore().unwrap();
         let joined = restored.network.is_some();
-        let identity =
-            Identity { key: self.key.clone(), worker_version: "0".to_owned(), seed: stage.chance.random() };
+        let identity = Identity {
+            key: self.key.clone(),
+            worker_version: "0".to_owned(),
+            seed: stage.chance.random(),
+            zone: lull_guards::TimeZone::UTC,
+        };
         let (machine, effects) = Machine::start(identity, restored, stage.now);
         self.alive = Some((machine, journal));
         self.carry_out(effects, stage);
@@ -139,7 +143,11 @@ impl Worker {
     /// The person pauses, or goes on.
     pub fn pause_or_resume(&mut self, stage: &mut Stage) {
         self.paused = !self.paused;
-        let order = if self.paused { Order::Pause(PauseFor::Minutes(1)) } else { Order::Resume };
+        let order = if self.paused {
+            Order::Pause { duration: PauseFor::Minutes(1), device: None }
+        } else {
+            Order::Resume { device: None }
+        };
         self.tell(self.life, Input::Order(order), stage);
     }
 

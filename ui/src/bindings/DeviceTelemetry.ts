@@ -17,6 +17,14 @@ vram_used_bytes: number | null,
  */
 temperature_celsius: number | null, 
 /**
+ * Temperature where the chip is hottest.
+ */
+hotspot_celsius: number | null, 
+/**
+ * Temperature of the memory.
+ */
+memory_celsius: number | null, 
+/**
  * Board power.
  */
 power_watts: number | null, 

@@ -116,7 +116,8 @@ async fn commands_are_answered_and_refusals_are_replies() {
     let running = running().await;
     let client = Client::connect(&running.endpoint).await.unwrap();
     assert_eq!(client.command(Command::Status).await.unwrap(), Reply::Snapshot(Box::new(snapshot(1))));
-    let refused = client.command(Command::Pause { duration: PauseFor::Minutes(60) }).await.unwrap();
+    let refused =
+        client.command(Command::Pause { duration: PauseFor::Minutes(60), device: None }).await.unwrap();
     assert_eq!(refused, Reply::Refused(Fault::new("no", "Not now.")));
 }
 

@@ -42,16 +42,19 @@ pub(super) async fn status(json: bool) -> Result<ExitCode, Fault> {
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) async fn pause(minutes: Option<u32>) -> Result<ExitCode, Fault> {
-    let duration = minutes.map_or(PauseFor::UntilRestart, PauseFor::Minutes);
-    done(Command::Pause { duration }, "Paused; the GPU is free within a quarter of a second.").await
+pub(super) async fn pause(duration: PauseFor, device: Option<u32>) -> Result<ExitCode, Fault> {
+    let word = "Paused; the GPU is free within a quarter of a second.";
+    done(Command::Pause { duration, device }, word).await
 }
 
-pub(super) async fn resume() -> Result<ExitCode, Fault> {
+pub(super) async fn resume(device: Option<u32>) -> Result<ExitCode, Fault> {
     let client = connect().await?;
-    command(&client, Command::Resume).await?;
+    command(&client, Command::Resume { device }).await?;
     let snapshot = snapshot(&client).await?;
-    if matches!(snapshot.state, StateView::Yielding { .. }) {
+    let of_device = snapshot.devices.iter().find(|view| device == Some(view.info.index));
+    if let Some(held) = of_device.map(|view| &view.held).filter(|held| !held.is_empty()) {
+        say(format!("There is no pause of it any more, but {}.", text::causes(held, snapshot.taken_at)));
+    } else if matches!(snapshot.state, StateView::Yielding { .. }) {
         // A game goes on, whatever is asked for.
         say(format!("There is no pause any more, but {}.", text::state(&snapshot)));
     } else {
@@ -59,6 +62,30 @@ pub(super) async fn resume() -> Result<ExitCode, Fault> {
     }
     Ok(ExitCode::SUCCESS)
 }
+
+/// Each guard, and when guards held the GPU free lately.
+pub(super) async fn guards(json: bool) -> Result<ExitCode, Fault> {
+    let client = connect().await?;
+    let snapshot = snapshot(&client).await?;
+    let Reply::Trips(trips) = command(&client, Command::Trips { limit: TRIPS_SHOWN }).await? else {
+        return Err(unexpected());
+    };
+    if json {
+        say_json(&serde_json::json!({ "guards": snapshot.guards, "trips": trips }))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    say(text::state(&snapshot));
+    text::guards(&snapshot).into_iter().for_each(say);
+    if !trips.is_empty() {
+        say("");
+        say("Lately");
+    }
+    trips.iter().map(text::trip_row).for_each(say);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// As many as fit on a screen.
+const TRIPS_SHOWN: u32 = 12;
 
 pub(super) async fn shutdown() -> Result<ExitCode, Fault> {
     done(Command::Shutdown, "The worker puts its work away and ends.").await

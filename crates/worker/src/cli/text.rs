@@ -1,7 +1,10 @@
 //! What a worker does, in words.
 
-use lull_types::{BenchmarkReport, Fault, Measure, Unit, UnixMillis};
-use lull_worker_api::{AssignmentStage, Cause, Snapshot, StateView};
+use lull_types::{
+    BenchmarkReport, Cause, Fault, GpuNeed, Guard, GuardState, HeatSensor, Measure, PauseUntil, Trip, Unit,
+    UnixMillis,
+};
+use lull_worker_api::{AssignmentStage, GuardView, Snapshot, StateView, TripRow};
 
 /// Date and time here.
 pub(super) fn local(at: UnixMillis) -> String {
@@ -62,24 +65,8 @@ pub(super) fn state(snapshot: &Snapshot) -> String {
                 .collect();
             format!("working: {}", tasks.join("; "))
         }
-        StateView::Yielding { causes, .. } => {
-            let causes: Vec<_> = causes
-                .iter()
-                .map(|cause| match cause {
-                    Cause::Paused { until: Some(until) } => {
-                        format!("paused by hand for {}", seconds_until(now, *until))
-                    }
-                    Cause::Paused { until: None } => "paused by hand until the next start".to_owned(),
-                    Cause::FullScreen { program: Some(program), .. } => format!("{program} fills a screen"),
-                    Cause::FullScreen { program: None, .. } => "a program fills a screen".to_owned(),
-                    Cause::Battery { percent: Some(percent), .. } => {
-                        format!("on battery, which is {percent} % full")
-                    }
-                    Cause::Battery { percent: None, .. } => "on battery".to_owned(),
-                    Cause::ResumeDelay { until } => format!("resuming in {}", seconds_until(now, *until)),
-                })
-                .collect();
-            format!("the GPU is kept free: {}", causes.join("; "))
+        StateView::Yielding { causes: held, .. } => {
+            format!("the GPU is kept free: {}", causes(held, now))
         }
         StateView::Draining { deadline } => {
             format!("putting work away, for {} at most", seconds_until(now, *deadline))
@@ -91,8 +78,115 @@ pub(super) fn state(snapshot: &Snapshot) -> String {
     }
 }
 
+/// Why a device is held free, in one line.
+pub(super) fn causes(held: &[Cause], now: UnixMillis) -> String {
+    let words: Vec<_> = held.iter().map(|held| cause(held, now)).collect();
+    words.join("; ")
+}
+
+fn cause(cause: &Cause, now: UnixMillis) -> String {
+    match cause {
+        Cause::Paused { device, until } => {
+            let which = device.map_or(String::new(), |device| format!("device {device} is "));
+            let long = match until {
+                PauseUntil::Instant(until) => format!("for {}", seconds_until(now, *until)),
+                PauseUntil::Restart => "until the next start".to_owned(),
+                PauseUntil::Resumed => "until “lull-worker resume”".to_owned(),
+            };
+            format!("{which}paused by hand {long}")
+        }
+        Cause::Guard(active) => {
+            let ends = match active.until {
+                Some(until) if matches!(active.trip, Trip::Hours) => format!(", until {}", local(until)),
+                Some(until) => format!(", for {} more", seconds_until(now, until)),
+                None => String::new(),
+            };
+            format!("{}{ends}", trip(&active.trip))
+        }
+        Cause::ResumeDelay { until } => format!("resuming in {}", seconds_until(now, *until)),
+    }
+}
+
+/// Why a guard wants a device free.
+fn trip(trip: &Trip) -> String {
+    let named = |program: &Option<String>| program.as_deref().map_or("a program".to_owned(), plain);
+    match trip {
+        Trip::FullScreen { program } => format!("{} fills a screen", named(program)),
+        Trip::GpuUse { device, program, need: GpuNeed::Time } => {
+            format!("{} works device {device}", named(program))
+        }
+        Trip::GpuUse { device, program, need: GpuNeed::Memory } => {
+            format!("{} needs the memory of device {device}", named(program))
+        }
+        Trip::Presence => "somebody uses this machine".to_owned(),
+        Trip::Program { program } => format!("{} runs", plain(program)),
+        Trip::Hours => "this is not an hour that you lend".to_owned(),
+        Trip::Battery { percent: Some(percent) } => format!("on battery, which is {percent} % full"),
+        Trip::Battery { percent: None } => "on battery".to_owned(),
+        Trip::Heat { device, sensor, celsius } => {
+            let place = match sensor {
+                HeatSensor::Core => "",
+                HeatSensor::Hotspot => " at its hottest spot",
+                HeatSensor::Memory => " in its memory",
+            };
+            format!("device {device} had {celsius} °C{place}")
+        }
+        Trip::Metered => "the connection costs by what is sent".to_owned(),
+        Trip::Disk { free_bytes } => {
+            format!("only {:.1} GiB of the disk are free", *free_bytes as f64 / f64::from(1 << 30))
+        }
+    }
+}
+
+/// Each guard and where it stands, in lines.
+pub(super) fn guards(snapshot: &Snapshot) -> Vec<String> {
+    let line = |view: &GuardView| {
+        let name = match view.guard {
+            Guard::FullScreen => "full screen",
+            Guard::GpuUse => "use of the GPU",
+            Guard::Presence => "presence",
+            Guard::Program => "programs",
+            Guard::Hours => "hours",
+            Guard::Battery => "battery",
+            Guard::Heat => "heat",
+            Guard::Metered => "metered",
+            Guard::Disk => "disk",
+        };
+        let stand = match &view.stand {
+            GuardState::Off => "off".to_owned(),
+            GuardState::Unwatched => "wanted, but nothing on this machine tells".to_owned(),
+            GuardState::Clear => "clear".to_owned(),
+            GuardState::Tripped { trips } => {
+                let words: Vec<_> = trips
+                    .iter()
+                    .map(|active| format!("{}, since {}", trip(&active.trip), local(active.since)))
+                    .collect();
+                format!("HOLDS: {}", words.join("; "))
+            }
+        };
+        format!("  {name:<14}  {stand}")
+    };
+    snapshot.guards.iter().map(line).collect()
+}
+
+/// One trip and what it cost, in a line.
+pub(super) fn trip_row(row: &TripRow) -> String {
+    let long = match row.until {
+        Some(until) => format!("{} min", until.since(row.since).as_secs().div_ceil(60)),
+        None => "until now, or an end of the worker".to_owned(),
+    };
+    let interrupted = match row.interrupted {
+        0 => String::new(),
+        1 => format!("; a task was broken off, {} USDC of it done", row.lost),
+        tasks => format!("; {tasks} tasks were broken off, {} USDC of them done", row.lost),
+    };
+    let missed = row.missed.map_or(String::new(), |missed| format!("; about {missed} USDC not earned"));
+    format!("  {}  {}: {long}{interrupted}{missed}", local(row.since), trip(&row.trip))
+}
+
 /// The whole status, in lines.
 pub(super) fn status(snapshot: &Snapshot) -> Vec<String> {
+    let now = snapshot.taken_at;
     let mut lines = vec![format!("Lull worker {}  {}", snapshot.worker_version, snapshot.worker.short())];
     lines.push(format!("  state     {}", state(snapshot)));
     if let Some(network) = &snapshot.network {
@@ -110,6 +204,9 @@ pub(super) fn status(snapshot: &Snapshot) -> Vec<String> {
         let lent = if device.lent { "" } else { " (not lent)" };
         let measured = device.benchmark.as_ref().map_or("not measured".to_owned(), benchmark);
         lines.push(format!("  device {}  {}{lent}: {measured}", device.info.index, device.info.name));
+        if !device.held.is_empty() && !matches!(snapshot.state, StateView::Yielding { .. }) {
+            lines.push(format!("            kept free: {}", causes(&device.held, now)));
+        }
     }
     for (at, part) in snapshot.sandbox.iter().enumerate() {
         let title = if at == 0 { "jobs are" } else { "" };

@@ -12,6 +12,9 @@ use crate::machine::{Record, Stage};
 /// search on the chain.
 const EPOCHS_KEPT: u32 = 1000;
 
+/// Trips that are kept: a year of three a day.
+const TRIPS_KEPT: u32 = 1000;
+
 impl Journal {
     /// Writes records in one transaction. They are on the disk when this returns.
     ///
@@ -31,7 +34,30 @@ fn write(to: &Transaction<'_>, record: &Record) -> Result<(), JournalError> {
     match record {
         Record::Intent(intent) => set(to, "intent", &to_json(intent)?),
         Record::Settings(settings) => set(to, "settings", &to_json(settings)?),
-        Record::PausedUntil(until) => set(to, "paused_until", &to_json(until)?),
+        Record::Pauses(pauses) => set(to, "pauses", &to_json(pauses)?),
+        Record::TripBegan { trip, since } => {
+            let statement = "INSERT INTO trips (since, guard, device, trip) VALUES (?, ?, ?, ?)";
+            let row = params![integer(since.0)?, to_json(&trip.guard())?, trip.device(), to_json(trip)?];
+            to.prepare_cached(statement)?.execute(row)?;
+            let statement = "DELETE FROM trips WHERE rowid <=
+                (SELECT rowid FROM trips ORDER BY rowid DESC LIMIT 1 OFFSET ?)";
+            to.prepare_cached(statement)?.execute([TRIPS_KEPT])?;
+            Ok(())
+        }
+        Record::TripEnded { trip, since, until, cost } => {
+            let statement = "UPDATE trips SET until = ?, interrupted = ?, lost = ?
+                WHERE since = ? AND guard = ? AND device IS ?";
+            let row = params![
+                integer(until.0)?,
+                cost.interrupted,
+                integer(cost.lost.0)?,
+                integer(since.0)?,
+                to_json(&trip.guard())?,
+                trip.device()
+            ];
+            to.prepare_cached(statement)?.execute(row)?;
+            Ok(())
+        }
         Record::Network(network) => set(to, "network", &to_json(network)?),
         Record::Wallet(wallet) => set(to, "wallet", &to_json(wallet)?),
         Record::KeptWallet(kept) => set(to, "kept_wallet", &to_json(kept)?),

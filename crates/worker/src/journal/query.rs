@@ -7,7 +7,7 @@ use lull_types::{
     AnchoredEpoch, AssignmentId, BaseUnits, BlobHash, CountersignedReceipt, JobId, NetworkId, Payout,
     PictureTile, TransactionSignature, UnixMillis, WalletAddress,
 };
-use lull_worker_api::{EarningsBucket, EarningsPoint, ReceiptRow, TaskRow, TaskState};
+use lull_worker_api::{EarningsBucket, EarningsPoint, ReceiptRow, TaskRow, TaskState, TripRow};
 use rusqlite::params;
 
 use super::Journal;
@@ -43,6 +43,27 @@ pub struct Track {
 }
 
 impl Journal {
+    /// When guards held devices free, newest first.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn trips(&self, count: u32) -> Result<Vec<TripRow>, JournalError> {
+        self.rows(
+            "SELECT trip, since, until, interrupted, lost FROM trips ORDER BY rowid DESC LIMIT ?",
+            [count],
+            |row| {
+                Ok(TripRow {
+                    trip: json(row, "trip")?,
+                    since: row::time(row, "since")?,
+                    until: row::time_or_none(row, "until")?,
+                    interrupted: row.get("interrupted")?,
+                    lost: row::money(row, "lost")?,
+                    missed: None,
+                })
+            },
+        )
+    }
+
     /// What a network's receipts add up to, by bucket of local time and job kind, oldest first. Buckets without
     /// earnings are left out. Receipts of assignments that are no longer known count as of kind `unknown`.
     ///

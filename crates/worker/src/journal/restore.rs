@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use lull_checks::receipts::Lane;
-use lull_types::{AssignmentId, BaseUnits, CountersignedReceipt, NetworkId, Payout};
+use lull_types::{AssignmentId, BaseUnits, CountersignedReceipt, NetworkId, PauseUntil, Payout, UnixMillis};
 use lull_worker_api::Notice;
 use rusqlite::{Row, params};
 use serde::de::DeserializeOwned;
@@ -12,8 +12,8 @@ use super::Journal;
 use super::error::JournalError;
 use super::row::{self, integer, json};
 use crate::machine::{
-    COUNTERSIGNATURES_KEPT, Earned, NOTICES_KEPT, OVER_KEPT, OpenAssignment, QUARTER_MS, QUARTERS_KEPT,
-    Restored, ToldPayouts,
+    COUNTERSIGNATURES_KEPT, Earned, NOTICES_KEPT, OVER_KEPT, OpenAssignment, Pause, QUARTER_MS,
+    QUARTERS_KEPT, Restored, ToldPayouts,
 };
 
 impl Journal {
@@ -25,7 +25,7 @@ impl Journal {
         Ok(Restored {
             intent: self.state("intent")?,
             settings: self.state("settings")?.unwrap_or_default(),
-            paused_until: self.state::<Option<_>>("paused_until")?.flatten(),
+            pauses: self.pauses()?,
             network: self.state("network")?,
             wallet: self.state::<Option<_>>("wallet")?.flatten(),
             payouts: self.told_payouts()?,
@@ -49,6 +49,16 @@ impl Journal {
             earned: self.earned()?,
             notices: self.notices()?,
         })
+    }
+
+    fn pauses(&self) -> Result<Vec<Pause>, JournalError> {
+        if let Some(pauses) = self.state("pauses")? {
+            return Ok(pauses);
+        }
+        // As versions before it wrote them: one, of all devices.
+        let until: Option<UnixMillis> = self.state::<Option<_>>("paused_until")?.flatten();
+        let pause = |until| Pause { device: None, until: PauseUntil::Instant(until) };
+        Ok(until.map(pause).into_iter().collect())
     }
 
     fn state<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, JournalError> {

@@ -23,6 +23,11 @@ pub(super) fn time(row: &Row<'_>, column: &str) -> Result<UnixMillis, JournalErr
     number(row, column).map(UnixMillis)
 }
 
+pub(super) fn time_or_none(row: &Row<'_>, column: &str) -> Result<Option<UnixMillis>, JournalError> {
+    let known: Option<i64> = row.get(column)?;
+    known.map(|_| time(row, column)).transpose()
+}
+
 pub(super) fn money(row: &Row<'_>, column: &str) -> Result<BaseUnits, JournalError> {
     number(row, column).map(BaseUnits)
 }

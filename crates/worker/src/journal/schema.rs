@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::error::JournalError;
 
 /// Each step brings a file from the format before it to the next. Published steps never change.
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 3] = [
     // 1: the first.
     "
     -- Single values, each JSON: intent, settings, paused_until, network, wallet, kept_wallet.
@@ -104,6 +104,24 @@ const STEPS: [&str; 2] = [
 
     -- Thousandths of a watt-hour; NULL where power was not measured for all of the run.
     ALTER TABLE assignments ADD COLUMN milliwatt_hours INTEGER;
+    ",
+    // 3: when guards held devices free. Pauses are in `state` under their own key since, one for each device.
+    "
+    CREATE TABLE trips (
+        since INTEGER NOT NULL,
+        -- lull_types::Guard, JSON.
+        guard TEXT NOT NULL,
+        -- NULL for all devices.
+        device INTEGER,
+        -- lull_types::Trip, JSON.
+        trip TEXT NOT NULL,
+        -- NULL while it holds, and where the worker ended meanwhile.
+        until INTEGER,
+        -- Runs that it broke off, and what had been done of them in base units.
+        interrupted INTEGER NOT NULL DEFAULT 0,
+        lost INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    CREATE INDEX trips_by_time ON trips (since);
     ",
 ];
 

@@ -5,17 +5,18 @@ use std::path::PathBuf;
 use lull_checks::receipts::{Lane, countersign, verify_all};
 use lull_network_api::{Assignment, Verdict};
 use lull_types::{
-    AnchoredEpoch, AssignmentId, BaseUnits, BlobHash, Coded, Fault, JobId, NetworkId, PayoutStage,
-    PayoutStanding, PictureTile, ReceiptLeaf, SecretKey, TaskId, TransactionSignature, UnixMillis,
+    AnchoredEpoch, AssignmentId, BaseUnits, BlobHash, Coded, Fault, HeatSensor, JobId, NetworkId, PauseUntil,
+    PayoutStage, PayoutStanding, PictureTile, ReceiptLeaf, SecretKey, TaskId, TransactionSignature, Trip,
+    UnixMillis,
 };
-use lull_worker_api::{EarningsBucket, Effort, Intent, KeptWallet, Notice, Settings, TaskState};
+use lull_worker_api::{EarningsBucket, Effort, Intent, KeptWallet, Notice, Settings, TaskState, TripRow};
 use uuid::Uuid;
 
 use super::{Journal, JournalError, PictureOutput, Track};
 use crate::machine::tests::fixture;
 use crate::machine::{
-    COUNTERSIGNATURES_KEPT, JoinedNetwork, NetworkChoice, OVER_KEPT, QUARTER_MS, Record, Restored,
-    SignedClaim, Stage,
+    COUNTERSIGNATURES_KEPT, JoinedNetwork, NetworkChoice, OVER_KEPT, Pause, QUARTER_MS, Record, Restored,
+    SignedClaim, Stage, TripCost,
 };
 
 const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
@@ -115,11 +116,15 @@ fn choices_come_back() {
     let wallet = "7xKXtg2CW87d97TXJSDpbD5jBkheTqA83TZRuJosgAsU".parse().unwrap();
     let kept = KeptWallet { address: wallet, confirmed: true };
     let notice = Notice { id: 4, at: NOW, code: "a".into(), sentence: "A.".into(), problem: true };
+    let pauses = vec![
+        Pause { device: None, until: PauseUntil::Instant(NOW) },
+        Pause { device: Some(1), until: PauseUntil::Resumed },
+    ];
     let records = [
         Record::Intent(Intent::Off),
         Record::Intent(Intent::On),
         Record::Settings(settings.clone()),
-        Record::PausedUntil(Some(NOW)),
+        Record::Pauses(pauses.clone()),
         Record::Network(joined.clone()),
         Record::Wallet(Some(wallet)),
         Record::KeptWallet(Some(kept.clone())),
@@ -132,7 +137,7 @@ fn choices_come_back() {
         Restored {
             intent: Some(Intent::On),
             settings,
-            paused_until: Some(NOW),
+            pauses,
             network: Some(joined),
             wallet: Some(wallet),
             kept_wallet: Some(kept),
@@ -140,9 +145,57 @@ fn choices_come_back() {
             ..Restored::default()
         }
     );
-    place.open().apply(&[Record::PausedUntil(None), Record::Wallet(None), Record::KeptWallet(None)]).unwrap();
+    place
+        .open()
+        .apply(&[Record::Pauses(Vec::new()), Record::Wallet(None), Record::KeptWallet(None)])
+        .unwrap();
     let restored = place.open().restore().unwrap();
-    assert_eq!((restored.paused_until, restored.wallet, restored.kept_wallet), (None, None, None));
+    assert_eq!((restored.pauses, restored.wallet, restored.kept_wallet), (Vec::new(), None, None));
+}
+
+#[test]
+fn a_pause_of_an_older_version_goes_on() {
+    let place = Place::new();
+    let journal = place.open();
+    let old = "INSERT INTO state (key, value) VALUES ('paused_until', '1800000000000')";
+    journal.connection.execute(old, []).unwrap();
+    let until = PauseUntil::Instant(UnixMillis(1_800_000_000_000));
+    assert_eq!(journal.restore().unwrap().pauses, [Pause { device: None, until }]);
+}
+
+#[test]
+fn trips_are_told_newest_first_with_what_they_cost() {
+    let place = Place::new();
+    let mut journal = place.open();
+    let game = Trip::FullScreen { program: Some("doom".into()) };
+    let heat = Trip::Heat { device: 1, sensor: HeatSensor::Core, celsius: 84 };
+    let began = |trip: &Trip, since| Record::TripBegan { trip: trip.clone(), since: UnixMillis(since) };
+    let cost = TripCost { interrupted: 2, lost: BaseUnits(7) };
+    let ended = |trip: &Trip, since, until| Record::TripEnded {
+        trip: trip.clone(),
+        since: UnixMillis(since),
+        until: UnixMillis(until),
+        cost,
+    };
+    journal.apply(&[began(&game, 10), began(&heat, 20)]).unwrap();
+    // The end of one is not the end of another, nor of the same on another day.
+    journal
+        .apply(&[ended(&heat, 20, 30), ended(&heat, 11, 40), began(&game, 50), ended(&game, 50, 60)])
+        .unwrap();
+    let row = |trip: &Trip, since, until: Option<u64>| TripRow {
+        trip: trip.clone(),
+        since: UnixMillis(since),
+        until: until.map(UnixMillis),
+        interrupted: if until.is_some() { 2 } else { 0 },
+        lost: BaseUnits(if until.is_some() { 7 } else { 0 }),
+        missed: None,
+    };
+    let rows = [row(&game, 50, Some(60)), row(&heat, 20, Some(30)), row(&game, 10, None)];
+    assert_eq!(journal.trips(10).unwrap(), rows);
+    assert_eq!(journal.trips(1).unwrap(), rows[..1]);
+    let many: Vec<_> = (100..1200).map(|since| began(&game, since)).collect();
+    journal.apply(&many).unwrap();
+    assert_eq!(journal.trips(5000).unwrap().len(), 1000, "the oldest go");
 }
 
 #[test]

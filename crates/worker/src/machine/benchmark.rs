@@ -41,11 +41,6 @@ pub(super) struct RunningBenchmark {
 }
 
 impl Benchmark {
-    /// Whether other work must wait.
-    pub fn is_wanted_or_running(&self) -> bool {
-        self.wanted.is_some() || self.needed.is_some() || self.running.is_some()
-    }
-
     /// The process is gone.
     pub fn on_freed(&mut self, lease: LeaseId) {
         if self.running.as_ref().is_some_and(|running| running.lease == lease) {
@@ -64,15 +59,30 @@ impl Machine {
         })
     }
 
+    /// The device that waits to be measured and may be. While one does, all other work waits.
+    pub(super) fn waiting_benchmark(&self) -> Option<u32> {
+        let by_hand = self.benchmark.wanted.map(|wanted| wanted.device);
+        [by_hand, self.benchmark.needed].into_iter().flatten().find(|device| self.is_clear(*device))
+    }
+
+    /// Whether other work must wait for a benchmark.
+    pub(super) fn waits_for_benchmark(&self) -> bool {
+        self.benchmark.running.is_some() || self.waiting_benchmark().is_some()
+    }
+
     pub(super) fn drive_benchmark(&mut self, now: UnixMillis, out: &mut Out) {
         self.benchmark.needed = self.device_to_measure(now, out);
         // What a network wants to know needs no minutes.
         let needed = self.benchmark.needed.map(|device| Wanted { device, sustained: Duration::ZERO });
-        let Some(Wanted { device, sustained }) = self.benchmark.wanted.or(needed) else { return };
-        if self.benchmark.running.is_some() || !self.clear || !self.leases.is_empty() {
+        let by_hand = self.benchmark.wanted.filter(|wanted| self.is_clear(wanted.device));
+        let Some(Wanted { device, sustained }) = by_hand.or(needed) else { return };
+        if self.benchmark.running.is_some() || !self.leases.is_empty() {
             return;
         }
-        let by_hand = self.benchmark.wanted.take().is_some();
+        let by_hand = by_hand.is_some();
+        if by_hand {
+            self.benchmark.wanted = None;
+        }
         let id = LeaseId(self.next_id());
         let lease = self.leases.grant(id, device, Purpose::Benchmark);
         let view = BenchmarkView { device, measure: None, fraction: 0.0, value_so_far: None };
@@ -89,7 +99,11 @@ impl Machine {
             let info = &self.devices[index].info;
             let number = info.index;
             let measured = self.benchmark_of(info).is_some();
-            if !measured && self.is_lent(number) && self.devices[index].is_fit(now, out) {
+            if !measured
+                && self.is_lent(number)
+                && self.is_clear(number)
+                && self.devices[index].is_fit(now, out)
+            {
                 return Some(number);
             }
         }

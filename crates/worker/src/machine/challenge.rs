@@ -45,10 +45,10 @@ impl Machine {
         if !self.works() || !self.is_lent(number) {
             return Some("its contributor does not lend it");
         }
-        if !self.clear {
+        if !self.is_clear(number) {
             return Some("its contributor needs it");
         }
-        if self.benchmark.is_wanted_or_running() || self.leases.occupies(number) {
+        if self.waits_for_benchmark() || self.leases.occupies(number) {
             return Some("it is at work");
         }
         let network = self.network_id();

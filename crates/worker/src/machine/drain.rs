@@ -57,15 +57,16 @@ impl Machine {
 
     /// Takes back every lease that nothing justifies any more.
     pub(super) fn drive_leases(&mut self, now: UnixMillis, out: &mut Out) {
-        let waiting_benchmark = self.benchmark.wanted.is_some() || self.benchmark.needed.is_some();
+        let waiting_benchmark = self.waiting_benchmark().is_some();
+        self.count_interrupted();
         let revoked: Vec<_> = self
             .leases
             .active()
             .filter(|held| match held.purpose {
-                Purpose::Benchmark => !self.clear || self.shutting_down,
+                Purpose::Benchmark => !self.is_clear(held.lease.device) || self.shutting_down,
                 Purpose::Run(_) | Purpose::Challenge(_) => {
-                    let lent = self.is_lent(held.lease.device);
-                    !self.clear || !self.works() || waiting_benchmark || !lent
+                    let device = held.lease.device;
+                    !self.is_clear(device) || !self.works() || waiting_benchmark || !self.is_lent(device)
                 }
             })
             .map(|held| held.lease.id)
@@ -74,11 +75,14 @@ impl Machine {
             self.leases.revoke(lease, now, out);
         }
         // Nobody waits for the GPU while a process ends by itself, but for a guard it must hurry.
-        if !self.clear {
-            let all: Vec<_> = self.leases.iter().map(|held| held.lease.id).collect();
-            for lease in all {
-                self.leases.revoke(lease, now, out);
-            }
+        let urgent: Vec<_> = self
+            .leases
+            .iter()
+            .filter(|held| !self.is_clear(held.lease.device))
+            .map(|held| held.lease.id)
+            .collect();
+        for lease in urgent {
+            self.leases.revoke(lease, now, out);
         }
     }
 }

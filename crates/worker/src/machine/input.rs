@@ -159,9 +159,17 @@ pub enum Order {
     /// Turns work off.
     Stop,
     /// Frees the GPU for a time.
-    Pause(PauseFor),
+    Pause {
+        /// For how long.
+        duration: PauseFor,
+        /// One device; `None` for all.
+        device: Option<u32>,
+    },
     /// Ends a pause and any resume delay at once.
-    Resume,
+    Resume {
+        /// Of one device; `None` for all.
+        device: Option<u32>,
+    },
     /// Measures one device.
     Benchmark {
         /// Device index.

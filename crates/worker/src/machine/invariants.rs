@@ -44,12 +44,15 @@ impl Machine {
                         Purpose::Run(_) => matches!(state, StateView::Working { .. }),
                     };
                     assert!(may, "only Benchmarking and Working hold a lease, not {state:?}");
-                    assert!(self.policy.stand(now).is_clear(), "no lease is held while a guard is tripped");
+                    assert!(
+                        self.policy.stand(Some(held.lease.device), now).is_clear(),
+                        "no lease is held while a guard is tripped"
+                    );
                 }
                 Hold::Ending { since, kill_at } => {
                     assert!(now < kill_at, "what had time enough to end was killed");
                     assert!(kill_at <= since.after(END_GRACE.max(CANCEL_GRACE)), "the kill comes in time");
-                    if !self.policy.stand(now).is_clear() {
+                    if !self.policy.stand(Some(held.lease.device), now).is_clear() {
                         assert!(kill_at <= now.after(CANCEL_GRACE), "a guard makes it hurry");
                     }
                 }

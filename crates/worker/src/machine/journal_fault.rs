@@ -1,9 +1,7 @@
 //! When the journal cannot be written: nothing is done that could not be written down, and all that is believed
 //! is read again once it can be.
 
-use lull_guards::PauseUntil;
 use lull_types::{Fault, UnixMillis};
-use lull_worker_api::PauseFor;
 
 use super::Machine;
 use super::backoff::LOCAL;
@@ -13,7 +11,7 @@ use super::effect::Effect;
 use super::input::{Input, Order};
 use super::link::{Link, Practice};
 use super::out::Out;
-use super::record::Record;
+use super::record::{Pause, Record};
 
 /// The journal failed.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,6 +49,7 @@ impl Machine {
             self.hardware = Hardware::Unknown;
         }
         self.forget_wanted_benchmark();
+        self.forget_trips();
         self.drain = None;
         if self.shutting_down {
             self.exited = true;
@@ -66,10 +65,10 @@ impl Machine {
                 let asked = self.journal_fault.as_ref().is_some_and(|failure| failure.restoring);
                 if asked {
                     self.journal_fault = None;
-                    let written = restored.paused_until;
+                    let written = restored.pauses.clone();
                     self.load(*restored);
                     self.policy.follow(self.settings.guards.clone(), now);
-                    self.record_pause(written, now, out);
+                    self.record_pauses(&written, now, out);
                 }
             }
             Input::Freed { lease } => {
@@ -86,8 +85,10 @@ impl Machine {
             Input::Observed(seen) => self.policy.observe(seen, now),
             Input::SightLost { guard, .. } => self.policy.lose_sight(guard, now),
             // A pause frees the GPU, which needs no record; it is only forgotten by a restart.
-            Input::Order(Order::Pause(duration)) => self.pause_unrecorded(duration, now),
-            Input::Order(Order::Resume) => self.policy.resume(),
+            Input::Order(Order::Pause { duration, device }) => {
+                self.pause(duration, device, now, &mut Out::default());
+            }
+            Input::Order(Order::Resume { device }) => self.policy.resume(device),
             Input::Order(Order::Shutdown) => {
                 self.shutting_down = true;
                 self.exited = true;
@@ -128,20 +129,12 @@ impl Machine {
         }
     }
 
-    /// Writes down what became of a pause while nothing could be written.
-    fn record_pause(&mut self, written: Option<UnixMillis>, now: UnixMillis, out: &mut Out) {
-        let paused = match self.policy.paused(now) {
-            Some(PauseUntil::Instant(until)) => Some(until),
-            Some(PauseUntil::Restart) | None => None,
-        };
-        if paused != written {
-            out.record(Record::PausedUntil(paused));
+    /// Writes down what became of pauses while nothing could be written.
+    fn record_pauses(&mut self, written: &[Pause], now: UnixMillis, out: &mut Out) {
+        let pauses = self.kept_pauses(now);
+        if pauses != written {
+            out.record(Record::Pauses(pauses));
         }
-    }
-
-    fn pause_unrecorded(&mut self, duration: PauseFor, now: UnixMillis) {
-        let mut nowhere = Out::default();
-        self.pause(duration, now, &mut nowhere);
     }
 
     /// Asks for the journal again when it is time.

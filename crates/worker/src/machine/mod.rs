@@ -18,6 +18,7 @@ mod challenge;
 mod device;
 mod drain;
 mod effect;
+mod guarding;
 mod id;
 mod input;
 mod invariants;
@@ -41,7 +42,7 @@ mod wallets;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use lull_guards::{PauseUntil, Policy};
+use lull_guards::{Policy, TimeZone};
 use lull_network_api::{Balance, RecentPrice};
 use lull_types::{AssignmentId, BenchmarkReport, NetworkId, SecretKey, UnixMillis};
 use lull_worker_api::{Intent, Notice, Settings, StateView};
@@ -56,7 +57,8 @@ pub use notice::NOTICES_KEPT;
 pub use payouts::{PAYOUTS_KEPT, PayoutFacts, ProofAnswer, ToldPayouts};
 pub use receipts::{COUNTERSIGNATURES_KEPT, QUARTER_MS, QUARTERS_KEPT};
 pub use record::{
-    Earned, JoinedNetwork, KnownNetwork, NetworkChoice, OpenAssignment, Record, Restored, SignedClaim, Stage,
+    Earned, JoinedNetwork, KnownNetwork, NetworkChoice, OpenAssignment, Pause, Record, Restored, SignedClaim,
+    Stage, TripCost,
 };
 pub use task::OVER_KEPT;
 pub use view::{DeviceFacts, View};
@@ -65,6 +67,7 @@ use backoff::Chance;
 use benchmark::Benchmark;
 use device::{Device, Hardware};
 use drain::Drain;
+use guarding::Guarding;
 use journal_fault::JournalFault;
 use lease::Leases;
 use link::Link;
@@ -82,6 +85,8 @@ pub struct Identity {
     pub worker_version: String,
     /// Seed of the jitter in back-offs; different on every start.
     pub seed: u64,
+    /// Where the contributor's clock stands.
+    pub zone: TimeZone,
 }
 
 /// The worker's state, whole.
@@ -109,11 +114,7 @@ pub struct Machine {
     /// Changes whenever something changes that a network should know of this worker.
     offer_revision: u64,
     policy: Policy,
-    /// Whether no guard holds the GPU free, as of the last drive.
-    clear: bool,
-    /// When it will be clear, if that is known.
-    clear_at: Option<UnixMillis>,
-    yielding_since: Option<UnixMillis>,
+    guarding: Guarding,
     leases: Leases,
     link: Link,
     /// Receipts in a row that came before one that is missing.
@@ -140,9 +141,9 @@ impl Machine {
     pub fn start(identity: Identity, restored: Restored, now: UnixMillis) -> (Self, Vec<Effect>) {
         let chance = Chance(identity.seed);
         let waits_for_a_word = !restored.settings.start_working;
-        let mut policy = Policy::default();
-        if let Some(until) = restored.paused_until {
-            policy.pause(PauseUntil::Instant(until));
+        let mut policy = Policy::new(identity.zone.clone());
+        for Pause { device, until } in &restored.pauses {
+            policy.pause(*device, *until);
         }
         let mut machine = Self {
             identity,
@@ -160,9 +161,7 @@ impl Machine {
             benchmark: Benchmark::default(),
             offer_revision: 0,
             policy,
-            clear: true,
-            clear_at: None,
-            yielding_since: None,
+            guarding: Guarding::default(),
             leases: Leases::default(),
             link: Link::new(),
             gaps: 0,
@@ -293,20 +292,6 @@ impl Machine {
             }
         }
         self.wake = out.wake();
-    }
-
-    fn drive_guards(&mut self, now: UnixMillis, out: &mut Out) {
-        let stand = self.policy.stand(now);
-        self.clear = stand.is_clear();
-        self.clear_at = stand.clear_at;
-        if let Some(changes_at) = stand.changes_at {
-            out.due(changes_at, now);
-        }
-        if self.clear {
-            self.yielding_since = None;
-        } else if self.yielding_since.is_none() {
-            self.yielding_since = Some(now);
-        }
     }
 
     /// When [`Input::Tick`] is to be given, if nothing else happens before.

@@ -1,10 +1,7 @@
 //! What a person asks for.
 
-use std::time::Duration;
-
-use lull_guards::PauseUntil;
 use lull_network_api::NetworkTicket;
-use lull_types::{BaseUnits, Coded, Fault, UnixMillis, WalletAddress};
+use lull_types::{BaseUnits, Coded, Fault, GuardRules, RulesError, UnixMillis, WalletAddress};
 use lull_worker_api::{Intent, PauseFor, SettingsChange};
 
 use super::Machine;
@@ -56,6 +53,8 @@ enum Refusal {
         "The network sends payouts from {0} USDC on: fees would eat too much of less. Choose that or more."
     )]
     ThresholdTooLow(BaseUnits),
+    #[error(transparent)]
+    Rules(#[from] RulesError),
 }
 
 /// A hundred dollars for a kilowatt-hour: a typing error, not a price.
@@ -75,6 +74,7 @@ impl Coded for Refusal {
             Self::ThresholdTooLow(_) => "threshold_too_low",
             Self::WalletUnconfirmed(_) => "wallet_unconfirmed",
             Self::WalletKept(_) => "wallet_kept_already",
+            Self::Rules(error) => error.code(),
         }
     }
 }
@@ -86,7 +86,7 @@ impl Machine {
     /// Why not. The machine does not change then, and the order must not be given to it.
     pub fn check(&self, order: &Order, now: UnixMillis) -> Result<(), Fault> {
         if let Some(failure) = &self.journal_fault
-            && !matches!(order, Order::Pause(_) | Order::Resume | Order::Shutdown)
+            && !matches!(order, Order::Pause { .. } | Order::Resume { .. } | Order::Shutdown)
         {
             return Err(failure.fault.clone());
         }
@@ -104,13 +104,23 @@ impl Machine {
             {
                 Some(Refusal::BenchmarkRunning)
             }
-            Order::Benchmark { .. } if !self.policy.stand(now).is_clear() => Some(Refusal::GpuKeptFree),
-            Order::Pause(PauseFor::Minutes(minutes)) if !(1..=PAUSE_MINUTES_MAX).contains(minutes) => {
+            Order::Benchmark { device, .. } if !self.policy.stand(Some(*device), now).is_clear() => {
+                Some(Refusal::GpuKeptFree)
+            }
+            Order::Pause { duration: PauseFor::Minutes(minutes), .. }
+                if !(1..=PAUSE_MINUTES_MAX).contains(minutes) =>
+            {
                 Some(Refusal::PauseLength)
+            }
+            Order::Pause { device: Some(device), .. } if !knows(*device) => {
+                Some(Refusal::NoSuchDevice(*device))
             }
             Order::Configure(change) => {
                 if change.tariff_micro_per_kwh.is_some_and(|tariff| tariff > TARIFF_MICRO_PER_KWH_MAX) {
                     return Some(Refusal::TariffTooHigh);
+                }
+                if let Some(Err(error)) = change.guards.as_ref().map(GuardRules::check) {
+                    return Some(Refusal::Rules(error));
                 }
                 let not_lent = change.devices_not_lent.iter().flatten();
                 // Before devices are found nobody knows which there are.
@@ -144,10 +154,10 @@ impl Machine {
             },
             Order::UseKeptWallet { wallet, .. } => self.keeps_another(*wallet).map(Refusal::WalletKept),
             Order::Benchmark { .. }
-            | Order::Pause(_)
+            | Order::Pause { .. }
             | Order::Start
             | Order::Stop
-            | Order::Resume
+            | Order::Resume { .. }
             | Order::CancelBenchmark
             | Order::Join(_)
             | Order::SetWallet(_)
@@ -175,13 +185,8 @@ impl Machine {
                 self.shutting_down = true;
                 self.begin_drain(now, out);
             }
-            Order::Pause(duration) => self.pause(duration, now, out),
-            Order::Resume => {
-                self.policy.resume();
-                out.record(Record::PausedUntil(None));
-                // A person who resumes wants to see work, not the rest of a back-off.
-                self.hurry(now);
-            }
+            Order::Pause { duration, device } => self.pause(duration, device, now, out),
+            Order::Resume { device } => self.resume(device, now, out),
             Order::Benchmark { device, sustained } => {
                 self.benchmark.wanted = Some(Wanted { device, sustained: sustained.min(SUSTAINED_MAX) });
             }
@@ -210,21 +215,8 @@ impl Machine {
         }
     }
 
-    pub(super) fn pause(&mut self, duration: PauseFor, now: UnixMillis, out: &mut Out) {
-        let (until, kept) = match duration {
-            PauseFor::Minutes(minutes) => {
-                let until = now.after(Duration::from_secs(u64::from(minutes) * 60));
-                (PauseUntil::Instant(until), Some(until))
-            }
-            PauseFor::UntilRestart => (PauseUntil::Restart, None),
-        };
-        self.policy.pause(until);
-        self.benchmark.wanted = None;
-        out.record(Record::PausedUntil(kept));
-    }
-
     /// Ends waits that a person would not understand.
-    fn hurry(&mut self, now: UnixMillis) {
+    pub(super) fn hurry(&mut self, now: UnixMillis) {
         if let Session::Down { retry_at } = &mut self.link.session {
             *retry_at = (*retry_at).min(now);
         }

@@ -5,13 +5,31 @@ use std::collections::BTreeMap;
 use lull_checks::receipts::Lane;
 use lull_network_api::{Assignment, NetworkInfo, NetworkTicket, Verdict};
 use lull_types::{
-    AssignmentId, BaseUnits, BenchmarkReport, BlobHash, CountersignedReceipt, Fault, NetworkId, Payout,
-    PayoutStanding, TransactionSignature, UnixMillis, WalletAddress,
+    AssignmentId, BaseUnits, BenchmarkReport, BlobHash, CountersignedReceipt, Fault, NetworkId, PauseUntil,
+    Payout, PayoutStanding, TransactionSignature, Trip, UnixMillis, WalletAddress,
 };
 use lull_worker_api::{Intent, KeptWallet, Notice, Settings};
 use serde::{Deserialize, Serialize};
 
 use super::payouts::ToldPayouts;
+
+/// A pause by hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// One device; `None` for all.
+    pub device: Option<u32>,
+    /// Until when.
+    pub until: PauseUntil,
+}
+
+/// What a trip has cost so far, besides time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TripCost {
+    /// Runs that it broke off.
+    pub interrupted: u32,
+    /// What had been done of them, in shares of their prices.
+    pub lost: BaseUnits,
+}
 
 /// One durable change. Records of one list are applied together or not at all.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,8 +38,26 @@ pub enum Record {
     Intent(Intent),
     /// The contributor's choices.
     Settings(Settings),
-    /// Paused until then; `None` when not. A pause until restart is never written.
-    PausedUntil(Option<UnixMillis>),
+    /// The pauses by hand. One until restart is never written.
+    Pauses(Vec<Pause>),
+    /// A guard begins to hold a device free while work is wanted.
+    TripBegan {
+        /// Why.
+        trip: Trip,
+        /// When.
+        since: UnixMillis,
+    },
+    /// It does not any more, or work is not wanted any more.
+    TripEnded {
+        /// As it began.
+        trip: Trip,
+        /// When it began.
+        since: UnixMillis,
+        /// When it ended.
+        until: UnixMillis,
+        /// What it cost.
+        cost: TripCost,
+    },
     /// The network joined.
     Network(JoinedNetwork),
     /// Where earnings are paid.
@@ -227,8 +263,8 @@ pub struct Restored {
     pub intent: Option<Intent>,
     /// The contributor's choices.
     pub settings: Settings,
-    /// Paused until then.
-    pub paused_until: Option<UnixMillis>,
+    /// The pauses by hand.
+    pub pauses: Vec<Pause>,
     /// The network joined.
     pub network: Option<JoinedNetwork>,
     /// Where earnings are paid.

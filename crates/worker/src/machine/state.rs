@@ -1,11 +1,9 @@
 //! Which state the machine is in: one answer, from what is wanted and what is the case.
 
-use lull_guards::{Cause as GuardCause, PauseUntil};
 use lull_network_api::{Balance, RecentPrice};
-use lull_types::{Fault, Trip, UnixMillis};
+use lull_types::{Fault, UnixMillis};
 use lull_worker_api::{
-    AssignmentStage, AssignmentView, BenchmarkView, Cause, EarningsView, GuardView, Intent, NetworkView,
-    StateView, Steps,
+    AssignmentStage, AssignmentView, BenchmarkView, EarningsView, Intent, NetworkView, StateView, Steps,
 };
 
 use super::Machine;
@@ -32,6 +30,7 @@ impl Machine {
             DeviceFacts {
                 info: device.info.clone(),
                 lent: self.is_lent(device.info.index),
+                held: self.causes_of(device.info.index, now),
                 benchmark: self.benchmark_of(&device.info).cloned(),
                 timed_gigaflops: found.map(|found| found.gigaflops),
                 timed_memory_bytes: found.and_then(|found| found.memory_bytes),
@@ -44,7 +43,7 @@ impl Machine {
             steps: self.steps(),
             hardware,
             sandbox,
-            guards: self.policy.guards().map(|(guard, stand)| GuardView { guard, stand }).collect(),
+            guards: self.guard_views(now),
             devices: devices.collect(),
             network: self.network_view(),
             wallet: self.wallets.wanted,
@@ -90,7 +89,7 @@ impl Machine {
         if self.intent == Intent::Off || self.shutting_down {
             return StateView::Stopped;
         }
-        if let Some(since) = self.yielding_since {
+        if let Some(since) = self.guarding.yielding_since {
             return StateView::Yielding { causes: self.causes(now), since };
         }
         let runs = is_active(|purpose| matches!(purpose, Purpose::Run(_)));
@@ -158,20 +157,6 @@ impl Machine {
             Some((until, fault)) => StateView::Faulted { fault, retry_at: Some(until) },
             None => StateView::Faulted { fault: lent().find_map(|d| d.fault().cloned())?, retry_at: None },
         })
-    }
-
-    fn causes(&self, now: UnixMillis) -> Vec<Cause> {
-        let causes = self.policy.stand(now).causes.into_iter();
-        let told = causes.map(|cause| match cause {
-            GuardCause::Paused(PauseUntil::Instant(until)) => Cause::Paused { until: Some(until) },
-            GuardCause::Paused(PauseUntil::Restart) => Cause::Paused { until: None },
-            GuardCause::ResumeDelay { until } => Cause::ResumeDelay { until },
-            GuardCause::Guard { trip, since } => match trip {
-                Trip::FullScreen { program } => Cause::FullScreen { program, since },
-                Trip::Battery { percent } => Cause::Battery { percent, since },
-            },
-        });
-        told.collect()
     }
 
     fn steps(&self) -> Steps {

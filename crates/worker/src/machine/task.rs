@@ -149,7 +149,7 @@ impl Machine {
         match task.open.stage.clone() {
             Stage::Fetching => {
                 // A download is felt in a game as well, so that none is begun while a guard holds.
-                if self.clear
+                if self.is_clear(assignment.device)
                     && self.works()
                     && let Some(session) = self.link.up()
                 {
@@ -182,11 +182,11 @@ impl Machine {
 
     /// Whether a run may begin on a device now.
     fn may_use(&mut self, device: u32, now: UnixMillis, out: &mut Out) -> bool {
-        let allowed = self.clear
+        let allowed = self.is_clear(device)
             && self.works()
             && self.is_lent(device)
             && !self.leases.occupies(device)
-            && !self.benchmark.is_wanted_or_running();
+            && !self.waits_for_benchmark();
         allowed && self.device(device).is_some_and(|device| device.is_fit(now, out))
     }
 
@@ -206,7 +206,7 @@ impl Machine {
         if !self.works() {
             return Some(Fault::new("worker_stopped", "The contributor turned work off."));
         }
-        if !self.clear && self.clear_at.is_none_or(|clear_at| clear_at >= deadline) {
+        if self.is_held_until(task.device(), deadline) {
             let sentence = "The contributor needs the GPU for longer than the task can wait.";
             return Some(Fault::new("worker_paused", sentence));
         }
@@ -258,7 +258,7 @@ impl Machine {
     pub(super) fn drive_asking(&mut self, now: UnixMillis, out: &mut Out) {
         let Some(session) = self.link.up() else { return };
         let network = self.network_id();
-        if !self.clear || !self.works() || self.benchmark.is_wanted_or_running() {
+        if !self.works() || self.waits_for_benchmark() {
             return;
         }
         for index in 0..self.devices.len() {
@@ -268,7 +268,9 @@ impl Machine {
                     && Some(task.open.network) == network
                     && (task.is_work() || task.is_untold())
             });
-            let lent = self.is_lent(number) && self.benchmark_of(&self.devices[index].info).is_some();
+            let lent = self.is_lent(number)
+                && self.is_clear(number)
+                && self.benchmark_of(&self.devices[index].info).is_some();
             let device = &mut self.devices[index];
             if is_taken || !lent || self.leases.occupies(number) || !device.is_fit(now, out) {
                 continue;

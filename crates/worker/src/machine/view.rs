@@ -2,7 +2,7 @@
 
 use lull_network_api::RecentPrice;
 use lull_types::{
-    BenchmarkReport, DeviceInfo, Fault, HardwareReport, PayoutStanding, SandboxPart, WalletAddress,
+    BenchmarkReport, Cause, DeviceInfo, Fault, HardwareReport, PayoutStanding, SandboxPart, WalletAddress,
     WalletStanding,
 };
 use lull_worker_api::{
@@ -56,6 +56,8 @@ pub struct DeviceFacts {
     pub info: DeviceInfo,
     /// Whether the contributor lends it.
     pub lent: bool,
+    /// Why it is held free now.
+    pub held: Vec<Cause>,
     /// Its last benchmark, if it is of this device and not of one that was here before.
     pub benchmark: Option<BenchmarkReport>,
     /// GFLOP/s of matrix products that the network joined has timed.

@@ -21,6 +21,8 @@ pub(super) struct Plan {
     pub devices: Vec<DeviceInfo>,
     pub working: bool,
     pub watched: bool,
+    /// A device is held free until it is cooler.
+    pub cooling: bool,
 }
 
 impl Plan {
@@ -28,7 +30,7 @@ impl Plan {
         match self {
             Self { devices, .. } if devices.is_empty() => None,
             Self { working: true, .. } => Some(INTERVAL_WORKING),
-            Self { watched: true, .. } => Some(INTERVAL_WATCHED),
+            Self { watched: true, .. } | Self { cooling: true, .. } => Some(INTERVAL_WATCHED),
             Self { .. } => None,
         }
     }

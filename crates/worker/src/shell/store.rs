@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use lull_types::{
     AnchoredEpoch, Coded, CountersignedReceipt, Fault, JobId, NetworkId, Payout, UnixMillis, WalletAddress,
 };
-use lull_worker_api::{EarningsBucket, EarningsPoint, ReceiptRow, TaskRow};
+use lull_worker_api::{EarningsBucket, EarningsPoint, ReceiptRow, TaskRow, TripRow};
 
 use crate::clock;
 use crate::journal::{Journal, JournalError, PictureOutput, Track};
@@ -85,6 +85,14 @@ impl Store {
     /// When the journal cannot be read.
     pub async fn tasks(&self, network: NetworkId, limit: u32) -> Result<Vec<TaskRow>, Fault> {
         self.reading(move |journal| journal.tasks(network, limit)).await
+    }
+
+    /// The last times for which guards held devices free, newest first.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn trips(&self, limit: u32) -> Result<Vec<TripRow>, Fault> {
+        self.reading(move |journal| journal.trips(limit)).await
     }
 
     /// A network's last receipts, newest first.

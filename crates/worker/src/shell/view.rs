@@ -87,6 +87,7 @@ impl Viewer {
                 telemetry: self.telemetry.get(&device.info.index).cloned().unwrap_or_default(),
                 info: device.info,
                 lent: device.lent,
+                held: device.held,
                 scores: device.benchmark.as_ref().map(BenchmarkReport::scores).unwrap_or_default(),
                 benchmark: device.benchmark,
                 timed_gigaflops: device.timed_gigaflops,
@@ -136,7 +137,9 @@ impl Viewer {
                 }
                 | Record::Intent(_)
                 | Record::Settings(_)
-                | Record::PausedUntil(_)
+                | Record::Pauses(_)
+                | Record::TripBegan { .. }
+                | Record::TripEnded { .. }
                 | Record::Wallet(_)
                 | Record::KeptWallet(_)
                 | Record::Benchmark(_)

@@ -21,11 +21,20 @@ pub(super) fn sample(root: &Path, bus: &str) -> DeviceTelemetry {
         .and_then(Result::ok)
         .map(|folder| folder.path());
     let sensor = |name: &str| sensors.as_ref().and_then(|folder| number::<f32>(&folder.join(name)));
+    let celsius = |name: &str| sensor(name).map(|millidegrees| millidegrees / 1e3);
+    let is_labelled = |name: &str, label: &str| {
+        let text = sensors.as_ref().and_then(|folder| fs::read_to_string(folder.join(name)).ok());
+        text.is_some_and(|text| text.trim() == label)
+    };
     let fan = |name: &str| sensor(name).filter(|value| *value > 0.0);
     DeviceTelemetry {
         load_percent: number(&device.join("gpu_busy_percent")),
         vram_used_bytes: number(&device.join("mem_info_vram_used")),
-        temperature_celsius: sensor("temp1_input").map(|millidegrees| millidegrees / 1e3),
+        temperature_celsius: celsius("temp1_input"),
+        // The kernel numbers amdgpu's sensors so: edge, junction, memory. Other drivers have the first alone, or
+        // put something else in their place.
+        hotspot_celsius: celsius("temp2_input").filter(|_| is_labelled("temp2_label", "junction")),
+        memory_celsius: celsius("temp3_input").filter(|_| is_labelled("temp3_label", "mem")),
         power_watts: sensor("power1_average").or_else(|| sensor("power1_input")).map(|micro| micro / 1e6),
         fan_percent: match (sensor("fan1_input"), fan("fan1_max")) {
             (Some(now), Some(most)) => Some((now * 100.0 / most).clamp(0.0, 100.0)),
@@ -58,6 +67,10 @@ mod tests {
         }
         for (name, text) in [
             ("temp1_input", "61000"),
+            ("temp2_input", "74000"),
+            ("temp2_label", "junction\n"),
+            ("temp3_input", "70000"),
+            ("temp3_label", "something else\n"),
             ("power1_average", "95500000"),
             ("fan1_input", "900"),
             ("freq1_input", "2450000000"),
@@ -71,6 +84,8 @@ mod tests {
                 load_percent: Some(42.0),
                 vram_used_bytes: Some(1_048_576),
                 temperature_celsius: Some(61.0),
+                hotspot_celsius: Some(74.0),
+                memory_celsius: None,
                 power_watts: Some(95.5),
                 fan_percent: Some(30.0),
                 clock_mhz: Some(2450.0),

@@ -1,4 +1,4 @@
-use lull_types::{AssignmentId, JobId};
+use lull_types::{AssignmentId, GpuNeed, HeatSensor, JobId};
 use lull_worker_api::{AssignmentStage, NetworkView};
 
 use super::*;
@@ -35,6 +35,14 @@ fn check(state: StateView, icon: TrayIconState, english: &str, chinese: &str) {
     assert_eq!(in_english.tooltip, format!("Lull: {english}\nToday: 0.00 USDC"));
 }
 
+fn paused(until: PauseUntil) -> Cause {
+    Cause::Paused { device: None, until }
+}
+
+fn held(trip: Trip, until: Option<UnixMillis>) -> Cause {
+    Cause::Guard(ActiveTrip { trip, since: UnixMillis(0), until })
+}
+
 #[test]
 fn every_state_has_its_icon_and_line() {
     use TrayIconState::{Earning, Paused, Problem, Ready};
@@ -67,25 +75,44 @@ fn every_state_has_its_icon_and_line() {
     let two = vec![assignment("a", 0.0), assignment("b", 1.0)];
     check(StateView::Working { assignments: two }, Earning, "Earning: 2 tasks", "赚取中：2 个任务");
     check(
-        yielding(vec![Cause::Paused { until: Some(UnixMillis(9)) }]),
+        yielding(vec![paused(PauseUntil::Instant(UnixMillis(9)))]),
         Paused,
         "Paused until <9>",
         "已暂停至 <9>",
     );
     check(
-        yielding(vec![Cause::Paused { until: None }]),
+        yielding(vec![paused(PauseUntil::Restart)]),
         Paused,
         "Paused until restart",
         "已暂停，直到重新启动",
     );
-    let game = |program: Option<&str>| Cause::FullScreen {
-        program: program.map(str::to_owned),
-        since: UnixMillis(0),
-    };
+    check(
+        yielding(vec![paused(PauseUntil::Resumed)]),
+        Paused,
+        "Paused until you resume",
+        "已暂停，直到您恢复",
+    );
+    let program = |name: Option<&str>| name.map(str::to_owned);
+    let game = |name| held(Trip::FullScreen { program: program(name) }, None);
+    let others = |name| held(Trip::GpuUse { device: 0, program: program(name), need: GpuNeed::Time }, None);
     check(yielding(vec![game(Some("doom"))]), Paused, "Out of the way of doom", "让位给 doom");
     check(yielding(vec![game(None)]), Paused, "Out of the way of a full-screen program", "让位给全屏程序");
-    let battery = Cause::Battery { percent: Some(50), since: UnixMillis(0) };
-    check(yielding(vec![battery]), Paused, "Waits for mains power", "等待接通电源");
+    check(yielding(vec![others(Some("blender"))]), Paused, "Out of the way of blender", "让位给 blender");
+    check(yielding(vec![others(None)]), Paused, "Out of the way of another program", "让位给其他程序");
+    let hours = |until: Option<u64>| held(Trip::Hours, until.map(UnixMillis));
+    let heat = Trip::Heat { device: 0, sensor: HeatSensor::Core, celsius: 90 };
+    for (cause, english, chinese) in [
+        (held(Trip::Battery { percent: Some(50) }, None), "Waits for mains power", "等待接通电源"),
+        (held(Trip::Presence, None), "Waits until you are away", "等待您离开"),
+        (held(Trip::Program { program: "obs".to_owned() }, None), "Out of the way of obs", "让位给 obs"),
+        (hours(Some(5)), "Works from <5>", "开始时间 <5>"),
+        (hours(None), "Outside your hours", "不在您设定的时段"),
+        (held(heat, None), "Lets the GPU cool down", "等待 GPU 降温"),
+        (held(Trip::Metered, None), "Waits for an unmetered connection", "等待不计流量的网络"),
+        (held(Trip::Disk { free_bytes: 1 }, None), "Waits for free disk space", "等待磁盘空间"),
+    ] {
+        check(yielding(vec![cause]), Paused, english, chinese);
+    }
     check(
         yielding(vec![Cause::ResumeDelay { until: UnixMillis(7) }]),
         Paused,
@@ -112,13 +139,13 @@ fn without_a_worker_nothing_can_be_paused() {
 
 #[test]
 fn pausing_and_resuming_are_offered_where_they_do_something() {
-    let yielding = StateView::Yielding { causes: vec![Cause::Paused { until: None }], since: UnixMillis(0) };
-    let game = Cause::FullScreen { program: None, since: UnixMillis(0) };
+    let yielding = StateView::Yielding { causes: vec![paused(PauseUntil::Restart)], since: UnixMillis(0) };
+    let game = held(Trip::FullScreen { program: None }, None);
     let playing = StateView::Yielding { causes: vec![game], since: UnixMillis(0) };
     for (intent, state, can_pause, resume) in [
         (Intent::On, StateView::Ready { reason: None }, true, None),
         // A pause can be made longer or shorter.
-        (Intent::On, yielding.clone(), true, Some(Command::Resume)),
+        (Intent::On, yielding.clone(), true, Some(Command::Resume { device: None })),
         // A game goes on, whatever is asked for.
         (Intent::On, playing, true, None),
         (Intent::Off, StateView::Stopped, false, Some(Command::Start)),

@@ -135,7 +135,8 @@ async fn starts_a_worker_again_that_has_died_and_says_how_it_died() {
     let endpoint = default_endpoint(folder.path());
     let mut supervised = supervised(scripted_program(&endpoint), &endpoint);
     let first = supervised.live_but("").await;
-    let crash = supervised.link.command(Command::Pause { duration: PauseFor::UntilRestart }).await;
+    let crash =
+        supervised.link.command(Command::Pause { duration: PauseFor::UntilRestart, device: None }).await;
     assert_eq!(crash.unwrap_err().code, "worker_connection_lost");
     let fault = supervised.fault().await;
     assert_eq!(fault.code, "worker_ended");

@@ -59,12 +59,25 @@ impl Bench {
     /// With assignment 7 running on device 0.
     pub fn running() -> (Self, Lease) {
         let mut bench = Self::up(1);
-        bench.said(NetworkMessage::Assign(Box::new(assignment(7, 0, T0 + 600_000))));
-        let transfer = bench.transfer();
-        bench.give(Input::Fetched { transfer });
-        let lease = bench.lease();
-        bench.give(Input::RunStarted { lease: lease.id });
+        let lease = bench.run(7, 0);
         (bench, lease)
+    }
+
+    /// With assignment 7 running on device 0 and 8 on device 1.
+    pub fn running_two() -> (Self, Lease, Lease) {
+        let mut bench = Self::up(2);
+        let (first, second) = (bench.run(7, 0), bench.run(8, 1));
+        (bench, first, second)
+    }
+
+    /// An assignment comes and is run.
+    pub fn run(&mut self, number: u128, device: u32) -> Lease {
+        self.said(NetworkMessage::Assign(Box::new(assignment(number, device, T0 + 600_000))));
+        let transfer = self.transfer();
+        self.give(Input::Fetched { transfer });
+        let lease = self.lease();
+        self.give(Input::RunStarted { lease: lease.id });
+        lease
     }
 
     pub fn give(&mut self, input: Input) -> &mut Self {

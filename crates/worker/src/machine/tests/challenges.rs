@@ -88,7 +88,7 @@ fn a_device_that_is_not_free_is_not_timed() {
     assert_eq!(working.state_name(), "working");
 
     let mut paused = Bench::up(1);
-    paused.order(Order::Pause(PauseFor::UntilRestart));
+    paused.order(Order::Pause { duration: PauseFor::UntilRestart, device: None });
     assert!(declined(paused.give(ASKED)));
 
     let mut off = Bench::up(1);
@@ -108,14 +108,14 @@ fn a_device_that_is_not_free_is_not_timed() {
 fn a_pause_takes_the_device_back_at_once() {
     let mut bench = Bench::up(1);
     let lease = answered(bench.give(ASKED)).unwrap();
-    bench.order(Order::Pause(PauseFor::UntilRestart));
+    bench.order(Order::Pause { duration: PauseFor::UntilRestart, device: None });
     assert!(bench.has(|effect| *effect == Effect::Cancel { lease: lease.id }));
     bench.after(150);
     assert!(bench.has(|effect| *effect == Effect::Kill { lease: lease.id }));
     bench.give(Input::ChallengeEnded { lease: lease.id, end: ChallengeEnd::BrokenOff });
     bench.give(Input::Freed { lease: lease.id });
     // It answered nothing, so that it may be asked again at once.
-    bench.order(Order::Resume);
+    bench.order(Order::Resume { device: None });
     assert!(answered(bench.give(ASKED)).is_some());
 }
 

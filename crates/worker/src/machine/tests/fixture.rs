@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use lull_guards::TimeZone;
 use lull_network_api::{Assignment, NetworkInfo, NetworkTicket};
 use lull_settlement::compose::Key;
 use lull_types::{
@@ -20,7 +21,12 @@ pub fn network_key() -> SecretKey {
 }
 
 pub fn identity(seed: u64) -> Identity {
-    Identity { key: SecretKey::from_bytes(&[22; 32]), worker_version: "0.1.0".into(), seed }
+    Identity {
+        key: SecretKey::from_bytes(&[22; 32]),
+        worker_version: "0.1.0".into(),
+        seed,
+        zone: TimeZone::UTC,
+    }
 }
 
 /// The key of a wallet, and its address.

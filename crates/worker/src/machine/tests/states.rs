@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
-use lull_guards::{FullScreen, Observation};
+use lull_guards::{FullScreen, GpuUse, Observation, Temperatures};
 use lull_network_api::{NetworkMessage, Verdict, WorkerMessage};
-use lull_types::{BaseUnits, Guard, GuardRules, GuardState, UnixMillis};
-use lull_worker_api::{
-    AssignmentStage, Cause, Effort, GuardView, PauseFor, Settings, SettingsChange, StateView,
+use lull_types::{
+    ActiveTrip, BaseUnits, Cause, GpuNeed, Guard, GuardRules, GuardState, HeatSensor, PauseUntil, Trip,
+    UnixMillis, WeekHours,
 };
+use lull_worker_api::{AssignmentStage, Effort, GuardView, PauseFor, Settings, SettingsChange, StateView};
 
 use super::bench::{Bench, done};
 use super::fixture::{assignment, fault, found, network_info, report, ticket};
 use crate::machine::task::rest_after;
-use crate::machine::{Effect, Input, LeaseId, Order, Restored};
+use crate::machine::{Effect, Input, LeaseId, Order, Pause, Record, Restored, TripCost};
 
 #[test]
 fn a_newcomer_starts_and_then_stands_still() {
@@ -75,11 +76,11 @@ fn an_assignment_goes_its_way_and_every_step_is_written_down_first() {
 #[test]
 fn a_pause_frees_the_gpu_in_time_and_the_run_begins_again_after_it() {
     let (mut bench, lease) = Bench::running();
-    bench.order(Order::Pause(PauseFor::Minutes(1)));
+    bench.order(Order::Pause { duration: PauseFor::Minutes(1), device: None });
     assert_eq!(bench.last[0], Effect::Cancel { lease: lease.id }, "freeing waits for nothing");
     let until = UnixMillis(bench.now + 60_000);
     let StateView::Yielding { causes, .. } = bench.state() else { panic!("it yields") };
-    assert_eq!(causes, [Cause::Paused { until: Some(until) }]);
+    assert_eq!(causes, [Cause::Paused { device: None, until: PauseUntil::Instant(until) }]);
     assert_eq!(bench.machine.next_deadline(), Some(UnixMillis(bench.now + 150)));
     bench.after(150);
     assert_eq!(bench.last[0], Effect::Kill { lease: lease.id });
@@ -91,11 +92,11 @@ fn a_pause_frees_the_gpu_in_time_and_the_run_begins_again_after_it() {
 #[test]
 fn a_pause_that_outlasts_the_deadline_hands_work_back() {
     let (mut bench, lease) = Bench::running();
-    bench.order(Order::Pause(PauseFor::UntilRestart));
+    bench.order(Order::Pause { duration: PauseFor::UntilRestart, device: None });
     assert!(bench.hands_back("worker_paused"));
     assert!(bench.sends(|m| matches!(m, WorkerMessage::HandBack { .. })));
     assert_eq!(bench.last[0], Effect::Cancel { lease: lease.id });
-    bench.give(Input::Freed { lease: lease.id }).order(Order::Resume);
+    bench.give(Input::Freed { lease: lease.id }).order(Order::Resume { device: None });
     bench.said(NetworkMessage::HandBackReceived { assignment: assignment(7, 0, 0).id });
     assert!(bench.sends(|m| matches!(m, WorkerMessage::WantWork { .. })));
 }
@@ -103,7 +104,7 @@ fn a_pause_that_outlasts_the_deadline_hands_work_back() {
 #[test]
 fn work_that_ended_in_the_moment_of_a_pause_is_not_lost() {
     let (mut bench, lease) = Bench::running();
-    bench.order(Order::Pause(PauseFor::Minutes(1)));
+    bench.order(Order::Pause { duration: PauseFor::Minutes(1), device: None });
     bench.give(Input::RunEnded { lease: lease.id, end: done() });
     let transfer = bench.transfer();
     bench.give(Input::Freed { lease: lease.id }).give(Input::Uploaded { transfer });
@@ -144,8 +145,8 @@ fn orders_that_cannot_be_followed_are_refused_and_change_nothing() {
     let cases = [
         (Order::Benchmark { device: 9, sustained: Duration::ZERO }, Some("no_such_device")),
         (Order::Benchmark { device: 0, sustained: Duration::ZERO }, None),
-        (Order::Pause(PauseFor::Minutes(0)), Some("pause_length")),
-        (Order::Pause(PauseFor::Minutes(60)), None),
+        (Order::Pause { duration: PauseFor::Minutes(0), device: None }, Some("pause_length")),
+        (Order::Pause { duration: PauseFor::Minutes(60), device: None }, None),
         (unlend(9), Some("no_such_device")),
         (unlend(0), None),
     ];
@@ -191,7 +192,8 @@ fn a_game_frees_the_gpu_and_work_goes_on_a_minute_after_it() {
     bench.give(game("doom"));
     assert_eq!(bench.last[0], Effect::Cancel { lease: lease.id }, "freeing waits for nothing");
     let StateView::Yielding { causes, .. } = bench.state() else { panic!("it yields") };
-    assert_eq!(causes, [Cause::FullScreen { program: Some("doom".to_owned()), since }]);
+    let trip = Trip::FullScreen { program: Some("doom".to_owned()) };
+    assert_eq!(causes, [Cause::Guard(ActiveTrip { trip, since, until: None })]);
     // Nobody knows how long a game takes, so that another worker does the task.
     assert!(bench.hands_back("worker_paused"));
     bench.after(150);
@@ -259,5 +261,148 @@ fn a_game_frees_the_gpu_though_nothing_can_be_written_down() {
     bench.give(game("doom"));
     bench.after(150);
     bench.give(Input::Freed { lease: lease.id });
-    assert!(!bench.machine.policy.stand(UnixMillis(bench.now)).is_clear());
+    assert!(!bench.machine.policy.stand(None, UnixMillis(bench.now)).is_clear());
+}
+
+/// A program that works one device, or none that does.
+fn other_use(device: u32, used: bool) -> Input {
+    let by = used.then(|| GpuUse { program: Some("blender".to_owned()), need: GpuNeed::Time });
+    Input::Observed(Observation::GpuUse { device, by })
+}
+
+fn asks_for(bench: &Bench, device: u32) -> bool {
+    bench.sends(|m| *m == WorkerMessage::WantWork { device })
+}
+
+#[test]
+fn a_device_that_another_program_works_is_freed_and_the_other_goes_on() {
+    let (mut bench, first, second) = Bench::running_two();
+    bench.give(other_use(1, true));
+    assert!(bench.has(|effect| *effect == Effect::Cancel { lease: second.id }));
+    assert!(!bench.has(|effect| *effect == Effect::Cancel { lease: first.id }));
+    assert!(bench.hands_back("worker_paused"));
+    assert_eq!(bench.state_name(), "working");
+    let view = bench.machine.view(UnixMillis(bench.now), 0);
+    assert!(view.devices[0].held.is_empty());
+    assert!(matches!(&view.devices[1].held[..], [Cause::Guard(held)] if held.trip.device() == Some(1)));
+    bench.give(Input::Freed { lease: second.id });
+    bench.said(NetworkMessage::HandBackReceived { assignment: assignment(8, 1, 0).id });
+    assert!(!asks_for(&bench, 1), "nothing is asked for it");
+    // The other one is needed too: now the worker yields, and says why for both.
+    bench.give(other_use(0, true));
+    let StateView::Yielding { causes, .. } = bench.state() else { panic!("it yields") };
+    assert_eq!(causes.len(), 2);
+    bench.give(Input::Freed { lease: first.id });
+    bench.said(NetworkMessage::HandBackReceived { assignment: assignment(7, 0, 0).id });
+    bench.give(other_use(1, false)).after(60_000);
+    assert!(asks_for(&bench, 1) && !asks_for(&bench, 0));
+    assert_eq!(bench.state_name(), "ready");
+}
+
+#[test]
+fn one_device_is_paused_and_the_other_goes_on() {
+    let (mut bench, first, second) = Bench::running_two();
+    let until_resumed = |device| Order::Pause { duration: PauseFor::UntilResumed, device };
+    bench.order(until_resumed(Some(1)));
+    assert!(bench.has(|effect| *effect == Effect::Cancel { lease: second.id }));
+    assert!(!bench.has(|effect| *effect == Effect::Cancel { lease: first.id }));
+    let kept = Record::Pauses(vec![Pause { device: Some(1), until: PauseUntil::Resumed }]);
+    let records = |effect: &Effect| matches!(effect, Effect::Journal(records) if records.contains(&kept));
+    assert!(bench.has(records));
+    bench.give(Input::Freed { lease: second.id });
+    bench.said(NetworkMessage::HandBackReceived { assignment: assignment(8, 1, 0).id });
+    bench.order(Order::Resume { device: Some(1) });
+    assert!(asks_for(&bench, 1));
+    let unknown = bench.machine.check(&until_resumed(Some(9)), UnixMillis(bench.now));
+    assert_eq!(unknown.unwrap_err().code, "no_such_device");
+}
+
+#[test]
+fn a_pause_until_it_is_resumed_outlasts_a_restart() {
+    let pauses = vec![Pause { device: None, until: PauseUntil::Resumed }];
+    let mut bench = Bench::up_from(Restored { pauses, ..Bench::joined(1) }, 1);
+    assert_eq!(bench.state_name(), "yielding");
+    bench.order(Order::Resume { device: None });
+    assert_eq!(bench.state_name(), "ready");
+}
+
+#[test]
+fn a_measurement_of_a_device_that_is_needed_keeps_no_other_from_work() {
+    let mut bench = Bench::up(2);
+    bench.order(Order::Benchmark { device: 1, sustained: Duration::ZERO });
+    let lease = bench.lease();
+    assert_eq!(lease.device, 1);
+    bench.give(other_use(1, true));
+    bench.give(Input::BenchmarkEnded { lease: lease.id, outcome: Err(fault("cancelled")) });
+    bench.give(Input::Freed { lease: lease.id });
+    let refused = Order::Benchmark { device: 1, sustained: Duration::ZERO };
+    assert_eq!(bench.machine.check(&refused, UnixMillis(bench.now)).unwrap_err().code, "gpu_kept_free");
+    assert_eq!(bench.run(7, 0).device, 0);
+}
+
+#[test]
+fn a_trip_is_kept_with_what_it_cost() {
+    let (mut bench, lease) = Bench::running();
+    bench.give(Input::RunProgress { lease: lease.id, fraction: 0.5 });
+    let began = UnixMillis(bench.now);
+    bench.give(game("doom"));
+    let trip = Trip::FullScreen { program: Some("doom".to_owned()) };
+    let wrote = |bench: &Bench, wanted: Record| {
+        bench.has(|effect| matches!(effect, Effect::Journal(records) if records.contains(&wanted)))
+    };
+    assert!(wrote(&bench, Record::TripBegan { trip: trip.clone(), since: began }));
+    bench.give(Input::Freed { lease: lease.id }).after(5000);
+    bench.give(Input::Observed(Observation::FullScreen(None)));
+    let cost = TripCost { interrupted: 1, lost: BaseUnits(assignment(7, 0, 0).price.0 / 2) };
+    let until = UnixMillis(bench.now);
+    assert!(wrote(&bench, Record::TripEnded { trip: trip.clone(), since: began, until, cost }));
+    // What holds while no work is wanted costs nothing.
+    bench.order(Order::Stop);
+    bench.give(game("doom"));
+    let begins = |effect: &Effect| {
+        let is_trip = |record: &Record| matches!(record, Record::TripBegan { .. });
+        matches!(effect, Effect::Journal(records) if records.iter().any(is_trip))
+    };
+    assert!(!bench.has(begins));
+    // Wanted again, it does from then on.
+    bench.order(Order::Start);
+    let since = UnixMillis(bench.now);
+    assert!(wrote(&bench, Record::TripBegan { trip, since }));
+}
+
+#[test]
+fn a_hot_device_rests_until_it_is_cool() {
+    let (mut bench, lease) = Bench::running();
+    let heat = |core| {
+        let at = Temperatures { core: Some(core), ..Temperatures::default() };
+        Input::Observed(Observation::Heat { device: 0, at })
+    };
+    bench.give(heat(82));
+    assert_eq!(bench.state_name(), "working");
+    bench.give(heat(83));
+    let StateView::Yielding { causes, .. } = bench.state() else { panic!("it yields") };
+    let trip = Trip::Heat { device: 0, sensor: HeatSensor::Core, celsius: 83 };
+    assert!(matches!(&causes[..], [Cause::Guard(held)] if held.trip == trip));
+    bench.give(Input::Freed { lease: lease.id }).give(heat(76)).after(100_000);
+    assert_eq!(bench.state_name(), "yielding");
+    bench.give(heat(75)).after(60_000);
+    assert_eq!(bench.state_name(), "ready");
+}
+
+#[test]
+fn hours_that_are_not_lent_are_kept_without_a_hand() {
+    // The bench's clock begins at one second after the epoch, a Thursday at midnight.
+    let hours = Some(WeekHours([1 << 1; 7]));
+    let settings = Settings { guards: GuardRules { hours, ..GuardRules::default() }, ..Settings::default() };
+    let mut bench = Bench::up_from(Restored { settings, ..Bench::joined(1) }, 1);
+    assert_eq!(bench.state_name(), "yielding");
+    let opens = bench.machine.next_deadline().unwrap();
+    assert_eq!(opens.0 % 3_600_000, 0, "it wakes at the hour");
+    let wait = opens.0 - bench.now;
+    bench.after(wait);
+    assert_eq!(bench.state_name(), "ready");
+    let no_hour = GuardRules { hours: Some(WeekHours([0; 7])), ..GuardRules::default() };
+    let change = SettingsChange { guards: Some(no_hour), ..SettingsChange::default() };
+    let refused = bench.machine.check(&Order::Configure(change), UnixMillis(bench.now));
+    assert_eq!(refused.unwrap_err().code, "no_hour_lent");
 }

@@ -11,7 +11,7 @@ use crate::machine::{Effect, Input, Order, RunEnd, Stage, TransferFailure};
 #[test]
 fn a_clock_that_is_set_back_does_not_stretch_a_kill() {
     let (mut bench, lease) = Bench::running();
-    bench.order(Order::Pause(PauseFor::Minutes(1)));
+    bench.order(Order::Pause { duration: PauseFor::Minutes(1), device: None });
     bench.now -= 600_000;
     bench.last = bench.machine.handle(Input::Tick, UnixMillis(bench.now));
     assert_eq!(bench.last[0], Effect::Kill { lease: lease.id });

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lull_types::{AssignmentId, PayoutStage};
+use lull_types::{AssignmentId, Guard, PayoutStage, UnixMillis};
 
 use crate::machine::receipts::{COUNTERSIGNATURES_KEPT, QUARTER_MS};
 use crate::machine::{Earned, NOTICES_KEPT, OVER_KEPT, OpenAssignment, Record, Restored, Stage};
@@ -12,6 +12,8 @@ use crate::machine::{Earned, NOTICES_KEPT, OVER_KEPT, OpenAssignment, Record, Re
 pub struct Book {
     restored: Restored,
     stages: BTreeMap<AssignmentId, Stage>,
+    /// Trips that hold.
+    trips: BTreeMap<(Guard, Option<u32>), UnixMillis>,
     /// How many receipts each assignment has.
     pub paid: BTreeMap<AssignmentId, u32>,
 }
@@ -40,7 +42,16 @@ impl Book {
         match record.clone() {
             Record::Intent(intent) => kept.intent = Some(intent),
             Record::Settings(settings) => kept.settings = settings,
-            Record::PausedUntil(until) => kept.paused_until = until,
+            Record::Pauses(pauses) => kept.pauses = pauses,
+            Record::TripBegan { trip, since } => {
+                let key = (trip.guard(), trip.device());
+                self.trips.insert(key, since);
+            }
+            Record::TripEnded { trip, since, until, .. } => {
+                let begun = self.trips.remove(&(trip.guard(), trip.device()));
+                assert_eq!(begun, Some(since), "a trip ends that began");
+                assert!(since <= until);
+            }
             Record::Network(network) => kept.network = Some(network),
             Record::Wallet(wallet) => kept.wallet = wallet,
             Record::KeptWallet(wallet) => kept.kept_wallet = wallet,

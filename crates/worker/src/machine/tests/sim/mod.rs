@@ -117,9 +117,10 @@ fn make_peace(world: &mut World) {
     while is_refused(world) && world.step(end) {}
     world.give(Input::Order(Order::Configure(lull_worker_api::SettingsChange {
         devices_not_lent: Some(Vec::new()),
+        guards: Some(lull_types::GuardRules::default()),
         ..Default::default()
     })));
-    world.give(Input::Order(Order::Resume));
+    world.give(Input::Order(Order::Resume { device: None }));
     // The first word may have been lost with a full disk; the person saw that it was refused.
     let joined = world.book.restore().network.is_some();
     world.give(Input::Order(if joined { Order::Start } else { Order::Join(None) }));

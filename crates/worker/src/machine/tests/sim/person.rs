@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use lull_worker_api::{Effort, PauseFor, SettingsChange};
 
-use lull_guards::{FullScreen, Observation, Power};
-use lull_types::{Guard, GuardRules, WalletAddress};
+use lull_guards::{FullScreen, GpuUse, Observation, Person, Power, Temperatures};
+use lull_types::{GpuNeed, Guard, GuardRules, UnixMillis, WalletAddress, WeekHours};
 
 use super::super::fixture::{self, fault, ticket};
 use super::world::{Event, World};
@@ -18,9 +18,13 @@ impl World {
             return;
         }
         let order = match self.between(0, 18) {
-            0 | 1 => Order::Pause(PauseFor::Minutes(1)),
-            2 => Order::Pause(PauseFor::UntilRestart),
-            3..=5 => Order::Resume,
+            0 | 1 => Order::Pause { duration: PauseFor::Minutes(1), device: None },
+            2 => {
+                let device = self.happens(0.5).then(|| self.between(0, u64::from(self.devices)) as u32);
+                let durations = [PauseFor::UntilRestart, PauseFor::UntilResumed];
+                Order::Pause { duration: durations[usize::from(self.happens(0.5))], device }
+            }
+            3..=5 => Order::Resume { device: None },
             6 => Order::Stop,
             7 | 8 => Order::Start,
             9 => Order::Benchmark { device: 0, sustained: Duration::ZERO },
@@ -46,9 +50,22 @@ impl World {
         Order::Configure(SettingsChange {
             effort: Some(effort),
             devices_not_lent: Some(not_lent),
-            guards: Some(GuardRules { full_screen: self.happens(0.8), battery: self.happens(0.8) }),
+            guards: Some(self.rules()),
             ..SettingsChange::default()
         })
+    }
+
+    fn rules(&mut self) -> GuardRules {
+        let some_hours = self.happens(0.1);
+        GuardRules {
+            full_screen: self.happens(0.8),
+            gpu_use: self.happens(0.8),
+            away_minutes: self.happens(0.2).then_some(1),
+            // Every other hour, so that a story of some minutes sees one turn now and then.
+            hours: some_hours.then_some(WeekHours([0x55_5555; 7])),
+            battery: self.happens(0.8),
+            ..GuardRules::default()
+        }
     }
 
     /// The same network by either way, so that switching between them loses nothing either.
@@ -98,11 +115,20 @@ impl World {
 
     /// A game or a film comes and goes, a plug is pulled and put in again, or a probe loses sight.
     fn guard_flaps(&mut self) {
-        let seen = match self.between(0, 6) {
+        let device = self.between(0, u64::from(self.devices)) as u32;
+        let seen = match self.between(0, 12) {
             0 => Observation::FullScreen(Some(FullScreen { program: None })),
             1 | 2 => Observation::FullScreen(None),
             3 => Observation::Power(Power::Battery { percent: Some(50) }),
             4 => Observation::Power(Power::Mains),
+            5 | 6 => {
+                let need = if self.happens(0.5) { GpuNeed::Time } else { GpuNeed::Memory };
+                let by = self.happens(0.5).then_some(GpuUse { program: None, need });
+                Observation::GpuUse { device, by }
+            }
+            7 | 8 => Observation::Heat { device, at: self.heat() },
+            9 => Observation::Person(Person::Here),
+            10 => Observation::Person(Person::QuietSince(UnixMillis(self.now))),
             _ => {
                 let guard = Guard::ALL[self.between(0, Guard::ALL.len() as u64) as usize];
                 return self.give(Input::SightLost { guard, fault: fault("guard_unreadable") });
@@ -111,8 +137,18 @@ impl World {
         self.give(Input::Observed(seen));
     }
 
-    /// Nobody plays any more, on the mains.
+    fn heat(&mut self) -> Temperatures {
+        let core = 70 + self.between(0, 20) as u16;
+        Temperatures { core: Some(core), ..Temperatures::default() }
+    }
+
+    /// Nobody plays or works any more, on the mains, with cool devices.
     pub fn guards_clear(&mut self) {
+        for device in 0..self.devices {
+            self.give(Input::Observed(Observation::GpuUse { device, by: None }));
+            self.give(Input::Observed(Observation::Heat { device, at: Temperatures::default() }));
+        }
+        self.give(Input::Observed(Observation::Person(Person::QuietSince(UnixMillis(self.now)))));
         self.give(Input::Observed(Observation::FullScreen(None)));
         self.give(Input::Observed(Observation::Power(Power::Mains)));
     }

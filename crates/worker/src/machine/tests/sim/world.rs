@@ -207,7 +207,7 @@ impl World {
     pub fn give(&mut self, input: Input) {
         let Some(mut machine) = self.machine.take() else { return };
         self.note(format!("{input:?}").chars().take(400).collect());
-        let pauses = matches!(input, Input::Order(crate::machine::Order::Pause(_)));
+        let pauses = matches!(input, Input::Order(crate::machine::Order::Pause { device: None, .. }));
         let now = UnixMillis(self.now);
         if let Input::Order(order) = &input
             && machine.check(order, now).is_err()
