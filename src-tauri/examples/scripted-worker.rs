@@ -283,6 +283,7 @@ fn newcomer() -> Snapshot {
             info: device(),
             lent: true,
             held: Vec::new(),
+            pace_percent: 100,
             telemetry: DeviceTelemetry::default(),
             benchmark: None,
             timed_gigaflops: None,

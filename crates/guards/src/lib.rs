@@ -9,15 +9,17 @@
 
 mod hours;
 mod observation;
+mod pace;
 mod policy;
 pub mod probes;
 mod watch;
 
 pub use jiff::tz::TimeZone;
 pub use observation::{
-    FullScreen, GpuUse, HEAT_CLEARS_BELOW, Judgement, Observation, Person, Power, Temperatures,
+    Before, Draw, FullScreen, GpuUse, HEAT_CLEARS_BELOW, Judgement, Observation, Person, Power, Temperatures,
     is_same_program, judge,
 };
+pub use pace::{Pace, SLOWEST, STRAIN_MAX};
 pub use policy::{Policy, RESUME_DELAY, Stand};
 pub use probes::{Probe, ProbeError};
 pub use watch::{Watch, Watched};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lull_types::{ActiveTrip, GpuNeed, Guard, GuardRules, HeatSensor, Trip, UnixMillis};
+use lull_types::{ActiveTrip, GpuNeed, Guard, GuardRules, HeatSensor, Loudness, Trip, UnixMillis};
 
 /// A device that was held free for its heat is used again when it is so many degrees cooler; nearer to the limit it would
 /// be back within seconds.
@@ -37,6 +37,13 @@ pub enum Observation {
         device: u32,
         /// Where the system tells.
         at: Temperatures,
+    },
+    /// How loud a device is, and how much it draws.
+    Draw {
+        /// The device.
+        device: u32,
+        /// Where the system tells.
+        at: Draw,
     },
     /// Whether the connection costs by what is sent.
     Metered(bool),
@@ -95,6 +102,15 @@ pub struct Temperatures {
     pub memory: Option<u16>,
 }
 
+/// How loud a device is and how much it draws, where that is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Draw {
+    /// Speed of its fan, in per cent.
+    pub fan_percent: Option<u16>,
+    /// Power of the board, in watts.
+    pub watts: Option<u16>,
+}
+
 impl Observation {
     /// The guard that judges it.
     pub fn guard(&self) -> Guard {
@@ -105,6 +121,7 @@ impl Observation {
             Self::Programs(_) => Guard::Program,
             Self::Power(_) => Guard::Battery,
             Self::Heat { .. } => Guard::Heat,
+            Self::Draw { .. } => Guard::Quiet,
             Self::Metered(_) => Guard::Metered,
             Self::Disk { .. } => Guard::Disk,
         }
@@ -113,7 +130,9 @@ impl Observation {
     /// The one device that it is about; `None` for the whole machine.
     pub fn device(&self) -> Option<u32> {
         match self {
-            Self::GpuUse { device, .. } | Self::Heat { device, .. } => Some(*device),
+            Self::GpuUse { device, .. } | Self::Heat { device, .. } | Self::Draw { device, .. } => {
+                Some(*device)
+            }
             Self::FullScreen(_)
             | Self::Person(_)
             | Self::Programs(_)
@@ -133,9 +152,18 @@ pub struct Judgement {
     pub until: Option<UnixMillis>,
 }
 
-/// Why a device must be free under what was seen, if it must by these rules. What holds it already, `held`, holds it a
-/// little longer where a figure would else waver around its limit.
-pub fn judge(rules: &GuardRules, seen: &Observation, held: Option<&ActiveTrip>) -> Option<Judgement> {
+/// What came before what was seen.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Before<'a> {
+    /// What holds the device already. It holds it a little longer where a figure would else waver around its limit.
+    pub held: Option<&'a ActiveTrip>,
+    /// The device works as slowly as it can, and that has not helped for too long.
+    pub strained: bool,
+}
+
+/// Why a device must be free under what was seen, if it must by these rules.
+pub fn judge(rules: &GuardRules, seen: &Observation, before: Before<'_>) -> Option<Judgement> {
+    let held = before.held;
     if !rules.wants(seen.guard()) {
         return None;
     }
@@ -160,6 +188,7 @@ pub fn judge(rules: &GuardRules, seen: &Observation, held: Option<&ActiveTrip>) 
         Observation::Power(Power::Mains) => return None,
         Observation::Power(Power::Battery { percent }) => Trip::Battery { percent: *percent },
         Observation::Heat { device, at } => hot(rules, *device, *at, held)?,
+        Observation::Draw { device, at } => loud(rules, *device, *at, before)?,
         Observation::Metered(metered) => {
             if !metered {
                 return None;
@@ -210,6 +239,30 @@ fn hot(rules: &GuardRules, device: u32, at: Temperatures, held: Option<&ActiveTr
     None
 }
 
+/// A device that was too loud is used again when it is so much quieter, in parts of the limit.
+const QUIET_CLEARS_AT: f64 = 0.85;
+
+fn loud(rules: &GuardRules, device: u32, at: Draw, before: Before<'_>) -> Option<Trip> {
+    let limits = rules.quiet?;
+    let places = [
+        (Loudness::Fan, at.fan_percent, limits.fan_percent),
+        (Loudness::Power, at.watts, limits.power_watts),
+    ];
+    for (much, value, limit) in places {
+        let (Some(value), Some(limit)) = (value, limit) else { continue };
+        match before.held.map(|held| &held.trip) {
+            Some(trip @ Trip::Quiet { much: of, .. })
+                if *of == much && f64::from(value) > f64::from(limit) * QUIET_CLEARS_AT =>
+            {
+                return Some(trip.clone());
+            }
+            _ if before.strained && value > limit => return Some(Trip::Quiet { device, much, value }),
+            _ => {}
+        }
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -226,8 +279,13 @@ mod tests {
             away_minutes: Some(5),
             programs: vec!["Blender".to_owned(), "obs".to_owned()],
             hours: Some(lull_types::WeekHours([1; 7])),
+            quiet: Some(lull_types::QuietLimits { fan_percent: Some(40), power_watts: Some(100) }),
             ..GuardRules::default()
         }
+    }
+
+    fn holding(held: &ActiveTrip) -> Before<'_> {
+        Before { held: Some(held), strained: false }
     }
 
     fn none() -> GuardRules {
@@ -239,6 +297,7 @@ mod tests {
             hours: None,
             battery: false,
             heat: None,
+            quiet: None,
             metered: false,
             disk_free_gib: None,
         }
@@ -276,8 +335,11 @@ mod tests {
     #[test]
     fn what_is_seen_trips_the_guards_that_are_wanted() {
         for (seen, trip) in tripping() {
-            assert_eq!(judge(&all(), &seen, None), Some(Judgement { trip: trip.clone(), until: None }));
-            assert_eq!(judge(&none(), &seen, None), None, "{seen:?}");
+            assert_eq!(
+                judge(&all(), &seen, Before::default()),
+                Some(Judgement { trip: trip.clone(), until: None })
+            );
+            assert_eq!(judge(&none(), &seen, Before::default()), None, "{seen:?}");
             assert_eq!((trip.guard(), trip.device()), (seen.guard(), seen.device()));
         }
         for guard in Guard::ALL {
@@ -300,13 +362,13 @@ mod tests {
             Observation::Metered(false),
             Observation::Disk { free_bytes: 2 * GIB },
         ] {
-            assert_eq!(judge(&all(), &seen, None), None, "{seen:?}");
+            assert_eq!(judge(&all(), &seen, Before::default()), None, "{seen:?}");
         }
     }
 
     #[test]
     fn a_person_who_was_here_counts_as_here_for_the_minutes_that_were_chosen() {
-        let quiet = judge(&all(), &Observation::Person(Person::QuietSince(NOW)), None).unwrap();
+        let quiet = judge(&all(), &Observation::Person(Person::QuietSince(NOW)), Before::default()).unwrap();
         assert_eq!(quiet, Judgement { trip: Trip::Presence, until: Some(UnixMillis(NOW.0 + 300_000)) });
     }
 
@@ -317,21 +379,37 @@ mod tests {
             at: Temperatures { core: Some(core), hotspot: Some(90), memory: None },
         };
         let held = |seen| {
-            let trip = judge(&all(), &seen, None).unwrap().trip;
+            let trip = judge(&all(), &seen, Before::default()).unwrap().trip;
             ActiveTrip { trip, since: NOW, until: None }
         };
         let hot = held(heat(85));
         // As hot as it was told first.
-        assert_eq!(judge(&all(), &heat(76), Some(&hot)).unwrap().trip, hot.trip);
-        assert_eq!(judge(&all(), &heat(75), Some(&hot)), None);
+        assert_eq!(judge(&all(), &heat(76), holding(&hot)).unwrap().trip, hot.trip);
+        assert_eq!(judge(&all(), &heat(75), holding(&hot)), None);
         // Another sensor is at its limit before the first has cooled down.
         let memory = Temperatures { core: Some(70), hotspot: None, memory: Some(104) };
-        let trip = judge(&all(), &Observation::Heat { device: 0, at: memory }, Some(&hot)).unwrap().trip;
+        let trip = judge(&all(), &Observation::Heat { device: 0, at: memory }, holding(&hot)).unwrap().trip;
         assert_eq!(trip, Trip::Heat { device: 0, sensor: HeatSensor::Memory, celsius: 104 });
 
         let disk = |free_bytes| Observation::Disk { free_bytes };
         let full = held(disk(GIB));
-        assert!(judge(&all(), &disk(2 * GIB + GIB / 8), Some(&full)).is_some());
-        assert_eq!(judge(&all(), &disk(2 * GIB + GIB / 4), Some(&full)), None);
+        assert!(judge(&all(), &disk(2 * GIB + GIB / 8), holding(&full)).is_some());
+        assert_eq!(judge(&all(), &disk(2 * GIB + GIB / 4), holding(&full)), None);
+    }
+
+    #[test]
+    fn a_device_is_too_loud_only_where_working_slowly_does_not_help() {
+        let at = |fan, watts| Observation::Draw {
+            device: 1,
+            at: Draw { fan_percent: Some(fan), watts: Some(watts) },
+        };
+        assert_eq!(judge(&all(), &at(90, 300), Before::default()), None);
+        let strained = Before { held: None, strained: true };
+        assert_eq!(judge(&all(), &at(40, 100), strained), None);
+        let trip = judge(&all(), &at(40, 101), strained).unwrap().trip;
+        assert_eq!(trip, Trip::Quiet { device: 1, much: Loudness::Power, value: 101 });
+        let held = ActiveTrip { trip, since: NOW, until: None };
+        assert!(judge(&all(), &at(0, 86), holding(&held)).is_some());
+        assert_eq!(judge(&all(), &at(0, 85), holding(&held)), None);
     }
 }

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use lull_types::{ActiveTrip, Cause, Guard, GuardRules, GuardState, PauseUntil, Trip, UnixMillis};
 
 use crate::hours::{Stretch, stretch};
-use crate::{Judgement, Observation, judge};
+use crate::{Before, Judgement, Observation, Pace, judge};
 
 /// How long all guards must have been clear before work resumes: a minute. Loading screens, changes of the map
 /// and a look at the desktop are shorter, and work that comes and goes with them would be felt.
@@ -48,6 +48,8 @@ pub struct Policy {
     tripped: BTreeMap<(Guard, Scope), ActiveTrip>,
     /// When the last of the tripped guards cleared.
     cleared_at: BTreeMap<Scope, UnixMillis>,
+    /// How fast each device works for a guard that slows it before it stops it.
+    paces: BTreeMap<(Guard, u32), Pace>,
     /// The plan of hours around the instant at which it was last looked at.
     hours: Option<Stretch>,
 }
@@ -62,6 +64,7 @@ impl Policy {
             seen: BTreeMap::new(),
             tripped: BTreeMap::new(),
             cleared_at: BTreeMap::new(),
+            paces: BTreeMap::new(),
             hours: None,
         }
     }
@@ -69,15 +72,40 @@ impl Policy {
     /// Takes in what a probe saw.
     pub fn observe(&mut self, seen: Observation, now: UnixMillis) {
         let key = (seen.guard(), seen.device());
-        let judgement = judge(&self.rules, &seen, self.tripped.get(&key));
+        self.slow(&seen, now);
+        let judgement = judge(&self.rules, &seen, self.before(key, now));
         self.seen.insert(key, seen);
         self.set(key, judgement, now);
+    }
+
+    fn before(&self, key: (Guard, Scope), now: UnixMillis) -> Before<'_> {
+        let pace = key.1.and_then(|device| self.paces.get(&(key.0, device)));
+        Before { held: self.tripped.get(&key), strained: pace.is_some_and(|pace| pace.is_strained(now)) }
+    }
+
+    /// What was seen may slow a device, or let it work faster again.
+    fn slow(&mut self, seen: &Observation, now: UnixMillis) {
+        let (guard, Some(device)) = (seen.guard(), seen.device()) else { return };
+        let pace = self.paces.get(&(guard, device)).copied().unwrap_or_default();
+        let pace = match seen {
+            Observation::Heat { at, .. } => pace.for_heat(&self.rules, *at, now),
+            Observation::Draw { at, .. } => pace.for_draw(&self.rules, *at, now),
+            _ => return,
+        };
+        self.paces.insert((guard, device), pace);
+    }
+
+    /// How fast a device may work, in per cent of the time.
+    pub fn pace(&self, device: u32) -> u8 {
+        let of_device = self.paces.iter().filter(|((_, of), _)| *of == device);
+        of_device.map(|(_, pace)| pace.percent).min().unwrap_or(100)
     }
 
     /// A probe can tell no more. What nobody sees holds nothing free for ever.
     pub fn lose_sight(&mut self, guard: Guard, now: UnixMillis) {
         let keys: BTreeSet<_> =
             self.seen.keys().chain(self.tripped.keys()).filter(|(of, _)| *of == guard).copied().collect();
+        self.paces.retain(|(of, _), _| *of != guard);
         for key in keys {
             self.seen.remove(&key);
             self.set(key, None, now);
@@ -88,11 +116,12 @@ impl Policy {
     pub fn follow(&mut self, rules: GuardRules, now: UnixMillis) {
         self.rules = rules;
         self.hours = None;
+        self.paces.retain(|(guard, _), _| self.rules.wants(*guard));
         let keys: BTreeSet<_> = self.seen.keys().chain(self.tripped.keys()).copied().collect();
         for key in keys {
-            let held = self.tripped.get(&key);
-            let was_held = held.is_some();
-            let judgement = self.seen.get(&key).and_then(|seen| judge(&self.rules, seen, held));
+            let before = self.before(key, now);
+            let was_held = before.held.is_some();
+            let judgement = self.seen.get(&key).and_then(|seen| judge(&self.rules, seen, before));
             self.set(key, judgement, now);
             // Who turns a guard off wants work now, as who resumes by hand.
             let (guard, scope) = key;
@@ -239,9 +268,9 @@ fn is_active(held: &ActiveTrip, now: UnixMillis) -> bool {
 mod tests {
     use super::*;
 
-    use lull_types::{GpuNeed, WeekHours};
+    use lull_types::{GpuNeed, Loudness, QuietLimits, WeekHours};
 
-    use crate::{FullScreen, GpuUse, Person, Power};
+    use crate::{Draw, FullScreen, GpuUse, Person, Power, SLOWEST, Temperatures};
 
     /// What is looked at in these tests.
     #[derive(Clone, Copy)]
@@ -279,7 +308,7 @@ mod tests {
     }
 
     fn cause(what: What, since: u64) -> Cause {
-        let trip = judge(&GuardRules::default(), &seen(what, true), None).unwrap().trip;
+        let trip = judge(&GuardRules::default(), &seen(what, true), Before::default()).unwrap().trip;
         Cause::Guard(ActiveTrip { trip, since: at(since), until: None })
     }
 
@@ -581,5 +610,32 @@ mod tests {
         );
         assert_eq!(state(&policy, Guard::FullScreen), GuardState::Off);
         assert_eq!(state(&policy, Guard::Hours), GuardState::Clear);
+    }
+
+    #[test]
+    fn the_slowest_of_a_devices_paces_counts_until_its_guard_is_not_wanted() {
+        let quiet = QuietLimits { fan_percent: Some(40), power_watts: None };
+        let rules = GuardRules { quiet: Some(quiet), ..GuardRules::default() };
+        let mut policy = Policy::new(TimeZone::UTC);
+        policy.follow(rules, at(0));
+        let hot = Temperatures { core: Some(81), ..Temperatures::default() };
+        let loud = Draw { fan_percent: Some(60), watts: None };
+        policy.observe(Observation::Heat { device: 1, at: hot }, at(1));
+        for second in 1..7 {
+            policy.observe(Observation::Draw { device: 1, at: loud }, at(second));
+        }
+        assert_eq!((policy.pace(1), policy.pace(0)), (SLOWEST, 100));
+        assert!(policy.stand(Some(1), at(7)).is_clear(), "it works slowly, but it works");
+        for second in 7..40 {
+            policy.observe(Observation::Draw { device: 1, at: loud }, at(second));
+        }
+        let trip = Trip::Quiet { device: 1, much: Loudness::Fan, value: 60 };
+        let causes = policy.stand(Some(1), at(40)).causes;
+        assert!(matches!(&causes[..], [Cause::Guard(held)] if held.trip == trip), "{causes:?}");
+        policy.follow(GuardRules::default(), at(41));
+        assert!(policy.stand(Some(1), at(41)).is_clear());
+        assert_eq!(policy.pace(1), 85);
+        policy.lose_sight(Guard::Heat, at(42));
+        assert_eq!(policy.pace(1), 100);
     }
 }

@@ -230,6 +230,13 @@ impl RuntimeProcess {
         let _ = self.commands.send(Command::Cancel);
     }
 
+    /// Has the runtime rest between slices, so that the device works about `percent` of the time. A run that rests may
+    /// take so much longer.
+    pub fn pace(&self, percent: u8) {
+        // A closed channel means that the process is gone.
+        let _ = self.commands.send(Command::Pace { percent });
+    }
+
     /// Kills the process and returns once it is gone, and with it all that it held of the GPU. May be called
     /// at any time, more than once, and during anything else.
     ///

@@ -15,7 +15,7 @@ pub use message::{
 
 /// Version of the messages; both sides must have the same. Raised with every change of [`Request`] or
 /// [`RuntimeEvent`].
-pub const PROTOCOL_VERSION: u16 = 3;
+pub const PROTOCOL_VERSION: u16 = 4;
 
 /// The frames of this protocol. The largest message carries the inputs of one task; larger buffers are filled
 /// by the GPU, not sent.

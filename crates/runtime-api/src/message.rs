@@ -42,6 +42,12 @@ pub enum Request {
     },
     /// One step of the network's timed challenge. Answered with [`RuntimeEvent::ChallengeAnswered`].
     Challenge(ChallengeStep),
+    /// Rest between slices, so that the device works about `percent` of the time from now on; 100 is without rest. Not
+    /// answered. Rests count neither for a run's limit nor for the time that it took.
+    Pace {
+        /// From 1 to 100; what is not is taken as the nearest.
+        percent: u8,
+    },
     /// Stop what is being done, at the next slice. Answered with the end of what was being done.
     Cancel,
     /// End the process.

@@ -4,7 +4,6 @@
 //! cancel, end the process, and tell of a driver that never returns.
 
 use std::io::{Read, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -22,7 +21,7 @@ use crate::benchmark::{self, BenchmarkError};
 use crate::challenge::{ChallengeError, Challenged};
 use crate::gpu::GpuError;
 use crate::wgsl::{self, RunError};
-use crate::work::{Pulse, Step, Work};
+use crate::work::{Controls, Pulse, Step, Work};
 
 /// How often the loop looks for an overdue step while work goes on.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -118,14 +117,14 @@ pub fn serve(input: impl Read + Send + 'static, outbox: &Outbox, options: &Optio
     let reader = inbound.clone();
     thread::spawn(move || read_requests(input, &reader));
     let (jobs, job_queue) = channel();
-    let cancelled = Arc::new(AtomicBool::new(false));
+    let controls = Arc::new(Controls::default());
     let pulse = Arc::new(Pulse::default());
     let events = outbox.clone();
     let emit = move |event: RuntimeEvent| {
         // A worker that is gone is noticed by the reader.
         let _ = events.send(&event);
     };
-    let work = Work::new(emit, cancelled.clone(), pulse.clone(), options.hang_after);
+    let work = Work::new(emit, controls.clone(), pulse.clone(), options.hang_after);
     let spawned =
         thread::Builder::new().name("work".to_owned()).stack_size(WORK_STACK_BYTES).spawn(move || {
             do_jobs(&job_queue, &work, &inbound);
@@ -133,7 +132,7 @@ pub fn serve(input: impl Read + Send + 'static, outbox: &Outbox, options: &Optio
     if let Err(error) = spawned {
         return Ended::Frames(error.into());
     }
-    let mut server = Server { outbox, options, jobs, cancelled, pulse, greeted: false, failure: None };
+    let mut server = Server { outbox, options, jobs, controls, pulse, greeted: false, failure: None };
     server.serve(&messages).unwrap_or_else(Ended::Frames)
 }
 
@@ -141,7 +140,7 @@ struct Server<'a> {
     outbox: &'a Outbox,
     options: &'a Options,
     jobs: Sender<Job>,
-    cancelled: Arc<AtomicBool>,
+    controls: Arc<Controls>,
     pulse: Arc<Pulse>,
     greeted: bool,
     /// Set while work goes on.
@@ -182,7 +181,8 @@ impl Server<'_> {
                 Inbound::Request(_) if !self.greeted => {
                     self.refuse(Fault::new("hello_missing", "The first message has to be a greeting."))?;
                 }
-                Inbound::Request(Request::Cancel) => self.cancelled.store(true, Ordering::Relaxed),
+                Inbound::Request(Request::Cancel) => self.controls.set_cancelled(true),
+                Inbound::Request(Request::Pace { percent }) => self.controls.set_pace(percent),
                 Inbound::Request(Request::Enumerate) => self.start(Job::Enumerate)?,
                 Inbound::Request(Request::Challenge(step)) => self.start(Job::Challenge(step))?,
                 Inbound::Request(Request::Benchmark { device, measures, budget_ms, sustained_ms }) => {
@@ -218,7 +218,7 @@ impl Server<'_> {
             return self.refuse(Fault::new("busy", "The runtime does one thing at a time and is at work."));
         }
         // A cancel that came after its work had ended is not meant for this one.
-        self.cancelled.store(false, Ordering::Relaxed);
+        self.controls.set_cancelled(false);
         self.failure = Some(job.failure());
         self.outbox.set_failure(self.failure);
         self.jobs.send(job).map_err(|_| std::io::Error::other("the work thread has ended").into())

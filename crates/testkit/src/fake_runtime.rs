@@ -50,6 +50,7 @@ pub fn serve(
         output,
         requests,
         greeted: false,
+        pace: 100,
         runs: 0,
         prepared: false,
         computed: None,
@@ -73,6 +74,8 @@ struct Fake<'a, W> {
     output: W,
     requests: Receiver<Result<Request, FrameError>>,
     greeted: bool,
+    /// How much of the time it works, in per cent.
+    pace: u8,
     runs: u32,
     /// Whether a challenge was begun.
     prepared: bool,
@@ -110,6 +113,7 @@ impl<W: Write> Fake<'_, W> {
             Request::Shutdown => return Ok(ControlFlow::Break(())),
             // What it would stop is over.
             Request::Cancel => {}
+            Request::Pace { percent } => self.pace = percent,
             _ if !self.greeted => self.refuse("hello_first", "the first message must be Hello")?,
             Request::Enumerate => {
                 let devices = self.behaviour.devices.clone();
@@ -269,13 +273,13 @@ impl<W: Write> Fake<'_, W> {
 
     fn run(&mut self, plan: task::Plan, time_max: Duration) -> anyhow::Result<ControlFlow<()>> {
         let fault = self.behaviour.fault.filter(|_| self.runs > self.behaviour.good_runs);
-        let started = Instant::now();
+        let mut worked = Duration::ZERO;
+        let mut looked = Instant::now();
         loop {
-            let part = if plan.takes.is_zero() {
-                1.0
-            } else {
-                started.elapsed().div_duration_f32(plan.takes).min(1.0)
-            };
+            let now = Instant::now();
+            worked += (now - looked) * u32::from(self.pace) / 100;
+            looked = now;
+            let part = if plan.takes.is_zero() { 1.0 } else { worked.div_duration_f32(plan.takes).min(1.0) };
             // Half-way, so that what goes wrong goes wrong in the middle of something.
             if let Some(fault) = fault.filter(|_| part >= 0.5)
                 && self.misbehave(fault)?
@@ -285,7 +289,7 @@ impl<W: Write> Fake<'_, W> {
             if part >= 1.0 {
                 break;
             }
-            if started.elapsed() > time_max {
+            if worked > time_max {
                 let fault = Fault::new("run_too_long", "the task takes longer than its limit");
                 self.say(&RuntimeEvent::RunEnded(RunOutcome::TaskFault(fault)))?;
                 return Ok(ControlFlow::Continue(()));
@@ -304,7 +308,7 @@ impl<W: Write> Fake<'_, W> {
         if fault == Some(FakeFault::WrongOutput) {
             outputs.iter_mut().flatten().for_each(|byte| *byte ^= 0x55);
         }
-        let ran_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let ran_ms = u64::try_from(worked.as_millis()).unwrap_or(u64::MAX);
         self.say(&RuntimeEvent::RunEnded(RunOutcome::Done {
             outputs,
             ran_ms,
@@ -357,6 +361,7 @@ impl<W: Write> Fake<'_, W> {
                 Ok(Err(error)) => return Err(error.into()),
                 Ok(Ok(Request::Cancel)) => return Ok(Some(Interruption::Cancelled)),
                 Ok(Ok(Request::Shutdown)) => return Ok(Some(Interruption::Over)),
+                Ok(Ok(Request::Pace { percent })) => self.pace = percent,
                 Ok(Ok(_)) => self.refuse("busy", "the runtime is doing something else")?,
             }
         }

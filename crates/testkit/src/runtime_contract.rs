@@ -46,6 +46,7 @@ macro_rules! runtime_contract {
             refuses_a_second_run_while_busy,
             cancels_a_run,
             keeps_the_time_limit,
+            rests_as_it_is_paced,
             ignores_a_cancel_without_work,
             ends_on_shutdown,
             ends_when_its_input_ends,

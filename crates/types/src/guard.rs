@@ -6,7 +6,7 @@ mod rules;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-pub use rules::{AWAY_MINUTES_MAX, GuardRules, HeatLimits, PROGRAMS_MAX, RulesError, WeekHours};
+pub use rules::{AWAY_MINUTES_MAX, GuardRules, HeatLimits, PROGRAMS_MAX, QuietLimits, RulesError, WeekHours};
 
 use crate::UnixMillis;
 
@@ -29,6 +29,8 @@ pub enum Guard {
     Battery,
     /// The device is as hot as the contributor lets it become. For each device.
     Heat,
+    /// The device is louder, or draws more, than the contributor allows, however slowly it works. For each device.
+    Quiet,
     /// The connection costs by what is sent.
     Metered,
     /// The disk is nearly full.
@@ -37,7 +39,7 @@ pub enum Guard {
 
 impl Guard {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::FullScreen,
         Self::GpuUse,
         Self::Presence,
@@ -45,6 +47,7 @@ impl Guard {
         Self::Hours,
         Self::Battery,
         Self::Heat,
+        Self::Quiet,
         Self::Metered,
         Self::Disk,
     ];
@@ -97,6 +100,15 @@ pub enum Trip {
         /// How hot it was when the guard tripped, in degrees Celsius.
         celsius: u16,
     },
+    /// [`Guard::Quiet`].
+    Quiet {
+        /// The device.
+        device: u32,
+        /// What there is too much of.
+        much: Loudness,
+        /// How much when the guard tripped: per cent of the fan's speed, or watts.
+        value: u16,
+    },
     /// [`Guard::Metered`].
     Metered,
     /// [`Guard::Disk`].
@@ -118,6 +130,7 @@ impl Trip {
             Self::Hours => Guard::Hours,
             Self::Battery { .. } => Guard::Battery,
             Self::Heat { .. } => Guard::Heat,
+            Self::Quiet { .. } => Guard::Quiet,
             Self::Metered => Guard::Metered,
             Self::Disk { .. } => Guard::Disk,
         }
@@ -126,7 +139,9 @@ impl Trip {
     /// The one device that must be free; `None` when all of them must.
     pub fn device(&self) -> Option<u32> {
         match self {
-            Self::GpuUse { device, .. } | Self::Heat { device, .. } => Some(*device),
+            Self::GpuUse { device, .. } | Self::Heat { device, .. } | Self::Quiet { device, .. } => {
+                Some(*device)
+            }
             Self::FullScreen { .. }
             | Self::Presence
             | Self::Program { .. }
@@ -158,6 +173,16 @@ pub enum HeatSensor {
     Hotspot,
     /// The memory.
     Memory,
+}
+
+/// What makes a device a nuisance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum Loudness {
+    /// Its fan.
+    Fan,
+    /// The power that it draws.
+    Power,
 }
 
 /// A guard holds the GPU free.

@@ -230,6 +230,9 @@ pub struct DeviceView {
     pub lent: bool,
     /// Why it is held free now; empty when it is not.
     pub held: Vec<Cause>,
+    /// How much of the time it works, in per cent, so that it stays under the contributor's limits of heat, noise and
+    /// power.
+    pub pace_percent: u8,
     /// What it is doing now.
     pub telemetry: DeviceTelemetry,
     /// Its last benchmark.

@@ -155,7 +155,7 @@ pub async fn start(options: Options) -> Result<(Handle, JoinHandle<()>), Fault> 
         publisher,
         plans,
         watch,
-        heat: watching::Heat::default(),
+        figures: watching::Figures::default(),
         unwatched,
         wallet_keys,
         exiting: false,
@@ -186,7 +186,7 @@ struct Shell {
     plans: watch::Sender<sampler::Plan>,
     /// Tells the probes what is to be watched.
     watch: Watch,
-    heat: watching::Heat,
+    figures: watching::Figures,
     /// Receivers of snapshots that watch nothing.
     unwatched: Arc<AtomicUsize>,
     wallet_keys: WalletKeys,
@@ -224,9 +224,9 @@ impl Shell {
                     self.plan();
                 }
                 Some(samples) = sampled.recv() => {
-                    let heat = self.heat.news(&samples);
+                    let figures = self.figures.of(&samples);
                     self.viewer.sampled(samples);
-                    for seen in heat {
+                    for seen in figures {
                         drop(self.handle(Input::Observed(seen)).await);
                     }
                     self.publisher.changed();
@@ -381,6 +381,7 @@ impl Shell {
                 self.viewer.run_prepared(lease, assignment.id);
                 self.runtimes.run(lease, assignment);
             }
+            Effect::Pace { lease, percent } => self.runtimes.pace(lease, percent),
             Effect::Cancel { lease } => self.runtimes.cancel(lease),
             Effect::Kill { lease } => self.runtimes.kill(lease),
             Effect::StartPracticeNetwork => {
@@ -507,13 +508,15 @@ impl Shell {
     /// Adapts the sampling and the probes to who watches and what runs.
     fn plan(&mut self) {
         let snapshot = self.publisher.latest();
-        let is_hot =
-            |cause: &Cause| matches!(cause, Cause::Guard(active) if active.trip.guard() == Guard::Heat);
+        let rests = |cause: &Cause| match cause {
+            Cause::Guard(active) => matches!(active.trip.guard(), Guard::Heat | Guard::Quiet),
+            Cause::Paused { .. } | Cause::ResumeDelay { .. } => false,
+        };
         let plan = sampler::Plan {
             devices: snapshot.devices.iter().map(|device| device.info.clone()).collect(),
             working: self.viewer.is_running(),
             watched: self.publisher.receivers() > self.unwatched.load(Ordering::Relaxed),
-            cooling: snapshot.devices.iter().any(|device| device.held.iter().any(is_hot)),
+            cooling: snapshot.devices.iter().any(|device| device.held.iter().any(rests)),
         };
         let lent = snapshot.devices.iter().filter(|device| device.lent);
         self.watch.tell(Watched {

@@ -270,6 +270,7 @@ impl Worker {
             | Effect::AnswerChallenge { .. }
             | Effect::DeclineChallenge { .. }
             | Effect::Notify(_)
+            | Effect::Pace { .. }
             | Effect::Publish => {}
         }
     }

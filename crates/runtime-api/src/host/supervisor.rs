@@ -31,6 +31,8 @@ pub(super) enum Command {
     Run { request: Request, bound: Duration, progress: mpsc::Sender<RuntimeEvent>, end: End<RunOutcome> },
     /// Take a step of the challenge.
     Challenge { step: ChallengeStep, reply: End<ChallengeAnswer> },
+    /// Rest between slices.
+    Pace { percent: u8 },
     /// Stop what is being done.
     Cancel,
     /// End the process in an orderly way.
@@ -105,6 +107,7 @@ pub(super) async fn start(spawned: Spawned, command: &RuntimeCommand) -> Result<
                 doing: Doing::Nothing,
                 heard_at: Instant::now(),
                 overdue_at: None,
+                rest_allowed: 1,
                 patience: Duration::MAX,
                 cancel_sent: false,
                 shutting_down: false,
@@ -206,6 +209,8 @@ struct Supervisor {
     heard_at: Instant,
     /// When what it does must have ended.
     overdue_at: Option<(Instant, Duration)>,
+    /// How many times its bound it may take, as it was told to rest.
+    rest_allowed: u32,
     /// The longest silence while it does what it does.
     patience: Duration,
     cancel_sent: bool,
@@ -292,6 +297,10 @@ impl Supervisor {
     fn obey(&mut self, command: Command) {
         match command {
             Command::Cancel => self.cancel(),
+            Command::Pace { percent } => {
+                self.allow_rest(percent);
+                self.process.tell(Request::Pace { percent });
+            }
             Command::Shutdown => {
                 self.shutting_down = true;
                 self.process.tell(Request::Shutdown);
@@ -324,10 +333,24 @@ impl Supervisor {
         self.heard_at = now;
         // A bound that no clock can hold is none.
         self.overdue_at = bound.and_then(|bound| Some((now.checked_add(bound)?, bound)));
+        self.rest_allowed = 1;
         self.patience = patience;
         self.cancel_sent = false;
         self.doing = doing;
         self.process.tell(request);
+    }
+
+    /// What rests may take longer: as long as at the slowest pace that it was ever told. The runtime itself keeps the
+    /// limit of its work.
+    fn allow_rest(&mut self, percent: u8) {
+        let times = 100 / u32::from(percent.clamp(1, 100));
+        if let Some((at, bound)) = self.overdue_at
+            && times > self.rest_allowed
+        {
+            let more = bound.saturating_mul(times - self.rest_allowed);
+            self.overdue_at = at.checked_add(more).map(|at| (at, bound));
+            self.rest_allowed = times;
+        }
     }
 
     fn cancel(&mut self) {

@@ -1,5 +1,6 @@
 //! A checked task on a device.
 
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
@@ -33,7 +34,7 @@ pub fn run(
         Some(session) => session,
         None => work.step(Step::Submission, || Session::open(adapter))?,
     };
-    let result = Run { task, limits, work, started }.whole(&mut session);
+    let result = Run { task, limits, work, started, rested: Cell::default() }.whole(&mut session);
     match &result {
         Err(RunError::Gpu(error)) if error.ends_process() => session.gpu.abandon(),
         Err(RunError::Gpu(_)) => (),
@@ -62,6 +63,8 @@ struct Run<'a> {
     limits: &'a Limits,
     work: &'a Work,
     started: Instant,
+    /// How long it has rested.
+    rested: Cell<Duration>,
 }
 
 impl Run<'_> {
@@ -106,6 +109,7 @@ impl Run<'_> {
                     let fraction = done as f32 / total as f32;
                     self.work.emit(RuntimeEvent::RunProgress { fraction });
                 }
+                self.rested.set(self.rested.get() + self.work.rest_after(time));
             }
         }
         let outputs: Vec<&wgpu::Buffer> =
@@ -114,7 +118,7 @@ impl Run<'_> {
         self.go_on()?;
         Ok(RunOutcome::Done {
             outputs,
-            ran_ms: ms(first_submission.elapsed()),
+            ran_ms: ms(first_submission.elapsed().saturating_sub(self.rested.get())),
             slices,
             slice_ms_max: ms(longest).try_into().unwrap_or(u32::MAX),
         })
@@ -126,7 +130,7 @@ impl Run<'_> {
             return Err(RunError::Cancelled);
         }
         let ms_max = self.limits.run_ms_max;
-        if ms(self.started.elapsed()) > ms_max {
+        if ms(self.started.elapsed().saturating_sub(self.rested.get())) > ms_max {
             return Err(TaskError::RunTooLong { ms_max }.into());
         }
         Ok(())

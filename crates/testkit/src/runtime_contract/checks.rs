@@ -386,6 +386,30 @@ pub async fn keeps_the_time_limit(subject: &Subject) -> anyhow::Result<()> {
     still_serves(&mut runtime, &device).await
 }
 
+/// A run that is paced takes so much longer, its rests count for no limit, and it is cancelled as fast as any.
+pub async fn rests_as_it_is_paced(subject: &Subject) -> anyhow::Result<()> {
+    let (mut runtime, device) = with_device(subject).await?;
+    let limits = Limits { run_ms_max: 500, ..Limits::default() };
+    runtime.send(&endless(&device, limits)?).await?;
+    started(&mut runtime).await?;
+    let paced_at = Instant::now();
+    runtime.send(&Request::Pace { percent: 20 }).await?;
+    let outcome = run_ended(&mut runtime, PATIENCE).await?;
+    let took = paced_at.elapsed();
+    ensure!(matches!(outcome, RunOutcome::TaskFault(_)), "{outcome:?}");
+    // Most of half a second of work is left when it is paced; at a fifth of the time that takes five times as long.
+    ensure!(took > Duration::from_millis(1000), "half a second of work at a fifth of the time took {took:?}");
+
+    runtime.send(&Request::Pace { percent: 1 }).await?;
+    runtime.send(&endless(&device, Limits::default())?).await?;
+    started(&mut runtime).await?;
+    runtime.send(&Request::Cancel).await?;
+    let outcome = run_ended_after_cancel(&mut runtime).await?;
+    ensure!(outcome == RunOutcome::Cancelled, "{outcome:?}");
+    runtime.send(&Request::Pace { percent: 100 }).await?;
+    still_serves(&mut runtime, &device).await
+}
+
 /// A cancel that comes when all is over says nothing and spoils nothing.
 pub async fn ignores_a_cancel_without_work(subject: &Subject) -> anyhow::Result<()> {
     let (mut runtime, device) = with_device(subject).await?;

@@ -34,6 +34,9 @@ pub struct GuardRules {
     pub battery: bool,
     /// How hot a device may become; `None` for as hot as its maker allows.
     pub heat: Option<HeatLimits>,
+    /// How loud a device may be, and how much it may draw: it works more slowly then, and not at all where that does not
+    /// help; `None` for as its maker made it.
+    pub quiet: Option<QuietLimits>,
     /// The GPU is free while the connection costs by what is sent.
     pub metered: bool,
     /// The GPU is free while less than so many gibibytes of the disk are; `None` for down to the last.
@@ -51,6 +54,7 @@ impl Default for GuardRules {
             hours: None,
             battery: true,
             heat: Some(HeatLimits::default()),
+            quiet: None,
             metered: true,
             disk_free_gib: Some(2),
         }
@@ -74,6 +78,15 @@ impl Default for HeatLimits {
     fn default() -> Self {
         Self { core: 83, hotspot: 100, memory: 100 }
     }
+}
+
+/// How loud a device may be, and how much it may draw. One of them at least is given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct QuietLimits {
+    /// Speed of its fan, in per cent.
+    pub fan_percent: Option<u16>,
+    /// Power of the board, in watts.
+    pub power_watts: Option<u16>,
 }
 
 /// Hours of a week, by the contributor's clock.
@@ -109,6 +122,11 @@ pub enum RulesError {
     /// [`GuardRules::heat`].
     #[error("A device's limit is from 50 to 110 degrees Celsius.")]
     Heat,
+    /// [`GuardRules::quiet`].
+    #[error(
+        "A fan's limit is from 10 to 100 per cent, a power limit from 20 to 1000 watts; give one of them."
+    )]
+    Quiet,
     /// [`GuardRules::disk_free_gib`].
     #[error("At least one gibibyte of the disk is to be kept free.")]
     Disk,
@@ -121,6 +139,7 @@ impl Coded for RulesError {
             Self::Programs => "guard_programs",
             Self::NoHour => "no_hour_lent",
             Self::Heat => "heat_limit",
+            Self::Quiet => "quiet_limit",
             Self::Disk => "disk_kept_free",
         }
     }
@@ -137,6 +156,7 @@ impl GuardRules {
             Guard::Hours => self.hours.is_some(),
             Guard::Battery => self.battery,
             Guard::Heat => self.heat.is_some(),
+            Guard::Quiet => self.quiet.is_some(),
             Guard::Metered => self.metered,
             Guard::Disk => self.disk_free_gib.is_some(),
         }
@@ -166,6 +186,14 @@ impl GuardRules {
             && [core, hotspot, memory].iter().any(|limit| !(50..=110).contains(limit))
         {
             return Err(RulesError::Heat);
+        }
+        if let Some(QuietLimits { fan_percent, power_watts }) = self.quiet {
+            let is_none = fan_percent.is_none() && power_watts.is_none();
+            let fan_is_off = fan_percent.is_some_and(|limit| !(10..=100).contains(&limit));
+            let power_is_off = power_watts.is_some_and(|limit| !(20..=1000).contains(&limit));
+            if is_none || fan_is_off || power_is_off {
+                return Err(RulesError::Quiet);
+            }
         }
         if self.disk_free_gib == Some(0) {
             return Err(RulesError::Disk);
@@ -203,6 +231,15 @@ mod tests {
             Err(RulesError::Heat),
         );
         check(|rules| rules.disk_free_gib = Some(0), Err(RulesError::Disk));
+        let quiet = |fan_percent, power_watts| GuardRules {
+            quiet: Some(QuietLimits { fan_percent, power_watts }),
+            ..GuardRules::default()
+        };
+        assert_eq!(quiet(Some(40), None).check(), Ok(()));
+        assert_eq!(quiet(None, Some(150)).check(), Ok(()));
+        for (fan, power) in [(None, None), (Some(9), None), (Some(40), Some(19)), (Some(101), Some(100))] {
+            assert_eq!(quiet(fan, power).check(), Err(RulesError::Quiet));
+        }
     }
 
     #[test]

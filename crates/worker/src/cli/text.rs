@@ -1,8 +1,8 @@
 //! What a worker does, in words.
 
 use lull_types::{
-    BenchmarkReport, Cause, Fault, GpuNeed, Guard, GuardState, HeatSensor, Measure, PauseUntil, Trip, Unit,
-    UnixMillis,
+    BenchmarkReport, Cause, Fault, GpuNeed, Guard, GuardState, HeatSensor, Loudness, Measure, PauseUntil,
+    Trip, Unit, UnixMillis,
 };
 use lull_worker_api::{AssignmentStage, GuardView, Snapshot, StateView, TripRow};
 
@@ -131,6 +131,10 @@ fn trip(trip: &Trip) -> String {
             };
             format!("device {device} had {celsius} °C{place}")
         }
+        Trip::Quiet { device, much: Loudness::Fan, value } => {
+            format!("the fan of device {device} ran at {value} %")
+        }
+        Trip::Quiet { device, much: Loudness::Power, value } => format!("device {device} drew {value} W"),
         Trip::Metered => "the connection costs by what is sent".to_owned(),
         Trip::Disk { free_bytes } => {
             format!("only {:.1} GiB of the disk are free", *free_bytes as f64 / f64::from(1 << 30))
@@ -149,6 +153,7 @@ pub(super) fn guards(snapshot: &Snapshot) -> Vec<String> {
             Guard::Hours => "hours",
             Guard::Battery => "battery",
             Guard::Heat => "heat",
+            Guard::Quiet => "quiet",
             Guard::Metered => "metered",
             Guard::Disk => "disk",
         };
@@ -206,6 +211,10 @@ pub(super) fn status(snapshot: &Snapshot) -> Vec<String> {
         lines.push(format!("  device {}  {}{lent}: {measured}", device.info.index, device.info.name));
         if !device.held.is_empty() && !matches!(snapshot.state, StateView::Yielding { .. }) {
             lines.push(format!("            kept free: {}", causes(&device.held, now)));
+        }
+        if device.pace_percent < 100 {
+            let pace = device.pace_percent;
+            lines.push(format!("            slowed to {pace} % of the time, to stay under your limits"));
         }
     }
     for (at, part) in snapshot.sandbox.iter().enumerate() {

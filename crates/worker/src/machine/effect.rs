@@ -53,6 +53,13 @@ pub enum Effect {
         /// What to run.
         assignment: Box<Assignment>,
     },
+    /// Have the process of a lease work so much of the time, from now on.
+    Pace {
+        /// Whose.
+        lease: LeaseId,
+        /// In per cent; a process that was told nothing works all of the time.
+        percent: u8,
+    },
     /// Ask the process of a lease to stop what it does and to end. → [`super::Input::Freed`]
     Cancel {
         /// Whose.

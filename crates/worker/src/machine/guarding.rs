@@ -71,6 +71,8 @@ impl Machine {
             self.guarding.yielding_since = Some(now);
         }
         self.drive_trips(now, out);
+        let policy = &self.policy;
+        self.leases.set_paces(|device| policy.pace(device), out);
     }
 
     /// Whether guards hold every device that could work.

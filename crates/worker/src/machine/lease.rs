@@ -48,6 +48,8 @@ pub(super) struct Held {
     pub revoked: bool,
     /// Whether its benchmark or run was told to have ended.
     pub ended: bool,
+    /// The pace that its process was told, in per cent of the time.
+    pub pace: u8,
 }
 
 /// All leases whose processes are not known to be gone.
@@ -59,7 +61,7 @@ pub(super) struct Leases {
 impl Leases {
     pub fn grant(&mut self, id: LeaseId, device: u32, purpose: Purpose) -> Lease {
         let lease = Lease { id, device };
-        self.held.push(Held { lease, purpose, hold: Hold::Active, revoked: false, ended: false });
+        self.held.push(Held { lease, purpose, hold: Hold::Active, revoked: false, ended: false, pace: 100 });
         lease
     }
 
@@ -127,6 +129,18 @@ impl Leases {
     pub fn freed(&mut self, id: LeaseId) -> Option<Held> {
         let position = self.held.iter().position(|held| held.lease.id == id)?;
         Some(self.held.remove(position))
+    }
+
+    /// Has each run work as fast as its device may.
+    pub fn set_paces(&mut self, pace_of: impl Fn(u32) -> u8, out: &mut Out) {
+        for held in &mut self.held {
+            let pace = pace_of(held.lease.device);
+            let runs = held.hold == Hold::Active && matches!(held.purpose, Purpose::Run(_));
+            if runs && held.pace != pace {
+                held.pace = pace;
+                out.effect(Effect::Pace { lease: held.lease.id, percent: pace });
+            }
+        }
     }
 
     /// Kills what had time enough to end.

@@ -31,6 +31,7 @@ impl Machine {
                 info: device.info.clone(),
                 lent: self.is_lent(device.info.index),
                 held: self.causes_of(device.info.index, now),
+                pace_percent: self.policy.pace(device.info.index),
                 benchmark: self.benchmark_of(&device.info).cloned(),
                 timed_gigaflops: found.map(|found| found.gigaflops),
                 timed_memory_bytes: found.and_then(|found| found.memory_bytes),

@@ -58,6 +58,8 @@ pub struct DeviceFacts {
     pub lent: bool,
     /// Why it is held free now.
     pub held: Vec<Cause>,
+    /// How much of the time it may work, so that it stays under the contributor's limits.
+    pub pace_percent: u8,
     /// Its last benchmark, if it is of this device and not of one that was here before.
     pub benchmark: Option<BenchmarkReport>,
     /// GFLOP/s of matrix products that the network joined has timed.

@@ -14,7 +14,7 @@ use lull_runtime_api::host::{
 };
 use lull_runtime_api::{ChallengeAnswer, ChallengeStep, RunOutcome, RuntimeEvent, TaskInput};
 use lull_types::{BenchmarkReport, Coded, Fault, Measure};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::recorder::{Recorder, SharedSource};
@@ -130,6 +130,7 @@ pub(super) async fn find_devices(context: &Context) -> Result<FoundDevices, Faul
 struct Holder {
     cancel: CancellationToken,
     kill: CancellationToken,
+    pace: watch::Sender<u8>,
 }
 
 /// The processes of all leases.
@@ -149,26 +150,30 @@ impl Runtimes {
 
     /// Begins a benchmark under a lease.
     pub fn benchmark(&mut self, lease: Lease, sustained: Duration) {
-        let (cancel, kill) = self.hold(lease.id);
-        tokio::spawn(Holding { context: self.context.clone(), lease, cancel, kill }.benchmark(sustained));
+        tokio::spawn(self.hold(lease).benchmark(sustained));
     }
 
     /// Answers a challenge under a lease; without a stream it is broken off already.
     pub fn challenge(&mut self, lease: Lease, stream: Option<ChallengeStream>) {
-        let (cancel, kill) = self.hold(lease.id);
-        tokio::spawn(Holding { context: self.context.clone(), lease, cancel, kill }.challenge(stream));
+        tokio::spawn(self.hold(lease).challenge(stream));
     }
 
     /// Begins a run under a lease.
     pub fn run(&mut self, lease: Lease, assignment: Box<Assignment>) {
-        let (cancel, kill) = self.hold(lease.id);
-        tokio::spawn(Holding { context: self.context.clone(), lease, cancel, kill }.run(assignment));
+        tokio::spawn(self.hold(lease).run(assignment));
     }
 
     /// Asks the process of a lease to stop and end.
     pub fn cancel(&self, lease: LeaseId) {
         if let Some(holder) = self.holders.get(&lease) {
             holder.cancel.cancel();
+        }
+    }
+
+    /// Has the process of a lease work so much of the time.
+    pub fn pace(&self, lease: LeaseId, percent: u8) {
+        if let Some(holder) = self.holders.get(&lease) {
+            holder.pace.send_replace(percent);
         }
     }
 
@@ -184,11 +189,12 @@ impl Runtimes {
         self.holders.remove(&lease);
     }
 
-    fn hold(&mut self, lease: LeaseId) -> (CancellationToken, CancellationToken) {
-        let holder = Holder { cancel: CancellationToken::new(), kill: CancellationToken::new() };
-        let tokens = (holder.cancel.clone(), holder.kill.clone());
-        self.holders.insert(lease, holder);
-        tokens
+    fn hold(&mut self, lease: Lease) -> Holding {
+        let (pace, paces) = watch::channel(100);
+        let holder = Holder { cancel: CancellationToken::new(), kill: CancellationToken::new(), pace };
+        let (cancel, kill) = (holder.cancel.clone(), holder.kill.clone());
+        self.holders.insert(lease.id, holder);
+        Holding { context: self.context.clone(), lease, cancel, kill, paces }
     }
 }
 
@@ -198,6 +204,7 @@ struct Holding {
     lease: Lease,
     cancel: CancellationToken,
     kill: CancellationToken,
+    paces: watch::Receiver<u8>,
 }
 
 /// A process was not wanted any more before its work ended.
@@ -413,7 +420,15 @@ impl Holding {
     async fn watch(&self, process: &RuntimeProcess, activity: &mut impl Activity) -> Result<(), Revoked> {
         let mut told_at: Option<Instant> = None;
         let mut cancelled = false;
+        // What was told before the process was there counts too.
+        let mut paces = self.paces.clone();
+        let mut pace = 100;
         loop {
+            let wanted = *paces.borrow_and_update();
+            if wanted != pace {
+                pace = wanted;
+                process.pace(pace);
+            }
             let event = tokio::select! {
                 biased;
                 () = self.kill.cancelled() => {
@@ -425,6 +440,8 @@ impl Holding {
                     process.cancel();
                     continue;
                 }
+                // A holder that is gone has no other pace any more.
+                Ok(()) = paces.changed() => continue,
                 event = activity.progress() => event,
             };
             let Some(event) = event else { return Ok(()) };

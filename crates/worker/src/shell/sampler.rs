@@ -21,7 +21,7 @@ pub(super) struct Plan {
     pub devices: Vec<DeviceInfo>,
     pub working: bool,
     pub watched: bool,
-    /// A device is held free until it is cooler.
+    /// A device is held free until it is cooler or quieter.
     pub cooling: bool,
 }
 

@@ -88,6 +88,7 @@ impl Viewer {
                 info: device.info,
                 lent: device.lent,
                 held: device.held,
+                pace_percent: device.pace_percent,
                 scores: device.benchmark.as_ref().map(BenchmarkReport::scores).unwrap_or_default(),
                 benchmark: device.benchmark,
                 timed_gigaflops: device.timed_gigaflops,

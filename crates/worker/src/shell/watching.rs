@@ -1,12 +1,12 @@
-//! What is seen of the machine for its guards: the threads on which probes watch it, and the heat of its devices, which the
-//! sampler tells.
+//! What is seen of the machine for its guards: the threads on which probes watch it, and the
+//! figures of its devices, which the sampler tells.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::thread;
 use std::time::Duration;
 
-use lull_guards::{Observation, Probe, Temperatures, Watch};
-use lull_types::Coded;
+use lull_guards::{Draw, Observation, Probe, Temperatures, Watch};
+use lull_types::{Coded, Guard};
 use tokio::sync::mpsc;
 
 use super::sampler::Samples;
@@ -15,30 +15,39 @@ use crate::machine::Input;
 /// After so long a probe that could not tell is asked again: a person has logged in, or a service was started.
 const AGAIN_AFTER: Duration = Duration::from_secs(30);
 
-/// The heat of devices, as it was last told to the machine.
+/// Which devices have told figures for guards, so that it is told when one does not any more.
 #[derive(Debug, Default)]
-pub(super) struct Heat {
-    told: BTreeMap<u32, Temperatures>,
+pub(super) struct Figures {
+    told: BTreeSet<(u32, Guard)>,
 }
 
-impl Heat {
-    /// What is new in samples of the devices.
-    pub fn news(&mut self, samples: &Samples) -> Vec<Observation> {
-        let degrees = |celsius: Option<f32>| celsius.map(|celsius| celsius.round().clamp(0.0, 999.0) as u16);
-        let mut news = Vec::new();
-        for (device, sample) in samples {
-            let at = Temperatures {
-                core: degrees(sample.temperature_celsius),
-                hotspot: degrees(sample.hotspot_celsius),
-                memory: degrees(sample.memory_celsius),
+impl Figures {
+    /// What samples of the devices say to guards. Told with each sample, as a pace is found step by step.
+    pub fn of(&mut self, samples: &Samples) -> Vec<Observation> {
+        let whole = |value: Option<f32>| value.map(|value| value.round().clamp(0.0, 9999.0) as u16);
+        let mut seen = Vec::new();
+        for (&device, sample) in samples {
+            let heat = Temperatures {
+                core: whole(sample.temperature_celsius),
+                hotspot: whole(sample.hotspot_celsius),
+                memory: whole(sample.memory_celsius),
             };
-            // A device that tells nothing is not one that is known to be cool.
-            if at != self.told.get(device).copied().unwrap_or_default() {
-                self.told.insert(*device, at);
-                news.push(Observation::Heat { device: *device, at });
+            let draw = Draw { fan_percent: whole(sample.fan_percent), watts: whole(sample.power_watts) };
+            // A device that never told anything is not one that is known to be cool and quiet.
+            if self.is_worth_telling(device, Guard::Heat, heat != Temperatures::default()) {
+                seen.push(Observation::Heat { device, at: heat });
+            }
+            if self.is_worth_telling(device, Guard::Quiet, draw != Draw::default()) {
+                seen.push(Observation::Draw { device, at: draw });
             }
         }
-        news
+        seen
+    }
+
+    fn is_worth_telling(&mut self, device: u32, guard: Guard, known: bool) -> bool {
+        let was_known =
+            if known { !self.told.insert((device, guard)) } else { self.told.remove(&(device, guard)) };
+        known || was_known
     }
 }
 
@@ -79,21 +88,21 @@ mod tests {
     use lull_types::DeviceTelemetry;
 
     #[test]
-    fn heat_is_told_when_it_is_another_and_only_where_it_is_known() {
-        let mut heat = Heat::default();
-        let sample = |core, memory| DeviceTelemetry {
+    fn figures_are_told_where_they_are_known_and_once_more_when_they_are_not() {
+        let mut figures = Figures::default();
+        let sample = |core, watts| DeviceTelemetry {
             temperature_celsius: core,
-            memory_celsius: memory,
+            power_watts: watts,
             ..DeviceTelemetry::default()
         };
-        let seen = |device, core, memory| Observation::Heat {
-            device,
-            at: Temperatures { core, hotspot: None, memory },
-        };
-        let samples = |first| Samples::from([(0, first), (1, sample(None, None))]);
-        assert_eq!(heat.news(&samples(sample(Some(60.4), Some(70.0)))), [seen(0, Some(60), Some(70))]);
-        assert_eq!(heat.news(&samples(sample(Some(59.6), Some(70.0)))), []);
-        assert_eq!(heat.news(&samples(sample(None, None))), [seen(0, None, None)]);
-        assert_eq!(heat.news(&samples(sample(Some(f32::NAN), None))), [seen(0, Some(0), None)]);
+        let heat =
+            |core| Observation::Heat { device: 0, at: Temperatures { core, ..Temperatures::default() } };
+        let draw = |watts| Observation::Draw { device: 0, at: Draw { fan_percent: None, watts } };
+        let mut seen = |first| figures.of(&Samples::from([(0, first), (1, sample(None, None))]));
+        assert_eq!(seen(sample(Some(60.4), Some(99.6))), [heat(Some(60)), draw(Some(100))]);
+        assert_eq!(seen(sample(Some(60.4), None)), [heat(Some(60)), draw(None)]);
+        assert_eq!(seen(sample(None, None)), [heat(None)]);
+        assert_eq!(seen(sample(None, None)), []);
+        assert_eq!(seen(sample(Some(f32::NAN), None)), [heat(Some(0))]);
     }
 }

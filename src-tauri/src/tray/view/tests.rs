@@ -1,4 +1,4 @@
-use lull_types::{AssignmentId, GpuNeed, HeatSensor, JobId};
+use lull_types::{AssignmentId, GpuNeed, HeatSensor, JobId, Loudness};
 use lull_worker_api::{AssignmentStage, NetworkView};
 
 use super::*;
@@ -101,6 +101,7 @@ fn every_state_has_its_icon_and_line() {
     check(yielding(vec![others(None)]), Paused, "Out of the way of another program", "让位给其他程序");
     let hours = |until: Option<u64>| held(Trip::Hours, until.map(UnixMillis));
     let heat = Trip::Heat { device: 0, sensor: HeatSensor::Core, celsius: 90 };
+    let loud = Trip::Quiet { device: 0, much: Loudness::Fan, value: 70 };
     for (cause, english, chinese) in [
         (held(Trip::Battery { percent: Some(50) }, None), "Waits for mains power", "等待接通电源"),
         (held(Trip::Presence, None), "Waits until you are away", "等待您离开"),
@@ -108,6 +109,7 @@ fn every_state_has_its_icon_and_line() {
         (hours(Some(5)), "Works from <5>", "开始时间 <5>"),
         (hours(None), "Outside your hours", "不在您设定的时段"),
         (held(heat, None), "Lets the GPU cool down", "等待 GPU 降温"),
+        (held(loud, None), "Waits until the GPU is quiet", "等待 GPU 安静下来"),
         (held(Trip::Metered, None), "Waits for an unmetered connection", "等待不计流量的网络"),
         (held(Trip::Disk { free_bytes: 1 }, None), "Waits for free disk space", "等待磁盘空间"),
     ] {

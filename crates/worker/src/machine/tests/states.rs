@@ -406,3 +406,35 @@ fn hours_that_are_not_lent_are_kept_without_a_hand() {
     let refused = bench.machine.check(&Order::Configure(change), UnixMillis(bench.now));
     assert_eq!(refused.unwrap_err().code, "no_hour_lent");
 }
+
+#[test]
+fn a_device_near_its_limit_is_slowed_before_it_is_stopped() {
+    let (mut bench, lease) = Bench::running();
+    let heat = |core| {
+        let at = Temperatures { core: Some(core), ..Temperatures::default() };
+        Input::Observed(Observation::Heat { device: 0, at })
+    };
+    let paced = |bench: &Bench, percent| bench.has(|e| *e == Effect::Pace { lease: lease.id, percent });
+    bench.give(heat(79));
+    assert!(!bench.has(|effect| matches!(effect, Effect::Pace { .. })));
+    bench.give(heat(80));
+    assert!(paced(&bench, 85));
+    assert_eq!(bench.state_name(), "working");
+    assert_eq!(bench.machine.view(UnixMillis(bench.now), 0).devices[0].pace_percent, 85);
+    bench.give(heat(80));
+    assert!(paced(&bench, 70));
+    // What is run next on it is as slow.
+    bench.give(Input::RunEnded { lease: lease.id, end: done() });
+    let transfer = bench.transfer();
+    bench.give(Input::Freed { lease: lease.id }).give(Input::Uploaded { transfer });
+    bench.said(NetworkMessage::ReportReceived { assignment: assignment(7, 0, 0).id });
+    bench.said(NetworkMessage::Assign(Box::new(assignment(9, 0, bench.now + 600_000))));
+    let transfer = bench.transfer();
+    bench.give(Input::Fetched { transfer });
+    let next = bench.lease().id;
+    let slowed = Effect::Pace { lease: next, percent: 70 };
+    let begun = bench.last.iter().position(|effect| matches!(effect, Effect::Run { .. }));
+    assert!(begun < bench.last.iter().position(|effect| *effect == slowed), "{:?}", bench.last);
+    bench.give(heat(60));
+    assert!(bench.has(|effect| *effect == Effect::Pace { lease: next, percent: 75 }));
+}

@@ -265,7 +265,7 @@ impl World {
 
     fn act(&mut self, effect: Effect) {
         match effect {
-            Effect::Journal(_) | Effect::Publish | Effect::Notify(_) => {}
+            Effect::Journal(_) | Effect::Publish | Effect::Notify(_) | Effect::Pace { .. } => {}
             Effect::Restore => {
                 let input = if self.happens(0.3) {
                     Input::JournalFailed(fault("disk_full"))
