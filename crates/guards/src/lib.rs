@@ -16,8 +16,8 @@ mod watch;
 
 pub use jiff::tz::TimeZone;
 pub use observation::{
-    Before, Draw, FullScreen, GpuUse, HEAT_CLEARS_BELOW, Judgement, Observation, Person, Power, Temperatures,
-    is_same_program, judge,
+    Before, Draw, FullScreen, GpuUse, HEAT_CLEARS_BELOW, Judgement, Margin, Observation, Person, Power,
+    Temperatures, is_same_program, judge,
 };
 pub use pace::{Pace, SLOWEST, STRAIN_MAX};
 pub use policy::{Policy, RESUME_DELAY, Stand};

@@ -11,6 +11,10 @@ pub const HEAT_CLEARS_BELOW: u16 = 8;
 /// A disk that was nearly full is used again when an eighth more is free than must be.
 const DISK_CLEARS_ABOVE: f64 = 1.125;
 
+/// A device that was not worth its power is used again when work brings more than is wanted by this part of its power, as
+/// prices go up and down with every task.
+const MARGIN_CLEARS_ABOVE: i64 = 10;
+
 const GIB: u64 = 1 << 30;
 
 /// What a probe saw. It is a fact about the machine; whether a device must be free for it is [`judge`]'s to say.
@@ -44,6 +48,13 @@ pub enum Observation {
         device: u32,
         /// Where the system tells.
         at: Draw,
+    },
+    /// What an hour of a device's work would leave.
+    Margin {
+        /// The device.
+        device: u32,
+        /// That, where it is known what work pays.
+        at: Option<Margin>,
     },
     /// Whether the connection costs by what is sent.
     Metered(bool),
@@ -111,6 +122,17 @@ pub struct Draw {
     pub watts: Option<u16>,
 }
 
+/// What an hour of a device's work brings, and the power that it takes, in base units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Margin {
+    /// What it brings.
+    pub gross: i64,
+    /// What its power costs.
+    pub power: i64,
+    /// Whether the power was measured.
+    pub power_measured: bool,
+}
+
 impl Observation {
     /// The guard that judges it.
     pub fn guard(&self) -> Guard {
@@ -122,6 +144,7 @@ impl Observation {
             Self::Power(_) => Guard::Battery,
             Self::Heat { .. } => Guard::Heat,
             Self::Draw { .. } => Guard::Quiet,
+            Self::Margin { .. } => Guard::Margin,
             Self::Metered(_) => Guard::Metered,
             Self::Disk { .. } => Guard::Disk,
         }
@@ -130,9 +153,10 @@ impl Observation {
     /// The one device that it is about; `None` for the whole machine.
     pub fn device(&self) -> Option<u32> {
         match self {
-            Self::GpuUse { device, .. } | Self::Heat { device, .. } | Self::Draw { device, .. } => {
-                Some(*device)
-            }
+            Self::GpuUse { device, .. }
+            | Self::Heat { device, .. }
+            | Self::Draw { device, .. }
+            | Self::Margin { device, .. } => Some(*device),
             Self::FullScreen(_)
             | Self::Person(_)
             | Self::Programs(_)
@@ -189,6 +213,16 @@ pub fn judge(rules: &GuardRules, seen: &Observation, before: Before<'_>) -> Opti
         Observation::Power(Power::Battery { percent }) => Trip::Battery { percent: *percent },
         Observation::Heat { device, at } => hot(rules, *device, *at, held)?,
         Observation::Draw { device, at } => loud(rules, *device, *at, before)?,
+        Observation::Margin { device, at } => {
+            let Margin { gross, power, power_measured } = (*at)?;
+            let floor = i64::try_from(rules.margin_floor?.0).unwrap_or(i64::MAX);
+            let per_hour = gross.saturating_sub(power);
+            let ease = if held.is_some() { power / MARGIN_CLEARS_ABOVE } else { 0 };
+            if per_hour >= floor.saturating_add(ease) {
+                return None;
+            }
+            Trip::Margin { device: *device, per_hour, power_measured }
+        }
         Observation::Metered(metered) => {
             if !metered {
                 return None;
@@ -279,6 +313,7 @@ mod tests {
             away_minutes: Some(5),
             programs: vec!["Blender".to_owned(), "obs".to_owned()],
             hours: Some(lull_types::WeekHours([1; 7])),
+            margin_floor: Some(lull_types::BaseUnits(0)),
             quiet: Some(lull_types::QuietLimits { fan_percent: Some(40), power_watts: Some(100) }),
             ..GuardRules::default()
         }
@@ -286,6 +321,11 @@ mod tests {
 
     fn holding(held: &ActiveTrip) -> Before<'_> {
         Before { held: Some(held), strained: false }
+    }
+
+    /// Power for 1001, and what work brings.
+    fn margin(gross: i64) -> Option<Margin> {
+        Some(Margin { gross, power: 1001, power_measured: true })
     }
 
     fn none() -> GuardRules {
@@ -298,6 +338,7 @@ mod tests {
             battery: false,
             heat: None,
             quiet: None,
+            margin_floor: None,
             metered: false,
             disk_free_gib: None,
         }
@@ -326,6 +367,10 @@ mod tests {
                     at: Temperatures { core: Some(83), ..Temperatures::default() },
                 },
                 Trip::Heat { device: 1, sensor: HeatSensor::Core, celsius: 83 },
+            ),
+            (
+                Observation::Margin { device: 1, at: margin(1000) },
+                Trip::Margin { device: 1, per_hour: -1, power_measured: true },
             ),
             (Observation::Metered(true), Trip::Metered),
             (Observation::Disk { free_bytes: 2 * GIB - 1 }, Trip::Disk { free_bytes: 2 * GIB - 1 }),
@@ -359,6 +404,8 @@ mod tests {
                 device: 0,
                 at: Temperatures { core: Some(82), hotspot: Some(99), memory: Some(99) },
             },
+            Observation::Margin { device: 0, at: None },
+            Observation::Margin { device: 0, at: margin(1001) },
             Observation::Metered(false),
             Observation::Disk { free_bytes: 2 * GIB },
         ] {
@@ -390,6 +437,11 @@ mod tests {
         let memory = Temperatures { core: Some(70), hotspot: None, memory: Some(104) };
         let trip = judge(&all(), &Observation::Heat { device: 0, at: memory }, holding(&hot)).unwrap().trip;
         assert_eq!(trip, Trip::Heat { device: 0, sensor: HeatSensor::Memory, celsius: 104 });
+
+        let worth = |gross| Observation::Margin { device: 0, at: margin(gross) };
+        let loss = held(worth(900));
+        assert!(judge(&all(), &worth(1100), holding(&loss)).is_some());
+        assert_eq!(judge(&all(), &worth(1101), holding(&loss)), None);
 
         let disk = |free_bytes| Observation::Disk { free_bytes };
         let full = held(disk(GIB));

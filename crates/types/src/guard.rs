@@ -31,6 +31,8 @@ pub enum Guard {
     Heat,
     /// The device is louder, or draws more, than the contributor allows, however slowly it works. For each device.
     Quiet,
+    /// Work brings less than the contributor wants of it after the power that it takes. For each device.
+    Margin,
     /// The connection costs by what is sent.
     Metered,
     /// The disk is nearly full.
@@ -39,7 +41,7 @@ pub enum Guard {
 
 impl Guard {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::FullScreen,
         Self::GpuUse,
         Self::Presence,
@@ -48,6 +50,7 @@ impl Guard {
         Self::Battery,
         Self::Heat,
         Self::Quiet,
+        Self::Margin,
         Self::Metered,
         Self::Disk,
     ];
@@ -109,6 +112,16 @@ pub enum Trip {
         /// How much when the guard tripped: per cent of the fan's speed, or watts.
         value: u16,
     },
+    /// [`Guard::Margin`].
+    Margin {
+        /// The device.
+        device: u32,
+        /// What an hour of its work would leave after power, in base units.
+        #[ts(type = "number")]
+        per_hour: i64,
+        /// Whether its power was measured; otherwise it is a typical figure for this sort of device.
+        power_measured: bool,
+    },
     /// [`Guard::Metered`].
     Metered,
     /// [`Guard::Disk`].
@@ -131,6 +144,7 @@ impl Trip {
             Self::Battery { .. } => Guard::Battery,
             Self::Heat { .. } => Guard::Heat,
             Self::Quiet { .. } => Guard::Quiet,
+            Self::Margin { .. } => Guard::Margin,
             Self::Metered => Guard::Metered,
             Self::Disk { .. } => Guard::Disk,
         }
@@ -139,9 +153,10 @@ impl Trip {
     /// The one device that must be free; `None` when all of them must.
     pub fn device(&self) -> Option<u32> {
         match self {
-            Self::GpuUse { device, .. } | Self::Heat { device, .. } | Self::Quiet { device, .. } => {
-                Some(*device)
-            }
+            Self::GpuUse { device, .. }
+            | Self::Heat { device, .. }
+            | Self::Quiet { device, .. }
+            | Self::Margin { device, .. } => Some(*device),
             Self::FullScreen { .. }
             | Self::Presence
             | Self::Program { .. }

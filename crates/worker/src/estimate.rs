@@ -6,6 +6,7 @@
 //! score for rendering.
 //! Power: `watts ÷ 1000 × hours × share × tariff`. `share` is the part of the time that the effort allows.
 
+use lull_guards::Margin;
 use lull_network_api::RecentPrice;
 use lull_types::{BaseUnits, BenchmarkReport, DeviceKind, WorkClass};
 use lull_worker_api::{Effort, Estimate, Settings, Snapshot, TripRow};
@@ -95,6 +96,26 @@ pub fn estimate(
     })
 }
 
+/// What an hour of one device's work would leave after power; `None` while neither the network nor accepted tasks have
+/// told what work pays. How hard the device works changes both sides alike.
+pub fn margin(device: &Lent<'_>, seen: Seen, prices: &[RecentPrice], settings: &Settings) -> Option<Margin> {
+    let gross = if !prices.is_empty() {
+        per_hour(device.benchmark, prices)
+    } else if seen.tasks >= TASKS_SEEN_MIN && seen.ran_ms > 0 {
+        seen.earned.0 as f64 / (seen.ran_ms as f64 / 3_600_000.0)
+    } else {
+        return None;
+    };
+    let watts = device.watts_measured.unwrap_or(typical_watts(device.kind));
+    // A tariff in millionths of a US dollar is one in base units.
+    let power = watts / 1000.0 * settings.tariff_micro_per_kwh as f64;
+    Some(Margin {
+        gross: gross.round() as i64,
+        power: power.round() as i64,
+        power_measured: device.watts_measured.is_some(),
+    })
+}
+
 /// What a trip's time would have brought, at what the lent devices earn an hour at present; a device's trip costs that
 /// device's share. `None` while the trip holds, and where nothing can be estimated.
 pub fn missed(snapshot: &Snapshot, trip: &TripRow) -> Option<BaseUnits> {
@@ -180,6 +201,27 @@ mod tests {
         assert_eq!(later.gross_per_day, BaseUnits(2667));
         assert_eq!(later.tasks_seen, 4);
         assert!(estimate(&[], seen, &[], &quiet).is_none());
+    }
+
+    #[test]
+    fn a_margin_is_what_work_brings_less_its_power() {
+        let benchmark = report(20_000.0);
+        let device =
+            |watts_measured| Lent { kind: DeviceKind::Discrete, benchmark: &benchmark, watts_measured };
+        let settings = Settings::default();
+        assert_eq!(margin(&device(None), Seen::default(), &[], &settings), None);
+        // 0.2 kW at 0.15 are 0.03 an hour.
+        let seen = Seen { tasks: 3, earned: BaseUnits(10_000), ran_ms: 1_800_000 };
+        let expected = Margin { gross: 20_000, power: 30_000, power_measured: false };
+        assert_eq!(margin(&device(None), seen, &[], &settings), Some(expected));
+        let price = RecentPrice {
+            kind: JOB_KIND_WGSL.to_owned(),
+            work: WorkClass::Render,
+            per_score_hour: BaseUnits(2_000),
+            tasks: 9,
+        };
+        let expected = Margin { gross: 40_000, power: 15_000, power_measured: true };
+        assert_eq!(margin(&device(Some(100.0)), seen, &[price], &settings), Some(expected));
     }
 
     #[test]

@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use lull_guards::{Probe, TimeZone, Watch, Watched};
+use lull_guards::{Observation, Probe, TimeZone, Watch, Watched};
 use lull_types::{Cause, Coded, Fault, Guard, NetworkId, SecretKey, UnixMillis};
 use lull_worker_api::{Snapshot, StateView};
 use tokio::sync::{mpsc, watch};
@@ -156,6 +156,7 @@ pub async fn start(options: Options) -> Result<(Handle, JoinHandle<()>), Fault> 
         plans,
         watch,
         figures: watching::Figures::default(),
+        margins: Vec::new(),
         unwatched,
         wallet_keys,
         exiting: false,
@@ -187,6 +188,8 @@ struct Shell {
     /// Tells the probes what is to be watched.
     watch: Watch,
     figures: watching::Figures,
+    /// What work on each device would leave, as the machine was told.
+    margins: Vec<Observation>,
     /// Receivers of snapshots that watch nothing.
     unwatched: Arc<AtomicUsize>,
     wallet_keys: WalletKeys,
@@ -219,6 +222,7 @@ impl Shell {
                     }
                 }
                 () = until(publish_at) => {
+                    self.observe_margins().await;
                     let snapshot = self.viewer.snapshot(&self.machine);
                     self.publisher.publish(snapshot);
                     self.plan();
@@ -265,6 +269,17 @@ impl Shell {
         self.note(&input).await;
         let effects = self.machine.handle(input, clock::now());
         self.execute(effects).await
+    }
+
+    /// Tells the machine what work on each device would leave, where that is another than before.
+    async fn observe_margins(&mut self) {
+        let margins = self.viewer.margins(&self.machine);
+        if margins != self.margins {
+            self.margins.clone_from(&margins);
+            for margin in margins {
+                drop(self.handle(Input::Observed(margin)).await);
+            }
+        }
     }
 
     /// What the shell itself learns from an input.

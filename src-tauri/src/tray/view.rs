@@ -221,6 +221,7 @@ fn tripped(active: &ActiveTrip, language: Language, clock: impl Fn(UnixMillis) -
         Trip::Battery { .. } => pick("Waits for mains power", "等待接通电源"),
         Trip::Heat { .. } => pick("Lets the GPU cool down", "等待 GPU 降温"),
         Trip::Quiet { .. } => pick("Waits until the GPU is quiet", "等待 GPU 安静下来"),
+        Trip::Margin { .. } => pick("Waits for work that pays its power", "等待收益高于电费的任务"),
         Trip::Metered => pick("Waits for an unmetered connection", "等待不计流量的网络"),
         Trip::Disk { .. } => pick("Waits for free disk space", "等待磁盘空间"),
     }

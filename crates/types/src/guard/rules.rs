@@ -4,13 +4,16 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use super::Guard;
-use crate::Coded;
+use crate::{BaseUnits, Coded};
 
 /// The longest wait for a person to be away: who wants more than a day of quiet does not lend the machine.
 pub const AWAY_MINUTES_MAX: u16 = 24 * 60;
 
 /// How many programs can be listed. Each is looked for among all that run.
 pub const PROGRAMS_MAX: usize = 100;
+
+/// The most that can be wanted of an hour.
+const MARGIN_FLOOR_MAX: BaseUnits = BaseUnits(100_000_000);
 
 /// The longest name of a program, in characters: what file systems allow of a name.
 const PROGRAM_CHARS_MAX: usize = 255;
@@ -37,6 +40,9 @@ pub struct GuardRules {
     /// How loud a device may be, and how much it may draw: it works more slowly then, and not at all where that does not
     /// help; `None` for as its maker made it.
     pub quiet: Option<QuietLimits>,
+    /// A device is free while an hour of its work would leave less than this after the power that it takes, at the
+    /// contributor's price of power; `None` for whatever it leaves.
+    pub margin_floor: Option<BaseUnits>,
     /// The GPU is free while the connection costs by what is sent.
     pub metered: bool,
     /// The GPU is free while less than so many gibibytes of the disk are; `None` for down to the last.
@@ -55,6 +61,7 @@ impl Default for GuardRules {
             battery: true,
             heat: Some(HeatLimits::default()),
             quiet: None,
+            margin_floor: None,
             metered: true,
             disk_free_gib: Some(2),
         }
@@ -127,6 +134,9 @@ pub enum RulesError {
         "A fan's limit is from 10 to 100 per cent, a power limit from 20 to 1000 watts; give one of them."
     )]
     Quiet,
+    /// [`GuardRules::margin_floor`].
+    #[error("No device earns a hundred dollars an hour; choose less.")]
+    MarginFloor,
     /// [`GuardRules::disk_free_gib`].
     #[error("At least one gibibyte of the disk is to be kept free.")]
     Disk,
@@ -140,6 +150,7 @@ impl Coded for RulesError {
             Self::NoHour => "no_hour_lent",
             Self::Heat => "heat_limit",
             Self::Quiet => "quiet_limit",
+            Self::MarginFloor => "margin_floor",
             Self::Disk => "disk_kept_free",
         }
     }
@@ -157,6 +168,7 @@ impl GuardRules {
             Guard::Battery => self.battery,
             Guard::Heat => self.heat.is_some(),
             Guard::Quiet => self.quiet.is_some(),
+            Guard::Margin => self.margin_floor.is_some(),
             Guard::Metered => self.metered,
             Guard::Disk => self.disk_free_gib.is_some(),
         }
@@ -195,6 +207,9 @@ impl GuardRules {
                 return Err(RulesError::Quiet);
             }
         }
+        if self.margin_floor.is_some_and(|floor| floor > MARGIN_FLOOR_MAX) {
+            return Err(RulesError::MarginFloor);
+        }
         if self.disk_free_gib == Some(0) {
             return Err(RulesError::Disk);
         }
@@ -230,6 +245,8 @@ mod tests {
             |rules| rules.heat = Some(HeatLimits { core: 49, ..HeatLimits::default() }),
             Err(RulesError::Heat),
         );
+        check(|rules| rules.margin_floor = Some(BaseUnits(0)), Ok(()));
+        check(|rules| rules.margin_floor = Some(BaseUnits(100_000_001)), Err(RulesError::MarginFloor));
         check(|rules| rules.disk_free_gib = Some(0), Err(RulesError::Disk));
         let quiet = |fan_percent, power_watts| GuardRules {
             quiet: Some(QuietLimits { fan_percent, power_watts }),

@@ -1,8 +1,8 @@
 //! What a worker does, in words.
 
 use lull_types::{
-    BenchmarkReport, Cause, Fault, GpuNeed, Guard, GuardState, HeatSensor, Loudness, Measure, PauseUntil,
-    Trip, Unit, UnixMillis,
+    BaseUnits, BenchmarkReport, Cause, Fault, GpuNeed, Guard, GuardState, HeatSensor, Loudness, Measure,
+    PauseUntil, Trip, Unit, UnixMillis,
 };
 use lull_worker_api::{AssignmentStage, GuardView, Snapshot, StateView, TripRow};
 
@@ -135,11 +135,23 @@ fn trip(trip: &Trip) -> String {
             format!("the fan of device {device} ran at {value} %")
         }
         Trip::Quiet { device, much: Loudness::Power, value } => format!("device {device} drew {value} W"),
+        Trip::Margin { device, per_hour, power_measured } => {
+            let power = if *power_measured { "" } else { " as is typical for such a device" };
+            format!(
+                "an hour of work on device {device} would leave {} USDC after power{power}",
+                signed_money(*per_hour)
+            )
+        }
         Trip::Metered => "the connection costs by what is sent".to_owned(),
         Trip::Disk { free_bytes } => {
             format!("only {:.1} GiB of the disk are free", *free_bytes as f64 / f64::from(1 << 30))
         }
     }
+}
+
+fn signed_money(amount: i64) -> String {
+    let sign = if amount < 0 { "-" } else { "" };
+    format!("{sign}{}", BaseUnits(amount.unsigned_abs()))
 }
 
 /// Each guard and where it stands, in lines.
@@ -154,6 +166,7 @@ pub(super) fn guards(snapshot: &Snapshot) -> Vec<String> {
             Guard::Battery => "battery",
             Guard::Heat => "heat",
             Guard::Quiet => "quiet",
+            Guard::Margin => "margin",
             Guard::Metered => "metered",
             Guard::Disk => "disk",
         };

@@ -102,6 +102,13 @@ impl Machine {
         !access.clear && access.clear_at.is_none_or(|clear_at| clear_at >= instant)
     }
 
+    /// Whether work on a device is not worth its power to the contributor.
+    pub(super) fn costs_more_than_it_brings(&self, device: u32, now: UnixMillis) -> bool {
+        let is_margin =
+            |cause: &Cause| matches!(cause, Cause::Guard(held) if held.trip.guard() == Guard::Margin);
+        self.causes_of(device, now).iter().any(is_margin)
+    }
+
     /// Why one device is held free.
     pub(super) fn causes_of(&self, device: u32, now: UnixMillis) -> Vec<Cause> {
         self.policy.stand(Some(device), now).causes

@@ -207,7 +207,11 @@ impl Machine {
             return Some(Fault::new("worker_stopped", "The contributor turned work off."));
         }
         if self.is_held_until(task.device(), deadline) {
-            let sentence = "The contributor needs the GPU for longer than the task can wait.";
+            let sentence = if self.costs_more_than_it_brings(task.device(), now) {
+                "The power that it takes would cost the contributor more than it pays."
+            } else {
+                "The contributor needs the GPU for longer than the task can wait."
+            };
             return Some(Fault::new("worker_paused", sentence));
         }
         let index = task.device();

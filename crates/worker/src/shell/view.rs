@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use lull_guards::Observation;
 use lull_network_api::Verdict;
 use lull_types::{AssignmentId, BenchmarkReport, NetworkId, WorkerId};
 use lull_worker_api::{DeviceView, PROTOCOL_VERSION, Snapshot};
@@ -10,8 +11,8 @@ use tokio::time::Instant;
 use super::sampler::Samples;
 use super::store::Store;
 use crate::clock;
-use crate::estimate::{Lent, Seen, estimate};
-use crate::machine::{Lease, LeaseId, Machine, Record};
+use crate::estimate::{Lent, Seen, estimate, margin};
+use crate::machine::{DeviceFacts, Lease, LeaseId, Machine, Record};
 use crate::telemetry::{EnergyMeter, KeptEnergy};
 
 /// Recent tasks that an estimate rests on: enough to even out, few enough to follow a change of prices.
@@ -66,18 +67,7 @@ impl Viewer {
         let view = machine.view(now, clock::utc_offset_minutes());
         let mut earnings = view.earnings;
         earnings.energy_watt_hours = self.energy.watt_hours();
-        let lent: Vec<_> = view
-            .devices
-            .iter()
-            .filter(|device| device.lent)
-            .filter_map(|device| {
-                Some(Lent {
-                    kind: device.info.kind,
-                    benchmark: device.benchmark.as_ref()?,
-                    watts_measured: self.watts.get(&device.info.index).map(|w| w.sum / f64::from(w.samples)),
-                })
-            })
-            .collect();
+        let lent: Vec<_> = self.lent(&view.devices).map(|(_, lent)| lent).collect();
         let estimate = estimate(&lent, self.seen, &view.prices, &view.settings);
         drop(lent);
         let devices = view
@@ -118,6 +108,27 @@ impl Viewer {
             settings: view.settings,
             notices: view.notices,
         }
+    }
+
+    /// What an hour of each lent device would leave, for its guard.
+    pub fn margins(&self, machine: &Machine) -> Vec<Observation> {
+        let view = machine.view(clock::now(), 0);
+        let of = |(device, lent): (u32, Lent<'_>)| {
+            let at = margin(&lent, self.seen, &view.prices, &view.settings);
+            Observation::Margin { device, at }
+        };
+        self.lent(&view.devices).map(of).collect()
+    }
+
+    fn lent<'a>(&'a self, devices: &'a [DeviceFacts]) -> impl Iterator<Item = (u32, Lent<'a>)> {
+        devices.iter().filter(|device| device.lent).filter_map(|device| {
+            let lent = Lent {
+                kind: device.info.kind,
+                benchmark: device.benchmark.as_ref()?,
+                watts_measured: self.watts.get(&device.info.index).map(|w| w.sum / f64::from(w.samples)),
+            };
+            Some((device.info.index, lent))
+        })
     }
 
     /// Takes note of what is about to be written down. Returns whether [`Self::refresh`] is due after it.

@@ -101,6 +101,7 @@ fn every_state_has_its_icon_and_line() {
     check(yielding(vec![others(None)]), Paused, "Out of the way of another program", "让位给其他程序");
     let hours = |until: Option<u64>| held(Trip::Hours, until.map(UnixMillis));
     let heat = Trip::Heat { device: 0, sensor: HeatSensor::Core, celsius: 90 };
+    let loss = Trip::Margin { device: 0, per_hour: -1, power_measured: true };
     let loud = Trip::Quiet { device: 0, much: Loudness::Fan, value: 70 };
     for (cause, english, chinese) in [
         (held(Trip::Battery { percent: Some(50) }, None), "Waits for mains power", "等待接通电源"),
@@ -110,6 +111,7 @@ fn every_state_has_its_icon_and_line() {
         (hours(None), "Outside your hours", "不在您设定的时段"),
         (held(heat, None), "Lets the GPU cool down", "等待 GPU 降温"),
         (held(loud, None), "Waits until the GPU is quiet", "等待 GPU 安静下来"),
+        (held(loss, None), "Waits for work that pays its power", "等待收益高于电费的任务"),
         (held(Trip::Metered, None), "Waits for an unmetered connection", "等待不计流量的网络"),
         (held(Trip::Disk { free_bytes: 1 }, None), "Waits for free disk space", "等待磁盘空间"),
     ] {

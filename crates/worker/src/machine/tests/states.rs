@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lull_guards::{FullScreen, GpuUse, Observation, Temperatures};
+use lull_guards::{FullScreen, GpuUse, Margin, Observation, Temperatures};
 use lull_network_api::{NetworkMessage, Verdict, WorkerMessage};
 use lull_types::{
     ActiveTrip, BaseUnits, Cause, GpuNeed, Guard, GuardRules, GuardState, HeatSensor, PauseUntil, Trip,
@@ -437,4 +437,30 @@ fn a_device_near_its_limit_is_slowed_before_it_is_stopped() {
     assert!(begun < bench.last.iter().position(|effect| *effect == slowed), "{:?}", bench.last);
     bench.give(heat(60));
     assert!(bench.has(|effect| *effect == Effect::Pace { lease: next, percent: 75 }));
+}
+
+#[test]
+fn work_that_would_lose_money_is_not_asked_for_and_given_back_with_the_reason() {
+    let guards = GuardRules { margin_floor: Some(BaseUnits(0)), ..GuardRules::default() };
+    let settings = Settings { guards, ..Settings::default() };
+    let mut bench = Bench::up_from(Restored { settings, ..Bench::joined(1) }, 1);
+    let margin = |gross| {
+        let at = Some(Margin { gross, power: 1000, power_measured: true });
+        Input::Observed(Observation::Margin { device: 0, at })
+    };
+    bench.give(margin(999));
+    assert_eq!(bench.state_name(), "yielding");
+    bench.said(NetworkMessage::Assign(Box::new(assignment(7, 0, bench.now + 600_000))));
+    let reasons = |effect: &Effect| match effect {
+        Effect::Send { message, .. } => match &**message {
+            WorkerMessage::HandBack { reason, .. } => Some(reason.sentence.clone()),
+            _ => None,
+        },
+        _ => None,
+    };
+    let told: Vec<_> = bench.last.iter().filter_map(reasons).collect();
+    assert!(told.len() == 1 && told[0].contains("power"), "{told:?}");
+    bench.said(NetworkMessage::HandBackReceived { assignment: assignment(7, 0, 0).id });
+    bench.give(margin(2000)).after(60_000);
+    assert!(asks_for(&bench, 0));
 }
