@@ -134,7 +134,8 @@ mod tests {
     fn addresses_lead_nowhere_else() {
         assert_eq!(pci_bus_id("0000:0A:00.0").as_deref(), Some("0000:0a:00.0"));
         assert_eq!(pci_bus_id("00000000:01:00.0").as_deref(), Some("00000000:01:00.0"));
-        for text in ["", "..", ".", "0000", "0000:01:00.0/..", ":..", "0000:01:00.0\0", "1:2:3:4:5:6:7:8:9:a"] {
+        for text in ["", "..", ".", "0000", "0000:01:00.0/..", ":..", "0000:01:00.0\0", "1:2:3:4:5:6:7:8:9:a"]
+        {
             assert_eq!(pci_bus_id(text), None, "{text:?}");
         }
     }
@@ -142,13 +143,9 @@ mod tests {
     #[test]
     fn memory_is_short_and_roomy_by_the_card() {
         // Total, short below, roomy from, in mebibytes.
-        for (total, short, roomy) in [
-            (1024, 256, 512),
-            (2048, 512, 1024),
-            (4096, 512, 1024),
-            (8192, 512, 1228),
-            (24_576, 1228, 3686),
-        ] {
+        for (total, short, roomy) in
+            [(1024, 256, 512), (2048, 512, 1024), (4096, 512, 1024), (8192, 512, 1228), (24_576, 1228, 3686)]
+        {
             let memory = |free: u64| DeviceMemory { free_bytes: free * MIB, total_bytes: total * MIB };
             assert!(memory(short - 1).is_short() && !memory(short + 1).is_short(), "{total}");
             assert!(!memory(roomy - 1).is_roomy(0) && memory(roomy + 1).is_roomy(0), "{total}");

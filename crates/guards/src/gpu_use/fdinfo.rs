@@ -351,7 +351,11 @@ mod tests {
         check("drm-resident-system0: 1 KiB\ndrm-resident-gtt: 3\ndrm-memory-cpu: 3", &[], None);
         check("drm-resident-vram0: 18446744073709551615 GiB\ndrm-resident-vram1: 1", &[], Some(u64::MAX));
         check("drm-resident-vram0: 5 furlongs\ndrm-memory-vram0: -1 KiB", &[], None);
-        check("drm-client-name: a:b:c\n::\n:\ndrm-\ndrm-engine-\u{fc}: 3 ns", &[("\u{fc}", nanoseconds(3, 1))], None);
+        check(
+            "drm-client-name: a:b:c\n::\n:\ndrm-\ndrm-engine-\u{fc}: 3 ns",
+            &[("\u{fc}", nanoseconds(3, 1))],
+            None,
+        );
         check(&format!("drm-engine-{}: 3 ns", "x".repeat(65)), &[], None);
     }
 
@@ -371,7 +375,11 @@ mod tests {
     /// Two readings of one client, so far apart.
     fn shares(first: &[(&str, Engine)], then: &[(&str, Engine)], apart: Duration) -> Vec<(String, f64)> {
         let mut clients = Clients::default();
-        assert_eq!(clients.shares(&client("0000:03:00.0", 1, first, None), SECOND), None, "seen for the first time");
+        assert_eq!(
+            clients.shares(&client("0000:03:00.0", 1, first, None), SECOND),
+            None,
+            "seen for the first time"
+        );
         clients.shares(&client("0000:03:00.0", 1, then, None), SECOND + apart).unwrap()
     }
 
@@ -397,7 +405,8 @@ mod tests {
 
     #[test]
     fn an_engine_that_is_new_has_worked_since_the_reading_before() {
-        let fresh = shares(&[], &[("gfx", nanoseconds(250_000_000, 1)), ("rcs", cycles(900, 1000, 1))], SECOND);
+        let fresh =
+            shares(&[], &[("gfx", nanoseconds(250_000_000, 1)), ("rcs", cycles(900, 1000, 1))], SECOND);
         assert_eq!(fresh, [("gfx".to_owned(), 0.25), ("rcs".to_owned(), 0.0)]);
     }
 

@@ -99,7 +99,9 @@ impl Library {
         let device = self.0.device_by_pci_bus_id(bus).map_err(failed)?;
         match question(&device) {
             // No process did anything; or an old driver, or a device that does not tell this.
-            Err(NvmlError::NotFound | NvmlError::NotSupported | NvmlError::FailedToLoadSymbol(_)) => Ok(T::default()),
+            Err(NvmlError::NotFound | NvmlError::NotSupported | NvmlError::FailedToLoadSymbol(_)) => {
+                Ok(T::default())
+            }
             // The list grew between two questions; the next one is soon.
             Err(NvmlError::InsufficientSize(_)) => Ok(T::default()),
             other => other.map_err(failed),
@@ -316,7 +318,11 @@ mod tests {
         let check = |samples: &[Sample], expected: &[(u32, f64)]| {
             let mut sampler = Sampler::default();
             sampler.loads(&[sample(9, 10, 1)], seconds(0));
-            assert_eq!(sampler.loads(samples, seconds(1)), Some(expected.iter().copied().collect()), "{samples:?}");
+            assert_eq!(
+                sampler.loads(samples, seconds(1)),
+                Some(expected.iter().copied().collect()),
+                "{samples:?}"
+            );
         };
         check(&[], &[]);
         let film = Sample { decoder_percent: 60, ..sample(5, 20, 10) };
@@ -324,8 +330,13 @@ mod tests {
         check(&[film, stream], &[(5, 0.6), (6, 0.8)]);
         check(&[sample(5, 20, 10), sample(5, 30, 50), sample(6, 25, 100)], &[(5, 0.3), (6, 1.0)]);
         // Samples that hold nothing, are of nobody, are seen already, or cannot be.
-        let nothing =
-            [sample(0, 20, 50), sample(5, 0, 50), sample(5, 10, 50), sample(5, 20, 101), sample(6, 20, u32::MAX)];
+        let nothing = [
+            sample(0, 20, 50),
+            sample(5, 0, 50),
+            sample(5, 10, 50),
+            sample(5, 20, 101),
+            sample(6, 20, u32::MAX),
+        ];
         check(&nothing, &[]);
     }
 
@@ -334,7 +345,11 @@ mod tests {
         let mut sampler = Sampler::default();
         sampler.loads(&[sample(5, 1_000_000, 50)], seconds(0));
         for at in 1..=60 {
-            assert_eq!(sampler.loads(&[sample(5, 500_000 + at, 50)], seconds(at)), Some(BTreeMap::new()), "{at}");
+            assert_eq!(
+                sampler.loads(&[sample(5, 500_000 + at, 50)], seconds(at)),
+                Some(BTreeMap::new()),
+                "{at}"
+            );
         }
         sampler.loads(&[], seconds(61));
         assert_eq!(sampler.loads(&[sample(5, 500_100, 50)], seconds(62)), None);
@@ -353,8 +368,13 @@ mod tests {
         let first = read(&mut fake, 0);
         assert_eq!(first.processes[0].load, None, "nothing is known yet");
         let holder = |pid, memory_bytes| Holder { pid, memory_bytes };
-        fake.holders =
-            vec![holder(2, Some(GIB)), holder(1, Some(5 * GIB)), holder(2, Some(GIB)), holder(3, None), holder(9, None)];
+        fake.holders = vec![
+            holder(2, Some(GIB)),
+            holder(1, Some(5 * GIB)),
+            holder(2, Some(GIB)),
+            holder(3, None),
+            holder(9, None),
+        ];
         fake.samples = vec![sample(2, 50, 70), sample(4, 50, 5), sample(9, 50, 99)];
         let process = |pid, load: f64, memory_bytes| ProcessUse {
             pid,

@@ -79,7 +79,9 @@ impl Settling {
             let named = self.answer.take().filter(|answer| answer.need == need).map(|answer| answer.program);
             let uses = match need {
                 GpuNeed::Time => self.loads(reading.at),
-                GpuNeed::Memory => by_program(reading, |process| process.memory_bytes.map(|bytes| bytes as f64)),
+                GpuNeed::Memory => {
+                    by_program(reading, |process| process.memory_bytes.map(|bytes| bytes as f64))
+                }
             };
             GpuUse { program: name(named, &uses), need }
         });
@@ -225,7 +227,7 @@ mod tests {
     fn check(
         interval_ms: u64,
         script: &[(u64, &[(&str, f64)])],
-        expected: &[(u64, Option<(Option<&str>, GpuNeed)>)],
+        expected: &[(u64, Option<(&str, GpuNeed)>)],
     ) {
         let mut settling = Settling::default();
         let mut answers = Vec::new();
@@ -243,16 +245,14 @@ mod tests {
                 }
             }
         }
-        let use_of = |(program, need): &(Option<&str>, GpuNeed)| GpuUse {
-            program: program.map(str::to_owned),
-            need: *need,
-        };
+        let use_of =
+            |(program, need): &(&str, GpuNeed)| GpuUse { program: Some((*program).to_owned()), need: *need };
         let expected: Vec<_> = expected.iter().map(|(at, by)| (*at, by.as_ref().map(use_of))).collect();
         assert_eq!(answers, expected);
     }
 
     const QUIET: &[(&str, f64)] = &[];
-    const GAME: Option<(Option<&str>, GpuNeed)> = Some((Some("game"), Time));
+    const GAME: Option<(&str, GpuNeed)> = Some(("game", Time));
 
     #[test]
     fn a_blip_is_no_need() {
@@ -278,7 +278,7 @@ mod tests {
         check(1000, &[(8, QUIET), (8, &[("film", 0.12), ("desktop", 0.12)])], &[]);
         // A program's processes are one program.
         let browser: &[(&str, f64)] = &[("tab", 0.1), ("tab", 0.1), ("film", 0.15)];
-        check(1000, &[(8, QUIET), (8, browser)], &[(11_000, Some((Some("tab"), Time)))]);
+        check(1000, &[(8, QUIET), (8, browser)], &[(11_000, Some(("tab", Time)))]);
         // More than all of a device is all of it: what follows is over as soon.
         check(
             1000,
@@ -291,7 +291,8 @@ mod tests {
     fn a_load_that_wavers_around_a_limit_is_news_once() {
         let up: &[(&str, f64)] = &[("game", 0.32)];
         let down: &[(&str, f64)] = &[("game", 0.18)];
-        let wavering: Vec<(u64, &[(&str, f64)])> = (0..60).map(|n| (1, if n % 2 == 0 { up } else { down })).collect();
+        let wavering: Vec<(u64, &[(&str, f64)])> =
+            (0..60).map(|n| (1, if n % 2 == 0 { up } else { down })).collect();
         check(1000, &wavering, &[(4000, GAME)]);
         let up: &[(&str, f64)] = &[("game", 0.16)];
         let down: &[(&str, f64)] = &[("game", 0.06)];
@@ -304,11 +305,12 @@ mod tests {
     fn two_that_take_turns_are_news_once() {
         let one: &[(&str, f64)] = &[("game", 0.5), ("film", 0.3)];
         let other: &[(&str, f64)] = &[("game", 0.3), ("film", 0.5)];
-        let turns: Vec<(u64, &[(&str, f64)])> = (0..60).map(|n| (3, if n % 2 == 0 { one } else { other })).collect();
+        let turns: Vec<(u64, &[(&str, f64)])> =
+            (0..60).map(|n| (3, if n % 2 == 0 { one } else { other })).collect();
         check(1000, &turns, &[(2000, GAME)]);
         // One that goes on after the other has ended is.
         let after: [(u64, &[(&str, f64)]); 2] = [(10, one), (20, &[("film", 0.3)])];
-        check(1000, &after, &[(2000, GAME), (16_000, Some((Some("film"), Time)))]);
+        check(1000, &after, &[(2000, GAME), (16_000, Some(("film", Time)))]);
     }
 
     #[test]
@@ -322,7 +324,11 @@ mod tests {
     fn what_we_do_ourselves_is_no_need() {
         let mut settling = Settling::default();
         for second in 0..60 {
-            let ours = ProcessUse { is_ours: true, memory_bytes: Some(7 * GIB), ..process(1, "lull-runtime-gpu", 1.0) };
+            let ours = ProcessUse {
+                is_ours: true,
+                memory_bytes: Some(7 * GIB),
+                ..process(1, "lull-runtime-gpu", 1.0)
+            };
             let other = process(2, "desktop", 0.04);
             let memory = Some(DeviceMemory { free_bytes: 100 * MIB, total_bytes: 8 * GIB });
             let reading = Reading { memory, ..reading(second * 1000, vec![ours, other]) };
@@ -361,7 +367,10 @@ mod tests {
         for (at, load) in [(0, f64::NAN), (1000, f64::NAN), (2000, -3.0), (3000, 0.2), (4000, 0.2)] {
             assert_eq!(settling.settle(&reading(at, vec![process(1, "game", load)]), true), None);
         }
-        assert_eq!(settling.settle(&reading(5000, vec![process(1, "game", 90.0)]), true).map(|by| by.need), Some(Time));
+        assert_eq!(
+            settling.settle(&reading(5000, vec![process(1, "game", 90.0)]), true).map(|by| by.need),
+            Some(Time)
+        );
         for at in 6..13 {
             assert!(settling.settle(&reading(at * 1000, Vec::new()), true).is_some(), "at {at} s");
         }
@@ -375,8 +384,11 @@ mod tests {
             is_ours,
             ..process(pid, name, 0.0)
         };
-        let processes =
-            vec![holder(1, "desktop", 100, false), holder(2, "game", game, false), holder(3, "lull", ours, true)];
+        let processes = vec![
+            holder(1, "desktop", 100, false),
+            holder(2, "game", game, false),
+            holder(3, "lull", ours, true),
+        ];
         let memory = Some(DeviceMemory { free_bytes: free * MIB, total_bytes: 8 * GIB });
         Reading { memory, ..reading(at * 1000, processes) }
     }
