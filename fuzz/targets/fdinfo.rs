@@ -6,7 +6,7 @@ use std::time::Duration;
 use libfuzzer_sys::fuzz_target;
 use lull_guards::gpu_use::fdinfo::{Client, Clients, parse};
 
-/// Two texts, one after the other, parted by a zero.
+// Two texts, one after the other, parted by a zero.
 fuzz_target!(|bytes: &[u8]| {
     let mut texts = bytes.splitn(2, |byte| *byte == 0);
     let (first, then) = (texts.next().unwrap_or_default(), texts.next().unwrap_or_default());
