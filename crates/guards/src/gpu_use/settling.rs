@@ -26,9 +26,12 @@ const CLEAR_WINDOW: Duration = Duration::from_secs(8);
 /// It is three of the longest interval between readings, of 3 s.
 const GAP: Duration = Duration::from_secs(9);
 
-/// Readings that are kept at most: those of a second each in the longest window, several times over, as a change of what is to
-/// be watched brings one early.
-const STRETCHES_MAX: usize = 64;
+/// Readings that lie nearer together count as one, so that those that come early by whatever chance are not many: a window
+/// holds 65 at most.
+const STRETCH_MIN: Duration = Duration::from_millis(250);
+
+/// What sums of shares are rounded by, and more.
+const ROUNDING: f64 = 1e-6;
 
 /// Who is named stays so until another needs twice as much; two that take turns are no news with each turn.
 const RENAMED_FROM: f64 = 2.0;
@@ -58,6 +61,17 @@ impl Stretch {
     /// How much of it lies after an instant, in seconds.
     fn seconds_after(&self, instant: Duration) -> f64 {
         self.until.saturating_sub(self.from.max(instant)).as_secs_f64()
+    }
+
+    /// Adds the one that follows it.
+    fn extend(&mut self, next: &Self) {
+        let (before, after) = (self.seconds_after(self.from), next.seconds_after(next.from));
+        let all = before + after;
+        if all > 0.0 {
+            self.loads.iter_mut().for_each(|(_, load)| *load *= before / all);
+            next.loads.iter().for_each(|(program, load)| add(&mut self.loads, program, load * after / all));
+        }
+        self.until = next.until;
     }
 }
 
@@ -106,11 +120,15 @@ impl Settling {
             return false;
         }
         let loads = by_program(reading, |process| process.load.map(|load| load.clamp(0.0, 1.0)));
-        self.stretches.push_back(Stretch { from, until: reading.at, loads });
+        let stretch = Stretch { from, until: reading.at, loads };
+        match self.stretches.back_mut() {
+            Some(last) if last.until == from && reading.at - last.from <= STRETCH_MIN => {
+                last.extend(&stretch)
+            }
+            Some(_) | None => self.stretches.push_back(stretch),
+        }
         let oldest = reading.at.saturating_sub(CLEAR_WINDOW);
-        while self.stretches.len() > STRETCHES_MAX
-            || self.stretches.front().is_some_and(|stretch| stretch.until <= oldest)
-        {
+        while self.stretches.front().is_some_and(|stretch| stretch.until <= oldest) {
             self.stretches.pop_front();
         }
         true
@@ -118,15 +136,14 @@ impl Settling {
 
     fn judge_time(&mut self, now: Duration) {
         // What was not seen counts as nothing: it never trips, and never clears.
-        let (seen, load) = self.average(now, TRIP_WINDOW.min(CLEAR_WINDOW));
         if !self.needs_time {
-            self.needs_time = seen > 0.0 && load >= LOAD_TRIPS;
+            let (_, load) = self.average(now, TRIP_WINDOW);
+            self.needs_time = load >= LOAD_TRIPS - ROUNDING;
             return;
         }
         let (seen, load) = self.average(now, CLEAR_WINDOW);
-        // A thousandth for the rounding of sums.
-        let is_whole = seen >= CLEAR_WINDOW.as_secs_f64() * 0.999;
-        self.needs_time = !(is_whole && load <= LOAD_CLEARS);
+        let is_whole = seen >= CLEAR_WINDOW.as_secs_f64() - ROUNDING;
+        self.needs_time = !(is_whole && load <= LOAD_CLEARS + ROUNDING);
     }
 
     fn judge_memory(&mut self, reading: &Reading, at_work: bool, follows: bool) {
@@ -281,9 +298,9 @@ mod tests {
         check(1000, &[(8, QUIET), (8, browser)], &[(11_000, Some(("tab", Time)))]);
         // More than all of a device is all of it: what follows is over as soon.
         check(
-            1000,
-            &[(8, QUIET), (8, &[("game", 1.0), ("film", 0.9)]), (9, QUIET)],
-            &[(9000, GAME), (24_000, None)],
+            100,
+            &[(80, QUIET), (80, &[("game", 1.0), ("film", 0.9)]), (90, QUIET)],
+            &[(9000, GAME), (23_200, None)],
         );
     }
 
@@ -311,6 +328,33 @@ mod tests {
         // One that goes on after the other has ended is.
         let after: [(u64, &[(&str, f64)]); 2] = [(10, one), (20, &[("film", 0.3)])];
         check(1000, &after, &[(2000, GAME), (16_000, Some(("film", Time)))]);
+    }
+
+    #[test]
+    fn readings_that_come_early_count_by_their_time() {
+        let game: &[(&str, f64)] = &[("game", 0.5)];
+        for interval_ms in [1, 10, 40, 100, 300] {
+            let readings = |seconds: u64| (seconds * 1000).div_ceil(interval_ms);
+            let mut settling = Settling::default();
+            let mut changes = Vec::new();
+            let quiet: &[(&str, f64)] = QUIET;
+            let script = [(readings(10), quiet), (readings(20), game), (readings(20), quiet)];
+            let loads = script.into_iter().flat_map(|(readings, loads)| (0..readings).map(move |_| loads));
+            for (at, loads) in (0..).map(|n| n * interval_ms).zip(loads) {
+                let processes = loads.iter().map(|(name, load)| process(1, name, *load)).collect();
+                let before = settling.answer().is_some();
+                if settling.settle(&reading(at, processes), true).is_some() != before {
+                    changes.push(at);
+                }
+            }
+            // Half of two seconds is a quarter of four, and of 1.6 a tenth of eight.
+            let [found, over] = changes[..] else { panic!("{interval_ms} ms: {changes:?}") };
+            assert!(
+                found.abs_diff(12_000) <= 300 && over.abs_diff(36_400) <= 600,
+                "{interval_ms} ms: {changes:?}"
+            );
+            assert!(settling.stretches.len() <= 65, "{}", settling.stretches.len());
+        }
     }
 
     #[test]
