@@ -7,6 +7,7 @@
 //! every other a [`Probe`] watches the machine. [`judge`] says what an [`Observation`] means by the contributor's rules, and [`Policy`] turns all of
 //! it into one answer for each device: what holds the GPU free, and when that can change by itself.
 
+pub mod gpu_use;
 mod hours;
 mod observation;
 mod pace;
