@@ -3,8 +3,10 @@
 //! - [`fake_runtime`] behaves like a runtime, or misbehaves as told; the program `lull-runtime-fake` is it.
 //! - [`runtime_contract`] is what every runtime must do, checked from outside.
 //! - [`clock`] is time that passes only when a test says so.
-//! - [`desktop`] is an X server with a window manager.
+//! - [`desktop`] is an X server with a window manager, and [`bus`] a message bus.
 
+#[cfg(target_os = "linux")]
+pub mod bus;
 pub mod clock;
 #[cfg(target_os = "linux")]
 pub mod desktop;

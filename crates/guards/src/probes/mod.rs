@@ -1,12 +1,16 @@
 //! Where guards watch the machine.
 //!
-//! Each operating system has its module here, with one file per probe in it; [`for_this_machine`] gives those that work
-//! here. A probe that can be woken by the system is: it costs nothing while nothing happens, and sees what does at once.
+//! Each operating system has its module here, with one file per probe in it, beside what all of them tell alike;
+//! [`for_this_machine`] gives those that work here. A probe that can be woken by the system is: it costs nothing while
+//! nothing happens, and sees what does at once.
+
+use std::path::Path;
 
 use lull_types::{Coded, Guard};
 
 use crate::{Observation, Watch};
 
+mod disk;
 #[cfg(target_os = "linux")]
 #[path = "linux/mod.rs"]
 mod here;
@@ -54,12 +58,16 @@ pub fn full_screen_of(display: String) -> Box<dyn Probe> {
     here::full_screen_of(display)
 }
 
-/// The probes that work on this machine.
-pub fn for_this_machine() -> Vec<Box<dyn Probe>> {
-    here::probes()
+/// The probes that work on this machine. `data` is the folder in which Lull keeps what it stores: its disk is the one that
+/// must not become full.
+pub fn for_this_machine(data: &Path) -> Vec<Box<dyn Probe>> {
+    let mut probes = here::probes();
+    probes.push(Box::new(disk::Disk::of(data)));
+    probes
 }
 
-/// Names of the programs that run now.
+/// The names of the programs that this user runs now, sorted, as they would be listed in
+/// [`GuardRules::programs`](lull_types::GuardRules::programs); Lull's own are left out.
 pub fn running_programs() -> Vec<String> {
-    Vec::new()
+    here::running_programs()
 }

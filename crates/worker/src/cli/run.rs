@@ -48,7 +48,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Fault> {
         network_program: None,
         telemetry: Box::<SystemSource>::default(),
         wallet_keys: WalletKeys::of_system(&paths),
-        probes: lull_guards::probes::for_this_machine(),
+        probes: lull_guards::probes::for_this_machine(paths.root()),
     })
     .await?;
     tracing::info!(worker = %id.short(), version = env!("CARGO_PKG_VERSION"), "the worker runs");

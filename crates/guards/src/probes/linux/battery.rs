@@ -42,12 +42,13 @@ impl Probe for Battery {
 
     fn next(&mut self, _watch: &Watch) -> Result<Observation, ProbeError> {
         loop {
-            let power = read(&self.folder);
+            let read = read(&self.folder);
+            let power = read.unwrap_or(Power::Mains);
             if self.told != Some(power) {
                 self.told = Some(power);
                 return Ok(Observation::Power(power));
             }
-            std::thread::sleep(if has_battery(&self.folder) { INTERVAL } else { INTERVAL_WITHOUT });
+            std::thread::sleep(if read.is_some() { INTERVAL } else { INTERVAL_WITHOUT });
         }
     }
 }
@@ -66,21 +67,20 @@ fn is_battery(supply: &Path) -> bool {
     field(supply, "type").as_deref() == Some("Battery") && field(supply, "scope").as_deref() != Some("Device")
 }
 
-fn has_battery(folder: &Path) -> bool {
-    supplies(folder).any(|supply| is_battery(&supply))
-}
-
-/// On its battery is who discharges one. A machine with several goes by the fullest.
-fn read(folder: &Path) -> Power {
+/// What the machine runs on; `None` where it has no battery. On its battery is who discharges one. A machine with several
+/// goes by the fullest.
+fn read(folder: &Path) -> Option<Power> {
+    let mut has_battery = false;
     let mut discharging = false;
     let mut percent = None;
     for supply in supplies(folder).filter(|supply| is_battery(supply)) {
+        has_battery = true;
         discharging |= field(&supply, "status").as_deref() == Some("Discharging");
         let full = field(&supply, "capacity").and_then(|text| text.parse::<u8>().ok());
         percent = percent.max(full.map(|full| full.min(100)));
     }
     // A mains adapter that is online while a battery discharges is too weak for the load, and the battery empties.
-    if discharging { Power::Battery { percent } } else { Power::Mains }
+    has_battery.then_some(if discharging { Power::Battery { percent } } else { Power::Mains })
 }
 
 #[cfg(test)]
@@ -99,16 +99,15 @@ mod tests {
     fn a_battery_that_discharges_is_what_the_machine_runs_on() {
         let folder = tempfile::tempdir().unwrap();
         let at = folder.path();
-        let check = |power| assert_eq!(read(at), power);
-        check(Power::Mains);
+        let check = |power| assert_eq!(read(at), Some(power));
+        assert_eq!(read(at), None);
         supply(at, "AC", &[("type", "Mains"), ("online", "1")]);
         supply(
             at,
             "hidpp_battery_0",
             &[("type", "Battery"), ("scope", "Device"), ("status", "Discharging"), ("capacity", "12")],
         );
-        check(Power::Mains);
-        assert!(!has_battery(at), "a mouse has one");
+        assert_eq!(read(at), None, "a mouse has one");
         supply(at, "BAT0", &[("type", "Battery"), ("status", "Charging"), ("capacity", "50")]);
         check(Power::Mains);
         supply(at, "BAT0", &[("status", "Discharging")]);

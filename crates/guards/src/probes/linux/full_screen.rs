@@ -122,8 +122,9 @@ impl Probe for FullScreenWindows {
     }
 }
 
+/// An X server does not tell.
 #[derive(Debug, thiserror::Error)]
-enum DesktopError {
+pub(super) enum DesktopError {
     #[error(transparent)]
     Connect(#[from] ConnectError),
     #[error(transparent)]
