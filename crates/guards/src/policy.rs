@@ -48,6 +48,8 @@ pub struct Policy {
     tripped: BTreeMap<(Guard, Scope), ActiveTrip>,
     /// When the last of the tripped guards cleared.
     cleared_at: BTreeMap<Scope, UnixMillis>,
+    /// When a device was last resumed by itself.
+    resumed_at: BTreeMap<u32, UnixMillis>,
     /// How fast each device works for a guard that slows it before it stops it.
     paces: BTreeMap<(Guard, u32), Pace>,
     /// The plan of hours around the instant at which it was last looked at.
@@ -64,6 +66,7 @@ impl Policy {
             seen: BTreeMap::new(),
             tripped: BTreeMap::new(),
             cleared_at: BTreeMap::new(),
+            resumed_at: BTreeMap::new(),
             paces: BTreeMap::new(),
             hours: None,
         }
@@ -203,14 +206,28 @@ impl Policy {
 
     /// The contributor resumes: ends the pause and a resume delay at once, because a person who asks for work
     /// does not want to wait for it. Guards that are tripped stay so. Who resumes all resumes each.
-    pub fn resume(&mut self, device: Option<u32>) {
-        if device.is_none() {
-            self.pauses.clear();
-            self.cleared_at.clear();
-        } else {
-            self.pauses.remove(&device);
-            self.cleared_at.remove(&device);
+    pub fn resume(&mut self, device: Option<u32>, now: UnixMillis) {
+        match device {
+            None => {
+                self.pauses.clear();
+                self.cleared_at.clear();
+                self.resumed_at.clear();
+            }
+            Some(number) => {
+                self.pauses.remove(&device);
+                self.cleared_at.remove(&device);
+                self.resumed_at.insert(number, now);
+            }
         }
+    }
+
+    /// When the last guard cleared that held a device, if a delay counts from it: who has resumed that device since does
+    /// not want to wait.
+    fn delayed_from(&self, device: Option<u32>) -> Option<UnixMillis> {
+        let resumed_at = device.and_then(|device| self.resumed_at.get(&device)).copied();
+        let everywhere = self.cleared_at.get(&None).copied().filter(|at| resumed_at < Some(*at));
+        let own = device.and_then(|_| self.cleared_at.get(&device)).copied();
+        everywhere.max(own)
     }
 
     /// The pauses by hand that are in force.
@@ -237,8 +254,7 @@ impl Policy {
         let delayed = causes[delayed_before..]
             .iter()
             .any(|cause| matches!(cause, Cause::Guard(held) if held.trip.guard().has_resume_delay()));
-        let cleared = self.cleared_at.iter().filter(|(scope, _)| concerns(**scope)).map(|(_, at)| *at).max();
-        if let Some(cleared_at) = cleared
+        if let Some(cleared_at) = self.delayed_from(device)
             && !delayed
         {
             let until = cleared_at.after(RESUME_DELAY);
@@ -350,8 +366,8 @@ mod tests {
                 Do::Person(person) => policy.observe(Observation::Person(*person), at(*seconds)),
                 Pause(until) => policy.pause(None, *until),
                 PauseOne(device, until) => policy.pause(Some(*device), *until),
-                Resume => policy.resume(None),
-                ResumeOne(device) => policy.resume(Some(*device)),
+                Resume => policy.resume(None, at(*seconds)),
+                ResumeOne(device) => policy.resume(Some(*device), at(*seconds)),
             }
         }
         let stand = policy.stand(device, at(now));
@@ -508,6 +524,17 @@ mod tests {
         let mut script = both();
         script.push((9, Resume));
         check_device(Some(1), &script, 9, &[], None);
+    }
+
+    #[test]
+    fn who_resumes_one_device_does_not_wait_for_it_after_a_game() {
+        let script = || vec![(0, Do::Trips(Game)), (100, Clear(Game)), (101, ResumeOne(1))];
+        check_device(Some(1), &script(), 101, &[], None);
+        check_device(Some(0), &script(), 101, &[Cause::ResumeDelay { until: at(160) }], Some(160));
+        // The next game counts again.
+        let mut again = script();
+        again.extend([(110, Do::Trips(Game)), (120, Clear(Game))]);
+        check_device(Some(1), &again, 121, &[Cause::ResumeDelay { until: at(180) }], Some(180));
     }
 
     #[test]

@@ -195,6 +195,7 @@ pub(super) fn trip_row(row: &TripRow) -> String {
     };
     let interrupted = match row.interrupted {
         0 => String::new(),
+        1 if row.lost == BaseUnits(0) => "; a task was broken off as it began".to_owned(),
         1 => format!("; a task was broken off, {} USDC of it done", row.lost),
         tasks => format!("; {tasks} tasks were broken off, {} USDC of them done", row.lost),
     };

@@ -155,7 +155,7 @@ impl Machine {
     }
 
     pub(super) fn resume(&mut self, device: Option<u32>, now: UnixMillis, out: &mut Out) {
-        self.policy.resume(device);
+        self.policy.resume(device, now);
         out.record(Record::Pauses(self.kept_pauses(now)));
         // A person who resumes wants to see work, not the rest of a back-off.
         self.hurry(now);

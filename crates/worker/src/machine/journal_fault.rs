@@ -88,7 +88,7 @@ impl Machine {
             Input::Order(Order::Pause { duration, device }) => {
                 self.pause(duration, device, now, &mut Out::default());
             }
-            Input::Order(Order::Resume { device }) => self.policy.resume(device),
+            Input::Order(Order::Resume { device }) => self.policy.resume(device, now),
             Input::Order(Order::Shutdown) => {
                 self.shutting_down = true;
                 self.exited = true;
