@@ -27,7 +27,7 @@ export function useTrips(limit: number): Answer<TripRow[]> {
   const { guards } = useSnapshot();
   const held = guards.flatMap(({ stand }) => (stand.state === 'tripped' ? stand.trips : []));
   const key = held.map(({ trip, since }) => `${trip.guard}${since}`).join();
-  return useAnswer(`${limit} ${key}`, () => ask(backend, { command: 'trips', limit }, 'trips'));
+  return useAnswer(`${limit} ${key} ${useWorkMark()}`, () => ask(backend, { command: 'trips', limit }, 'trips'));
 }
 
 /** Receipts, newest first. */

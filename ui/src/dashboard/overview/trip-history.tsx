@@ -8,7 +8,7 @@ import { Money, usePractice } from '../../components/money';
 import { EmptyNote, FaultNote, LoadingRows } from '../../components/notes';
 import { formatDuration, formatInstant, formatMoment } from '../../format/time';
 import { isHolding, sumOf } from '../../guards/trips';
-import { tripSubject, useSaying } from '../../guards/words';
+import { tripSubject, useSaying, type Saying } from '../../guards/words';
 import { useSnapshot } from '../../worker/context';
 import { useTrips } from '../../worker/queries';
 
@@ -21,6 +21,7 @@ const ROWS_SHOWN = 8;
 /** When guards held devices free, newest first, and what that cost. */
 export function TripHistory() {
   const { t } = useTranslation();
+  const saying = useSaying();
   const trips = useTrips(ROWS_MAX);
   const [all, setAll] = useState(false);
   const rows = trips.value;
@@ -40,7 +41,7 @@ export function TripHistory() {
         <>
           <ul className="grid">
             {shown.map((row, n) => (
-              <TripItem key={`${row.since} ${n}`} row={row} />
+              <TripItem key={`${row.since} ${n}`} row={row} saying={saying} />
             ))}
           </ul>
           <Sum rows={shown} />
@@ -58,24 +59,23 @@ export function TripHistory() {
 
 const line = 'grid items-start gap-x-5 gap-y-1 px-3 py-2.5 sm:grid-cols-[minmax(0,1fr)_8rem_8rem]';
 
-function TripItem({ row }: { row: TripRow }) {
-  const { t, i18n } = useTranslation();
+function TripItem({ row, saying }: { row: TripRow; saying: Saying }) {
+  const { t, language, now } = saying;
   const { guards } = useSnapshot();
-  const saying = useSaying();
-  const duration = (end: number) => formatDuration(end - row.since, i18n.language);
+  const duration = (end: number) => formatDuration(end - row.since, language);
   const took =
     row.until !== null
       ? duration(row.until)
       : isHolding(row, guards)
-        ? t('trips.so_far', { time: duration(saying.now) })
+        ? t('trips.so_far', { time: duration(now) })
         : t('trips.open');
   return (
     <li data-testid="trip-row" className={`${line} rounded-xl hover:bg-raised/60`}>
       <div className="min-w-0">
         <p className="font-medium">{tripSubject(row.trip, saying)}</p>
         <p className="figures text-sm text-muted">
-          <time dateTime={new Date(row.since).toISOString()} title={formatInstant(row.since, i18n.language)}>
-            {formatMoment(row.since, saying.now, i18n.language)}
+          <time dateTime={new Date(row.since).toISOString()} title={formatInstant(row.since, language)}>
+            {formatMoment(row.since, now, language)}
           </time>
           {` · ${took} · `}
           {t('trips.interrupted', { count: row.interrupted })}

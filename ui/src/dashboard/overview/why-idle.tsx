@@ -94,20 +94,17 @@ function Stands({ causes }: { causes: readonly Cause[] }) {
   // While something holds, it is that which counts.
   const states = causes.length > 0 ? (['clear'] as const) : (['clear', 'unwatched', 'off'] as const);
   return (
-    <dl className="grid gap-1.5 text-sm">
+    <ul className="grid gap-1.5 text-sm text-muted">
       {states.map((state) => {
         const names = standing(guards, state);
         if (names.length === 0) return null;
         return (
-          <div key={state} className="flex items-start gap-3">
+          <li key={state} className="flex items-start gap-3">
             <span aria-hidden className={`mt-1.5 size-2 shrink-0 rounded-full ${looks[state]}`} />
-            <div className="min-w-0">
-              <dt className="inline text-faint">{t(`why.${state}`)}: </dt>
-              <dd className="inline text-muted">{list(names)}</dd>
-            </div>
-          </div>
+            <span className="min-w-0">{t(`why.${state}`, { guards: list(names) })}</span>
+          </li>
         );
       })}
-    </dl>
+    </ul>
   );
 }

@@ -17,6 +17,7 @@ export function WhenSection() {
       {guards.length > 0 && (
         <div className="-mx-3 border-t border-line pt-2">
           <Disclosure
+            level={3}
             title={t('settings.guards')}
             text={t('settings.guards_why')}
             aside={t('settings.guards_wanted', { count: wanted, total: guards.length })}
