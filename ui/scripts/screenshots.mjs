@@ -311,6 +311,131 @@ await photograph('pause-menu', { query: enrolled, full: false }, async (page) =>
   await settled(page);
   await press(page, 'pause');
 });
+// Why nothing is done: a game; many things at once; one device of two; nothing to do; and what all that cost.
+const simulate = (page, act) => page.evaluate(act).then(() => ahead(page, 1));
+const lendBoth = (page) =>
+  simulate(page, () => {
+    const { worker } = globalThis.lullFake;
+    worker.settings = { ...worker.settings, devices_not_lent: [] };
+  });
+const holdMany = async (page) => {
+  await lendBoth(page);
+  await simulate(page, () => {
+    const { worker } = globalThis.lullFake;
+    const { machine } = worker.guards;
+    const today = (new Date().getDay() + 6) % 7;
+    const hours = Array.from({ length: 7 }, (_, day) => (day === (today + 1) % 7 ? 0xff : 0));
+    worker.settings.guards = { ...worker.settings.guards, away_minutes: 10, programs: ['obs64'], hours };
+    machine.game = 'doom';
+    machine.others.set(0, { program: 'blender', need: 'memory' });
+    machine.lastTouchedAt = worker.now;
+    machine.heat.set(1, 86);
+    machine.metered = true;
+    machine.freeBytes = 1.3e9;
+  });
+};
+const holdOne = async (page) => {
+  await lendBoth(page);
+  await simulate(page, () => globalThis.lullFake.worker.guards.machine.others.set(0, { program: 'blender', need: 'time' }));
+  await page.getByTestId('device-hold-0').scrollIntoViewIfNeeded();
+};
+await photograph('idle-game', { query: enrolled, full: false, height: 1000 }, async (page) => {
+  await settled(page);
+  await simulate(page, () => globalThis.lullFake.worker.play('doom'));
+});
+for (const [name, options] of [
+  ['dark', {}],
+  ['light-zh-CN', { theme: 'light', language: 'zh-CN' }],
+  ['narrow', { width: 360, height: 760 }],
+  ['narrow-long', { width: 360, height: 760, language: 'de-x-long', theme: 'light' }],
+])
+  await photograph(`idle-many-${name}`, { query: enrolled, ...options }, async (page) => {
+    await settled(page);
+    await holdMany(page);
+  });
+for (const [name, options] of [
+  ['dark', {}],
+  ['light-zh-CN', { theme: 'light', language: 'zh-CN' }],
+  ['narrow-long', { width: 360, height: 760, language: 'de-x-long' }],
+])
+  await photograph(`idle-device-${name}`, { query: enrolled, ...options }, async (page) => {
+    await settled(page);
+    await holdOne(page);
+    await press(page, 'pause-1');
+    await press(page, 'pause-resumed');
+    await page.getByTestId('resume-1').waitFor();
+  });
+await photograph('idle-device-menu', { query: enrolled, full: false, height: 1000, theme: 'light' }, async (page) => {
+  await settled(page);
+  await holdOne(page);
+  await page.getByTestId('pause-1').scrollIntoViewIfNeeded();
+  await press(page, 'pause-1');
+});
+await photograph('idle-nothing', { query: enrolled, full: false, height: 1000 }, async (page) => {
+  await settled(page);
+  await page.evaluate(() => {
+    globalThis.lullFake.worker.enter({ name: 'ready', reason: { code: 'no_jobs', sentence: 'No customer has a job waiting.' } });
+    globalThis.lullFake.tell();
+  });
+});
+for (const [name, options] of [
+  ['dark', {}],
+  ['light-zh-CN', { theme: 'light', language: 'zh-CN' }],
+  ['narrow', { width: 360, height: 760 }],
+  ['narrow-long', { width: 360, height: 760, language: 'de-x-long', theme: 'light' }],
+])
+  await photograph(`trips-${name}`, { query: enrolled, ...options }, async (page) => {
+    await settled(page);
+    await simulate(page, () => globalThis.lullFake.worker.play('doom'));
+    await ahead(page, 90);
+    await page.getByTestId('trips').locator('summary').click();
+    await page.getByTestId('trip-row').first().waitFor();
+  });
+const allGuards = async (page) => {
+  await goTo('settings')(page);
+  await page.evaluate(() => {
+    const { worker } = globalThis.lullFake;
+    const hours = [12582912 + 255, 255, 255, 255, 12582912, 0xffffff, 0xffffff];
+    worker.settings.guards = { ...worker.settings.guards, away_minutes: 25, programs: ['blender', 'DaVinci Resolve'], hours };
+    worker.play('doom');
+  });
+  await ahead(page, 1);
+  // A summary is pressed by its keys in a browser alone.
+  await page.getByTestId('all-guards').locator('summary').focus();
+  await page.keyboard.press('Enter');
+  await page.getByTestId('hours-grid').waitFor();
+};
+for (const [name, options] of [
+  ['dark', { width: 1280 }],
+  ['light', { width: 1600, theme: 'light' }],
+  ['zh-CN', { width: 1280, language: 'zh-CN', theme: 'light' }],
+  ['narrow', { width: 360, height: 760 }],
+  ['narrow-long', { width: 360, height: 760, language: 'de-x-long' }],
+])
+  await photograph(`guards-${name}`, { query: enrolled, ...options }, allGuards);
+// As by the keyboard: an hour has the focus; the last hour was kept back; a number is beyond its bounds.
+await photograph('guards-focus', { query: enrolled, full: false, height: 1000 }, async (page) => {
+  await allGuards(page);
+  await page.getByTestId('hours-weekends').focus();
+  for (const key of ['Tab', 'Tab', 'ArrowDown', 'ArrowRight', 'ArrowRight']) await page.keyboard.press(key);
+});
+await photograph('guards-wrong', { query: enrolled, full: false, height: 1100 }, async (page) => {
+  await allGuards(page);
+  await page.getByTestId('away-minutes').fill('2000');
+  const cells = page.getByRole('gridcell');
+  await cells.first().hover();
+  await page.mouse.down();
+  await cells.last().hover();
+  await page.mouse.up();
+  await page.getByLabel('Name of a program').fill('C:\\blender');
+  await page.getByTestId('hours-grid').scrollIntoViewIfNeeded();
+});
+for (const [name, options] of [
+  ['narrow', { width: 360, height: 760 }],
+  ['light-zh-CN', { theme: 'light', language: 'zh-CN' }],
+  ['long', { language: 'de-x-long' }],
+])
+  await photograph(`wizard-effort-${name}`, options, (page) => wizardTo(page, 'effort'));
 await photograph('worker-lost', { query: enrolled, full: false, theme: 'light' }, async (page) => {
   await settled(page);
   await page.evaluate(() => globalThis.lullFake.loseWorker({ code: 'connection_closed', sentence: 'The worker closed the connection.' }));

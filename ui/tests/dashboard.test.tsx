@@ -2,7 +2,7 @@ import { act, screen, waitFor, within } from '@testing-library/react';
 import { describe, expect, it } from 'vitest';
 
 import type { FakeOptions } from '../src/backend/fake/fake-backend';
-import { renderApp, renderDashboard } from './render-app';
+import { openGuards, renderApp, renderDashboard } from './render-app';
 
 /** A contributor whose wallet is set and not proven. */
 async function renderUnproven(options: Partial<FakeOptions>) {
@@ -125,16 +125,16 @@ describe('the dashboard', () => {
     act(() => backend.worker.play('doom'));
     await pass(1);
     expect(screen.getByTestId('state-title')).toHaveTextContent('Paused');
-    expect(screen.getByText(/doom fills a screen\. The GPU is yours/)).toBeVisible();
+    expect(screen.getByText(/doom fills a screen\. Work goes on a minute after you close or leave doom/)).toBeVisible();
     // Resuming would do nothing.
     expect(screen.queryByTestId('resume')).toBeNull();
-    await user.click(screen.getByTestId('nav-settings'));
-    expect(screen.getByTestId('guard-full_screen')).toHaveTextContent(/Holds the GPU free since/);
+    await openGuards(user);
+    expect(screen.getByTestId('guard-full_screen')).toHaveTextContent(/doom fills a screen\. Holds the GPU free since/);
     expect(screen.getByTestId('guard-battery')).toHaveTextContent('does not tell');
 
     act(() => backend.worker.play(null));
     await pass(1);
-    expect(screen.getByTestId('guard-full_screen')).toHaveTextContent('Nothing stands against work');
+    expect(screen.getByTestId('guard-full_screen')).toHaveTextContent('Clear');
     await pass(70);
     await user.click(screen.getByTestId('nav-overview'));
     expect(screen.getByTestId('state-title')).toHaveTextContent('Earning');
@@ -142,7 +142,7 @@ describe('the dashboard', () => {
 
   it('leaves a game alone where the guard is not wanted', async () => {
     const { user, backend, pass } = await renderDashboard();
-    await user.click(screen.getByTestId('nav-settings'));
+    await openGuards(user);
     await user.click(screen.getByTestId('guard-full_screen-wanted'));
     await pass(1);
     expect(screen.getByTestId('guard-full_screen')).toHaveAttribute('data-state', 'off');

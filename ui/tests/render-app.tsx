@@ -1,4 +1,4 @@
-import { act, render, screen } from '@testing-library/react';
+import { act, render, screen, within } from '@testing-library/react';
 import userEvent, { type UserEvent } from '@testing-library/user-event';
 
 import { App } from '../src/app';
@@ -46,4 +46,10 @@ export async function renderDashboard(language = 'en'): Promise<RenderedApp> {
   const app = await renderApp({ enrolled: true }, language);
   await screen.findByTestId('dashboard');
   return app;
+}
+
+/** Unfolds all guards in the settings. */
+export async function openGuards(user: UserEvent): Promise<void> {
+  await user.click(screen.getByTestId('nav-settings'));
+  await user.click(within(screen.getByTestId('all-guards')).getByText('All guards'));
 }

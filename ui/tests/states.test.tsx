@@ -54,19 +54,19 @@ const states: [string, StateView, RegExp, RegExp][] = [
   ],
   [
     'paused for a time',
-    { name: 'yielding', causes: [{ guard: 'paused', until: soon }], since: 0 },
+    { name: 'yielding', causes: [{ cause: 'paused', device: null, until: { instant: soon } }], since: 0 },
     /Paused/,
     /You paused work until/,
   ],
   [
     'paused until restart',
-    { name: 'yielding', causes: [{ guard: 'paused', until: null }], since: 0 },
+    { name: 'yielding', causes: [{ cause: 'paused', device: null, until: 'restart' }], since: 0 },
     /Paused/,
-    /restarted or you resume/,
+    /until Lull is started again\. Work goes on then, or as soon as you resume/,
   ],
   [
     'about to resume',
-    { name: 'yielding', causes: [{ guard: 'resume_delay', until: soon }], since: 0 },
+    { name: 'yielding', causes: [{ cause: 'resume_delay', until: soon }], since: 0 },
     /Paused/,
     /Work resumes in 1:\d\d/,
   ],

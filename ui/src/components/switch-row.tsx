@@ -1,9 +1,11 @@
 import { Switch } from 'radix-ui';
-import { useId } from 'react';
+import { useId, type ReactNode } from 'react';
 
 interface SwitchRowProps {
   title: string;
   why?: string;
+  /** Beside the title, such as how it stands. */
+  note?: ReactNode;
   checked: boolean;
   disabled?: boolean;
   onChange: (checked: boolean) => void;
@@ -11,12 +13,15 @@ interface SwitchRowProps {
 }
 
 /** A setting that is on or off, with what it means. */
-export function SwitchRow({ title, why, checked, disabled, onChange, testId }: SwitchRowProps) {
+export function SwitchRow({ title, why, note, checked, disabled, onChange, testId }: SwitchRowProps) {
   const id = useId();
   return (
     <div className="flex items-center justify-between gap-6 py-3">
       <label htmlFor={id} className="grid min-w-0 gap-0.5">
-        <span className="font-medium">{title}</span>
+        <span className="flex flex-wrap items-center gap-x-3">
+          <span className="font-medium">{title}</span>
+          {note}
+        </span>
         {why && (
           <span id={`${id}-why`} className="text-sm text-muted">
             {why}

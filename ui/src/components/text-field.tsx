@@ -12,13 +12,14 @@ interface TextFieldProps {
   placeholder?: string;
   inputMode?: 'decimal' | 'text';
   monospace?: boolean;
+  /** Beside the text, such as a button. */
   children?: ReactNode;
   onCommit?: () => void;
 }
 
 /** One line of text with its label. */
 export function TextField(props: TextFieldProps) {
-  const { label, value, onChange, unit, wrong, placeholder, inputMode = 'text', monospace, onCommit } = props;
+  const { label, value, onChange, unit, wrong, placeholder, inputMode = 'text', monospace, children, onCommit } = props;
   const id = useId();
   return (
     <div className="grid gap-1.5">
@@ -45,6 +46,7 @@ export function TextField(props: TextFieldProps) {
           )}
         />
         {unit && <span className="text-sm text-muted">{unit}</span>}
+        {children}
       </div>
       {wrong && (
         <p id={`${id}-wrong`} role="alert" className="text-sm text-ember">

@@ -26,6 +26,25 @@ export function formatMoment(at: number, now: number, language: string): string 
   return new Intl.DateTimeFormat(language, options).format(at);
 }
 
+/** When something comes, in the next days: the time, with the day of the week unless that is today. */
+export function formatComing(at: number, now: number, language: string): string {
+  const sameDay = new Date(at).toDateString() === new Date(now).toDateString();
+  const week = 7 * 86_400_000;
+  if (!sameDay && at - now >= week) return formatMoment(at, now, language);
+  const time: Intl.DateTimeFormatOptions = { hour: 'numeric', minute: '2-digit' };
+  return new Intl.DateTimeFormat(language, sameDay ? time : { weekday: 'short', ...time }).format(at);
+}
+
+/** How long something took, in one unit. */
+export function formatDuration(milliseconds: number, language: string): string {
+  const write = (value: number, unit: 'second' | 'minute' | 'hour', decimals = 0) =>
+    new Intl.NumberFormat(language, { style: 'unit', unit, unitDisplay: 'short', maximumFractionDigits: decimals }).format(value);
+  const seconds = Math.max(0, Math.round(milliseconds / 1000));
+  if (seconds < 90) return write(seconds, 'second');
+  if (seconds < 5400) return write(Math.round(seconds / 60), 'minute');
+  return write(seconds / 3600, 'hour', 1);
+}
+
 /** Day and time, to the second. */
 export function formatInstant(at: number, language: string): string {
   return new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'medium' }).format(at);

@@ -1,9 +1,9 @@
 import { Cpu } from 'lucide-react';
-import { Checkbox } from 'radix-ui';
 import { useTranslation } from 'react-i18next';
 
 import type { DeviceView } from '../bindings/DeviceView';
 import { EmptyNote, FaultNote, LoadingRows } from '../components/notes';
+import { Tick } from '../components/tick';
 import { formatGibibytes } from '../format/measure';
 import { useBackend, useSnapshot } from '../worker/context';
 import { configure, withDevice } from '../worker/settings';
@@ -82,19 +82,12 @@ function DeviceChoice({ device, onLend }: { device: DeviceView; onLend: (lent: b
   ];
   return (
     <div className="card flex animate-arrive gap-4 p-5 has-data-[state=checked]:border-moon/70">
-      <Checkbox.Root
+      <Tick
         id={`device-${info.index}`}
         checked={device.lent}
-        onCheckedChange={(checked) => onLend(checked === true)}
-        aria-label={t('wizard.device.lend', { device: info.name })}
-        className="mt-1 grid size-6 shrink-0 place-items-center rounded-md border border-line-strong bg-sunken data-[state=checked]:border-transparent data-[state=checked]:bg-primary"
-      >
-        <Checkbox.Indicator>
-          <svg viewBox="0 0 16 16" aria-hidden className="size-4 text-on-primary">
-            <path d="M3.5 8.5 6.7 12l6-7.5" fill="none" stroke="currentColor" strokeWidth="2" strokeLinecap="round" />
-          </svg>
-        </Checkbox.Indicator>
-      </Checkbox.Root>
+        onChange={onLend}
+        label={t('wizard.device.lend', { device: info.name })}
+      />
       <div className="grid min-w-0 flex-1 gap-3">
         <label htmlFor={`device-${info.index}`}>
           <span className="block text-sm text-muted">{t(`device.kind.${info.kind}`)}</span>

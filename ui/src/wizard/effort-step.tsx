@@ -1,5 +1,6 @@
 import { useTranslation } from 'react-i18next';
 
+import { IntentChoices } from '../guards/intent-choices';
 import { EffortChoice } from '../worker/effort-choice';
 import { StartSwitches } from '../worker/start-switches';
 import { StepFrame, type StepProps } from './step-frame';
@@ -15,6 +16,10 @@ export function EffortStep({ onNext, onBack }: StepProps) {
       onBack={onBack}
       next={{ onPress: onNext }}
     >
+      <div className="grid gap-3">
+        <h2 className="text-base font-medium">{t('wizard.effort.when')}</h2>
+        <IntentChoices label={t('wizard.effort.when')} />
+      </div>
       <div className="grid gap-3">
         <h2 className="text-base font-medium">{t('wizard.effort.how_hard')}</h2>
         <EffortChoice label={t('wizard.effort.how_hard')} />

@@ -3,6 +3,7 @@ import type { EarningsPoint } from '../bindings/EarningsPoint';
 import type { Payout } from '../bindings/Payout';
 import type { ReceiptRow } from '../bindings/ReceiptRow';
 import type { TaskRow } from '../bindings/TaskRow';
+import type { TripRow } from '../bindings/TripRow';
 import { ask } from '../backend/ask';
 import { useBackend, useSnapshot } from './context';
 import { useAnswer, type Answer } from './use-answer';
@@ -18,6 +19,15 @@ function useWorkMark(): string {
 export function useTasks(limit: number): Answer<TaskRow[]> {
   const backend = useBackend();
   return useAnswer(`${limit} ${useWorkMark()}`, () => ask(backend, { command: 'tasks', limit }, 'tasks'));
+}
+
+/** When guards held devices free, and what that cost, newest first. */
+export function useTrips(limit: number): Answer<TripRow[]> {
+  const backend = useBackend();
+  const { guards } = useSnapshot();
+  const held = guards.flatMap(({ stand }) => (stand.state === 'tripped' ? stand.trips : []));
+  const key = held.map(({ trip, since }) => `${trip.guard}${since}`).join();
+  return useAnswer(`${limit} ${key} ${useWorkMark()}`, () => ask(backend, { command: 'trips', limit }, 'trips'));
 }
 
 /** Receipts, newest first. */

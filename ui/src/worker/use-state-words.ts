@@ -5,7 +5,8 @@ import type { Cause } from '../bindings/Cause';
 import type { Fault } from '../bindings/Fault';
 import type { Snapshot } from '../bindings/Snapshot';
 import { useNow } from '../components/use-now';
-import { formatCountdown, formatMoment } from '../format/time';
+import { formatCountdown } from '../format/time';
+import { causeClears, causeWhat, type Saying as GuardSaying } from '../guards/words';
 import { useFaultSentence } from '../i18n/use-fault';
 import { useWorker } from './context';
 
@@ -65,8 +66,7 @@ export function stateWhy(snapshot: Snapshot, { t, language, now, sentence }: Say
       return t('state.working.why_many', { count, job, customer });
     }
     case 'yielding':
-      if (state.causes.length === 0) return t('state.yielding.why');
-      return state.causes.map((cause) => causeSentence(cause, { t, language, now, sentence })).join(' ');
+      return heldWhy(state.causes, { t, language, now, snapshot });
     case 'draining':
       return t('state.draining.why', { time: formatCountdown(state.deadline - now) });
     case 'faulted': {
@@ -77,19 +77,11 @@ export function stateWhy(snapshot: Snapshot, { t, language, now, sentence }: Say
   }
 }
 
-function causeSentence(cause: Cause, { t, language, now }: Saying): string {
-  switch (cause.guard) {
-    case 'paused':
-      return cause.until === null
-        ? t('cause.paused_open')
-        : t('cause.paused_until', { time: formatMoment(cause.until, now, language) });
-    case 'full_screen':
-      return cause.program === null
-        ? t('cause.full_screen_unnamed')
-        : t('cause.full_screen', { program: cause.program });
-    case 'battery':
-      return cause.percent === null ? t('cause.battery_unknown') : t('cause.battery', { percent: cause.percent });
-    case 'resume_delay':
-      return t('cause.resume_delay', { time: formatCountdown(cause.until - now) });
-  }
+/** Why devices are held free: what would end it too, where that is one thing; the rest is a list's. */
+function heldWhy(causes: readonly Cause[], saying: GuardSaying): string {
+  const [first, ...others] = causes;
+  if (!first) return saying.t('state.yielding.why');
+  const what = causeWhat(first, saying);
+  if (others.length === 0) return `${what} ${causeClears(first, saying)}`;
+  return `${what} ${saying.t('cause.others', { count: others.length })}`;
 }

@@ -1,7 +1,10 @@
 import type { Command } from '../../bindings/Command';
 import type { Fault } from '../../bindings/Fault';
+import type { GuardRules } from '../../bindings/GuardRules';
 import type { Reply } from '../../bindings/Reply';
 import type { Snapshot } from '../../bindings/Snapshot';
+import { rulesFault } from '../../guards/rules';
+import en from '../../i18n/en.json';
 import type { Backend, ExplorerCluster } from '../backend';
 import { SIMULATED_WORDS } from './kept-wallet';
 import { CLAIM_PAGE } from './payouts';
@@ -105,11 +108,15 @@ export class FakeBackend implements Backend {
         worker.stop();
         return DONE;
       case 'pause':
-        worker.pauseFor(command.duration);
+        worker.pauseFor(command.duration, command.device);
         return DONE;
       case 'resume':
-        worker.resume();
+        worker.resume(command.device);
         return DONE;
+      case 'programs':
+        return { reply: 'programs', value: worker.guards.programs() };
+      case 'trips':
+        return { reply: 'trips', value: worker.trips.rows.slice(0, command.limit).map((row) => ({ ...row })) };
       case 'benchmark':
         return refusedOrDone(worker.benchmark(command.device, command.sustained_seconds));
       case 'export_benchmark':
@@ -165,7 +172,7 @@ export class FakeBackend implements Backend {
       }
       case 'configure': {
         const { settings } = worker;
-        const fault = endpointFault(command.chain_endpoint);
+        const fault = endpointFault(command.chain_endpoint) ?? guardsFault(command.guards);
         if (fault) return { reply: 'refused', value: fault };
         worker.settings = {
           effort: command.effort ?? settings.effort,
@@ -186,7 +193,7 @@ export class FakeBackend implements Backend {
       case 'tasks':
         return { reply: 'tasks', value: ledger.tasks.slice(0, command.limit).map((row) => ({ ...row })) };
       case 'picture':
-        return { reply: 'picture', value: await worker.jobs.picture(command.job) };
+        return { reply: 'picture', value: await worker.tasks.jobs.picture(command.job) };
       case 'receipts':
         return { reply: 'receipts', value: ledger.receipts.slice(0, command.limit) };
       case 'verify_receipts':
@@ -273,6 +280,12 @@ export class FakeBackend implements Backend {
 
 function refusedOrDone(fault: Fault | null): Reply {
   return fault ? { reply: 'refused', value: fault } : DONE;
+}
+
+/** Why the worker would refuse what is wanted of the guards, in its own words. */
+function guardsFault(rules: GuardRules | null): Fault | null {
+  const code = rules && rulesFault(rules);
+  return code && { code, sentence: en.fault[code] };
 }
 
 /** Why the worker would refuse an endpoint: whoever is between could lie on an open line. */

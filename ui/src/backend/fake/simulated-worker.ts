@@ -1,5 +1,6 @@
 import type { AssignmentView } from '../../bindings/AssignmentView';
 import type { Cause } from '../../bindings/Cause';
+import type { DeviceInfo } from '../../bindings/DeviceInfo';
 import type { Fault } from '../../bindings/Fault';
 import type { NetworkView } from '../../bindings/NetworkView';
 import type { Notice } from '../../bindings/Notice';
@@ -7,25 +8,25 @@ import type { PauseFor } from '../../bindings/PauseFor';
 import type { Settings } from '../../bindings/Settings';
 import type { Snapshot } from '../../bindings/Snapshot';
 import type { StateView } from '../../bindings/StateView';
+import { DEFAULT_RULES } from '../../guards/rules';
 import { SimulatedBenchmarks } from './benchmarks';
 import { simulatedDeviceViews } from './device-views';
 import { effortShare, simulatedEstimate } from './estimate';
 import { simulatedHardware, simulatedSandbox } from './hardware';
-import { SimulatedJobs, TASK_RUN_MS } from './jobs';
 import { SimulatedGuards } from './guards';
 import { SimulatedKeptWallet } from './kept-wallet';
 import { SimulatedLedger } from './ledger';
 import { networkBeingJoined, ticketFault, veteransNetwork } from './network';
 import { SimulatedPayouts, simulatedPlace } from './payouts';
 import { hexDigits, seededRandom, type Random } from './random';
+import { SimulatedTasks } from './tasks';
 import { SimulatedTelemetry } from './telemetry';
+import { SimulatedTrips } from './trips';
 import { SimulatedWallets } from './wallet';
 
 const STARTING_MS = 1_400;
 const CONNECTING_MS = 3_200;
 const ASKING_MS = 1_200;
-const STAGE_MS = { fetching: 700, preparing: 500, uploading: 600 };
-const VERDICT_MS = 1_500;
 const DRAINING_MS = 1_500;
 
 /** How a simulation begins. */
@@ -43,24 +44,30 @@ export interface SimulationStart {
 
 /** A worker in memory that obeys like the real one. Its clock moves only by `advance`. */
 export class SimulatedWorker {
-  readonly jobs: SimulatedJobs;
+  readonly tasks: SimulatedTasks;
   readonly benchmarks: SimulatedBenchmarks;
   readonly ledger = new SimulatedLedger();
   now: number;
   readonly wallets = new SimulatedWallets();
   readonly kept = new SimulatedKeptWallet();
   readonly guards = new SimulatedGuards();
+  readonly trips = new SimulatedTrips();
   readonly payouts: SimulatedPayouts;
   network: NetworkView | null = null;
-  settings: Settings = { effort: 'full', tariff_micro_per_kwh: 150_000, devices_not_lent: [1], start_working: true, chain_endpoint: null, guards: { full_screen: true, battery: true } };
+  settings: Settings = {
+    effort: 'full',
+    tariff_micro_per_kwh: 150_000,
+    devices_not_lent: [1],
+    start_working: true,
+    chain_endpoint: null,
+    guards: DEFAULT_RULES,
+  };
   private intent: Snapshot['intent'] = 'off';
   private state: StateView = { name: 'starting' };
   private phaseSince: number;
-  private pause: Cause | null = null;
   private readonly random: Random;
   private readonly id: string;
   private readonly telemetry: SimulatedTelemetry;
-  private readonly verdictsDue: { assignment: string; at: number }[] = [];
   private readonly notices: Notice[] = [];
 
   constructor(start: SimulationStart) {
@@ -68,7 +75,7 @@ export class SimulatedWorker {
     this.id = hexDigits(this.random, 64);
     this.telemetry = new SimulatedTelemetry(this.random);
     this.benchmarks = new SimulatedBenchmarks(this.random);
-    this.jobs = new SimulatedJobs(this.random, start.samplesPerPixel);
+    this.tasks = new SimulatedTasks(this.ledger, this.random, start.samplesPerPixel);
     this.now = start.at;
     this.phaseSince = start.at;
     // Its own numbers, so that what is worked on does not depend on what is paid.
@@ -85,6 +92,7 @@ export class SimulatedWorker {
     this.wallets.set(wallet, this.now, !practice);
     this.intent = 'on';
     this.ledger.seedHistory(this.now, this.random);
+    this.trips.seedHistory(this.now);
     this.payouts.seedHistory(cluster, this.now, wallet, this.ledger);
     this.enter({ name: 'ready', reason: null });
   }
@@ -101,15 +109,14 @@ export class SimulatedWorker {
     this.enter({ name: 'draining', deadline: this.now + DRAINING_MS });
   }
 
-  pauseFor(duration: PauseFor): void {
-    const until = duration === 'until_restart' ? null : this.now + duration.minutes * 60_000;
-    this.pause = { guard: 'paused', until };
-    this.yield(this.pause);
+  pauseFor(duration: PauseFor, device: number | null): void {
+    this.guards.pause(device, duration, this.now);
+    this.watch();
   }
 
-  resume(): void {
-    this.pause = null;
-    if (this.state.name === 'yielding') this.rest();
+  resume(device: number | null): void {
+    this.guards.resume(device);
+    this.watch();
   }
 
   benchmark(device: number, sustainedSeconds: number): Fault | null {
@@ -148,7 +155,11 @@ export class SimulatedWorker {
     this.wallets.pass(this.now);
     if (this.network?.connected) this.payouts.advance(this.now, this.ledger, this.wallets.standing);
     this.telemetry.advance(elapsedMs, busy, this.state.name === 'benchmarking' ? 1 : effortShare[this.settings.effort]);
-    this.giveVerdicts();
+    this.tasks.giveVerdicts(this.now, () => {
+      if (this.ledger.receipts.length === 1)
+        this.notice('first_earning', 'Your first earning has arrived, with its receipt.', false);
+    });
+    this.watch();
     this.advanceState(this.now - this.phaseSince, elapsedMs);
   }
 
@@ -172,11 +183,13 @@ export class SimulatedWorker {
         if (inPhase >= ASKING_MS) this.takeWork();
         break;
       case 'working':
-        this.advanceAssignments(state.assignments, elapsedMs);
+        this.takeWork(
+          state.assignments
+            .map((view) => this.tasks.advance(view, elapsedMs, this.settings.effort, this.now))
+            .filter((view) => view !== null),
+        );
         break;
       case 'yielding':
-        if (this.guards.isOver(state.causes[0], this.now)) this.resume();
-        else this.watch();
         break;
       case 'draining':
         if (this.now >= state.deadline) this.enter({ name: 'stopped' });
@@ -201,83 +214,71 @@ export class SimulatedWorker {
 
   /** A program fills the screen, or none does any more. */
   play(program: string | null): void {
-    this.guards.play(program, this.now);
+    this.guards.machine.game = program;
     this.watch();
   }
 
-  /** Looks what the guards say now. */
+  /** Looks what the guards say now, and obeys. */
   watch(): void {
-    const cause = this.intent === 'on' ? this.guards.turn(this.state, this.settings.guards, this.now) : null;
-    if (cause) this.yield(cause);
+    const { begun, ended } = this.guards.look(this.settings.guards, this.now);
+    ended.forEach((trip) => this.trips.end(trip, this.now));
+    if (this.intent === 'off') return;
+    begun.forEach((trip) => this.trips.begin(trip));
+    const { state } = this;
+    if (state.name !== 'ready' && state.name !== 'working' && state.name !== 'yielding') return;
+    if (state.name === 'working') this.handBack((view) => this.held(view.device).length > 0);
+    const lent = this.lent();
+    const isHeld = lent.length > 0 && lent.every((device) => this.held(device.index).length > 0);
+    if (isHeld) this.yield(this.guards.together(lent, this.now));
+    else if (this.state.name === 'yielding') this.rest();
   }
 
-  private yield(cause: Cause): void {
-    this.handBack();
-    this.enter({ name: 'yielding', causes: [cause], since: this.now });
+  private held(device: number): Cause[] {
+    return this.guards.causes(device, this.now);
   }
 
-  private takeWork(): void {
-    const lent = simulatedHardware.devices.filter((d) => !this.settings.devices_not_lent.includes(d.index));
+  private lent(): DeviceInfo[] {
+    return simulatedHardware.devices.filter((d) => !this.settings.devices_not_lent.includes(d.index));
+  }
+
+  private yield(causes: Cause[]): void {
+    // Another cause is no new phase.
+    if (this.state.name === 'yielding') this.state = { ...this.state, causes };
+    else this.enter({ name: 'yielding', causes, since: this.now });
+  }
+
+  /** Gives a task to every device that may have one and has none. */
+  private takeWork(running: AssignmentView[] = []): void {
+    const lent = this.lent();
     if (lent.length === 0) {
       this.state = { name: 'ready', reason: { code: 'no_device_lent', sentence: 'No device is lent.' } };
       return;
     }
-    const assignments = lent.map((device) => this.jobs.take(this.now, device.index));
-    assignments.forEach((view) => this.ledger.open(view, this.now));
-    this.enter({ name: 'working', assignments });
-  }
-
-  private advanceAssignments(assignments: AssignmentView[], elapsedMs: number): void {
-    const onward = assignments.map((view) => this.advanceAssignment(view, elapsedMs));
-    const open = onward.filter((view) => view !== null);
-    if (open.length === 0) this.takeWork();
-    else this.state = { name: 'working', assignments: open };
-  }
-
-  private advanceAssignment(view: AssignmentView, elapsedMs: number): AssignmentView | null {
-    const row = this.ledger.row(view.id);
-    if (view.stage !== 'running') {
-      if (this.random() * STAGE_MS[view.stage] > elapsedMs) return view;
-      if (view.stage === 'fetching') return { ...view, stage: 'preparing' };
-      if (view.stage === 'preparing') return { ...view, stage: 'running' };
-      if (row) row.state = { name: 'reported' };
-      this.verdictsDue.push({ assignment: view.id, at: this.now + VERDICT_MS });
-      return null;
-    }
-    const runMs = TASK_RUN_MS / effortShare[this.settings.effort];
-    const fraction = Math.min(1, view.fraction + elapsedMs / runMs);
-    if (fraction < 1) return { ...view, fraction };
-    if (row) row.ran_ms = Math.round(runMs * (0.97 + this.random() * 0.06));
-    return { ...view, fraction, stage: 'uploading' };
-  }
-
-  private giveVerdicts(): void {
-    while (this.verdictsDue[0] && this.verdictsDue[0].at <= this.now) {
-      const row = this.ledger.row(this.verdictsDue.shift()?.assignment ?? '');
-      if (!row) continue;
-      const first = this.ledger.receipts.length === 0;
-      this.ledger.accept(row, this.now, this.random() < 0.3);
-      this.jobs.accept(row);
-      if (first) this.notice('first_earning', 'Your first earning has arrived, with its receipt.', false);
-    }
+    const isFree = ({ index }: DeviceInfo) =>
+      this.held(index).length === 0 && !running.some((view) => view.device === index);
+    const assignments = [...running, ...lent.filter(isFree).map((device) => this.tasks.take(device.index, this.now))];
+    if (this.state.name === 'working') this.state = { name: 'working', assignments };
+    else this.enter({ name: 'working', assignments });
   }
 
   private running(): AssignmentView[] {
     return this.state.name === 'working' ? this.state.assignments.filter((a) => a.stage === 'running') : [];
   }
 
-  private handBack(): void {
+  /** Hands tasks back, and counts what that costs; all of them unless it is said which. */
+  private handBack(which: (view: AssignmentView) => boolean = () => true): void {
     if (this.state.name !== 'working') return;
-    for (const view of this.state.assignments) {
-      this.jobs.handBack(view);
-      this.ledger.handBack(view.id);
+    const assignments = this.state.assignments.filter((view) => !which(view));
+    for (const view of this.state.assignments.filter(which)) {
+      this.tasks.handBack(view);
+      this.trips.interrupt(view);
     }
+    this.state = { name: 'working', assignments };
   }
 
-  /** Goes on with what intent, pause and network allow. */
+  /** Goes on with what intent, guards and network allow. */
   private rest(): void {
-    if (this.pause) this.enter({ name: 'yielding', causes: [this.pause], since: this.now });
-    else if (this.intent === 'off' || !this.network) this.enter({ name: 'stopped' });
+    if (this.intent === 'off' || !this.network) this.enter({ name: 'stopped' });
     else if (!this.network.connected) this.enter({ name: 'connecting', attempt: 0, retry_at: null, fault: null });
     else this.enter({ name: 'ready', reason: null });
   }
@@ -317,6 +318,7 @@ export class SimulatedWorker {
         telemetry: this.telemetry,
         benchmarks: this.benchmarks,
         enrolled: this.network?.enrolled === true,
+        held: (device) => this.held(device),
       }),
       network: this.network,
       ...this.wallets.view(this.network?.enrolled === true),

@@ -10,6 +10,7 @@ import { Button } from '../../components/button';
 import { formatGibibytes, formatNumber, writeMeasure } from '../../format/measure';
 import { useWorker } from '../../worker/context';
 import type { TelemetrySample } from '../../worker/snapshot-store';
+import { DeviceHold } from './device-hold';
 
 interface Gauge {
   key: 'load' | 'vram' | 'temperature' | 'power';
@@ -45,6 +46,7 @@ export function DeviceCard({ device, onMeasured }: { device: DeviceView; onMeasu
   const [fp32, memory] = headlines.map((measure) => measurementOf(device.benchmark, measure));
   const measured = [fp32, memory].flatMap((m) => (m ? [writeMeasure(m.measure, m.value, i18n.language)] : []));
   const silent = gauges.every((gauge) => gauge.read(device.telemetry) === null);
+  const standing = !device.lent ? 'not_lent' : device.held.length > 0 ? 'held' : 'lent';
   return (
     <section aria-label={info.name} className="card grid min-w-0 content-start gap-5 p-6">
       <header className="flex items-start justify-between gap-4">
@@ -55,12 +57,13 @@ export function DeviceCard({ device, onMeasured }: { device: DeviceView; onMeasu
         <span
           className={clsx(
             'shrink-0 rounded-full px-2.5 py-0.5 text-xs font-medium',
-            device.lent ? 'bg-aurora/15 text-aurora' : 'bg-raised text-muted',
+            standing === 'lent' ? 'bg-aurora/15 text-aurora' : 'bg-raised text-muted',
           )}
         >
-          {device.lent ? t('device.lent') : t('device.not_lent')}
+          {t(`device.${standing}`)}
         </span>
       </header>
+      <DeviceHold device={device} />
       {silent ? (
         <p className="text-sm text-muted">{t('device.no_telemetry')}</p>
       ) : (

@@ -10,6 +10,7 @@ import { DeviceCard } from './device-card';
 import { EarningsChart } from './earnings-chart';
 import { EarningsFigures } from './earnings-figures';
 import { Hero } from './hero';
+import { WhyIdle } from './why-idle';
 
 /** Rows shown under "recent"; the rest of what is asked for says how much of a picture is done. */
 const RECENT_ROWS = 6;
@@ -30,6 +31,7 @@ export function Overview({ onOpen, onMeasured }: OverviewProps) {
   return (
     <div className="grid gap-5">
       <Hero rows={tasks.value ?? []} pictures={pictures} />
+      <WhyIdle onSettings={() => onOpen('settings')} />
       <div className="grid gap-5 lg:grid-cols-[minmax(18rem,5fr)_minmax(0,8fr)]">
         <EarningsFigures onSetWallet={() => onOpen('settings')} onPayouts={() => onOpen('payouts')} />
         <EarningsChart />

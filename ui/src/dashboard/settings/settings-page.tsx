@@ -6,11 +6,11 @@ import { TariffField } from '../../worker/tariff-field';
 import { PageHeading } from '../page-heading';
 import { AboutSection } from './about-section';
 import { DevicesSection } from './devices-section';
-import { GuardsSection } from './guards-section';
 import { LookSection } from './look-section';
 import { SandboxSection } from './sandbox-section';
 import { Section } from './section';
 import { WalletSection } from './wallet-section';
+import { WhenSection } from './when-section';
 
 /** All choices in one place. */
 export function SettingsPage({ onMeasured }: { onMeasured: (device: number) => void }) {
@@ -20,13 +20,13 @@ export function SettingsPage({ onMeasured }: { onMeasured: (device: number) => v
       <PageHeading title={t('settings.title')} />
       <div className="grid gap-5 xl:grid-cols-2 xl:items-start">
         <div className="grid gap-5">
+          <WhenSection />
           <Section title={t('settings.work')}>
             <EffortChoice label={t('settings.effort')} />
             <TariffField />
             <p className="-mt-3 text-sm text-muted">{t('settings.tariff_why')}</p>
             <StartSwitches />
           </Section>
-          <GuardsSection />
           <WalletSection />
           <LookSection />
         </div>

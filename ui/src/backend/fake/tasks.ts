@@ -1,0 +1,63 @@
+import type { AssignmentView } from '../../bindings/AssignmentView';
+import type { Effort } from '../../bindings/Effort';
+import { effortShare } from './estimate';
+import { SimulatedJobs, TASK_RUN_MS } from './jobs';
+import type { SimulatedLedger } from './ledger';
+import type { Random } from './random';
+
+const STAGE_MS = { fetching: 700, preparing: 500, uploading: 600 };
+const VERDICT_MS = 1_500;
+
+/** Tasks from when they are taken until their verdict. */
+export class SimulatedTasks {
+  readonly jobs: SimulatedJobs;
+  private readonly ledger: SimulatedLedger;
+  private readonly random: Random;
+  private readonly verdictsDue: { assignment: string; at: number }[] = [];
+
+  constructor(ledger: SimulatedLedger, random: Random, samplesPerPixel: number) {
+    this.jobs = new SimulatedJobs(random, samplesPerPixel);
+    this.ledger = ledger;
+    this.random = random;
+  }
+
+  take(device: number, now: number): AssignmentView {
+    const view = this.jobs.take(now, device);
+    this.ledger.open(view, now);
+    return view;
+  }
+
+  handBack(view: AssignmentView): void {
+    this.jobs.handBack(view);
+    this.ledger.handBack(view.id);
+  }
+
+  /** Where an assignment stands a little later; `null` once it is reported. */
+  advance(view: AssignmentView, elapsedMs: number, effort: Effort, now: number): AssignmentView | null {
+    const row = this.ledger.row(view.id);
+    if (view.stage !== 'running') {
+      if (this.random() * STAGE_MS[view.stage] > elapsedMs) return view;
+      if (view.stage === 'fetching') return { ...view, stage: 'preparing' };
+      if (view.stage === 'preparing') return { ...view, stage: 'running' };
+      if (row) row.state = { name: 'reported' };
+      this.verdictsDue.push({ assignment: view.id, at: now + VERDICT_MS });
+      return null;
+    }
+    const runMs = TASK_RUN_MS / effortShare[effort];
+    const fraction = Math.min(1, view.fraction + elapsedMs / runMs);
+    if (fraction < 1) return { ...view, fraction };
+    if (row) row.ran_ms = Math.round(runMs * (0.97 + this.random() * 0.06));
+    return { ...view, fraction, stage: 'uploading' };
+  }
+
+  /** Accepts what is due, and tells of each. */
+  giveVerdicts(now: number, onAccepted: () => void): void {
+    while (this.verdictsDue[0] && this.verdictsDue[0].at <= now) {
+      const row = this.ledger.row(this.verdictsDue.shift()?.assignment ?? '');
+      if (!row) continue;
+      this.ledger.accept(row, now, this.random() < 0.3);
+      this.jobs.accept(row);
+      onAccepted();
+    }
+  }
+}
