@@ -22,6 +22,11 @@ lent: boolean,
  */
 held: Array<Cause>, 
 /**
+ * How much of the time it works, in per cent, so that it stays under the contributor's limits of heat, noise and
+ * power.
+ */
+pace_percent: number, 
+/**
  * What it is doing now.
  */
 telemetry: DeviceTelemetry, 

@@ -7,7 +7,7 @@ import { isSame, NIGHTS_AND_WEEKENDS } from './hours';
 import { DEFAULT_AWAY_MINUTES, DEFAULT_HEAT } from './rules';
 
 /** What people want of the guards, in their order on screen: each is a few settings at once. */
-export const intentNames = ['undisturbed', 'away', 'nights', 'quiet'] as const;
+export const intentNames = ['undisturbed', 'away', 'nights', 'quiet', 'paying'] as const;
 export type IntentName = (typeof intentNames)[number];
 
 /** Whether the settings are as an intent has them: not at all, all of them, or some, which were changed since. */
@@ -40,6 +40,9 @@ export function intentStand({ effort, guards }: Chosen, intent: IntentName): Int
       return isSame(guards.hours, NIGHTS_AND_WEEKENDS) ? 'on' : 'changed';
     case 'quiet':
       return of([effort === 'quiet', isQuietHeat(guards)]);
+    case 'paying':
+      if (guards.margin_floor === null) return 'off';
+      return guards.margin_floor === 0 ? 'on' : 'changed';
   }
 }
 
@@ -57,5 +60,7 @@ export function withIntent({ guards }: Chosen, intent: IntentName, wanted: boole
         effort: wanted ? 'quiet' : 'full',
         guards: { ...guards, heat: wanted ? QUIET_HEAT : DEFAULT_HEAT },
       };
+    case 'paying':
+      return { guards: { ...guards, margin_floor: wanted ? 0 : null } };
   }
 }

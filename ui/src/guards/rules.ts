@@ -1,6 +1,7 @@
 import type { Guard } from '../bindings/Guard';
 import type { GuardRules } from '../bindings/GuardRules';
 import type { HeatLimits } from '../bindings/HeatLimits';
+import type { QuietLimits } from '../bindings/QuietLimits';
 import { NIGHTS_AND_WEEKENDS, isEmpty } from './hours';
 
 /** As `GuardRules::default` in `crates/types`. */
@@ -13,6 +14,8 @@ export const DEFAULT_RULES: GuardRules = {
   hours: null,
   battery: true,
   heat: DEFAULT_HEAT,
+  quiet: null,
+  margin_floor: null,
   metered: true,
   disk_free_gib: 2,
 };
@@ -21,9 +24,15 @@ export const DEFAULT_RULES: GuardRules = {
 export const DEFAULT_AWAY_MINUTES = 10;
 const DEFAULT_DISK_GIB = 2;
 
+/** A fan at half its speed is heard in a quiet room, and hardly in another. */
+const DEFAULT_QUIET: QuietLimits = { fan_percent: 50, power_watts: null };
+
 /** As `GuardRules::check` has them. */
 export const AWAY_MINUTES = { min: 1, max: 24 * 60 };
 export const HEAT = { min: 50, max: 110 };
+export const FAN_PERCENT = { min: 10, max: 100 };
+export const POWER_WATTS = { min: 20, max: 1000 };
+export const MARGIN_FLOOR = { min: 0, max: 100_000_000 };
 export const PROGRAMS_MAX = 100;
 const PROGRAM_CHARS_MAX = 255;
 
@@ -36,6 +45,9 @@ export const HEAT_CLEARS_BELOW = 8;
 /** As `DISK_CLEARS_ABOVE` in `crates/guards`: a full disk is used again when an eighth more is free than must be. */
 export const DISK_CLEARS_ABOVE = 1.125;
 
+/** As `QUIET_CLEARS_AT` in `crates/guards`: a loud device is used again at so much of its limit. */
+export const QUIET_CLEARS_AT = 0.85;
+
 /** The guards in the order in which they are shown. */
 export const GUARDS: readonly Guard[] = [
   'full_screen',
@@ -45,6 +57,8 @@ export const GUARDS: readonly Guard[] = [
   'hours',
   'battery',
   'heat',
+  'quiet',
+  'margin',
   'metered',
   'disk',
 ];
@@ -65,6 +79,10 @@ export function wants(rules: GuardRules, guard: Guard): boolean {
       return rules.hours !== null;
     case 'heat':
       return rules.heat !== null;
+    case 'quiet':
+      return rules.quiet !== null;
+    case 'margin':
+      return rules.margin_floor !== null;
     case 'disk':
       return rules.disk_free_gib !== null;
   }
@@ -86,13 +104,30 @@ export function switched(guard: Guard, wanted: boolean, earlier: Partial<GuardRu
       return { hours: wanted ? (earlier.hours ?? NIGHTS_AND_WEEKENDS) : null };
     case 'heat':
       return { heat: wanted ? (earlier.heat ?? DEFAULT_HEAT) : null };
+    case 'quiet':
+      return { quiet: wanted ? (earlier.quiet ?? DEFAULT_QUIET) : null };
+    case 'margin':
+      return { margin_floor: wanted ? (earlier.margin_floor ?? 0) : null };
     case 'disk':
       return { disk_free_gib: wanted ? (earlier.disk_free_gib ?? DEFAULT_DISK_GIB) : null };
   }
 }
 
 /** Why the worker would refuse rules, by its own codes. */
-export type RulesFault = 'away_minutes' | 'guard_programs' | 'no_hour_lent' | 'heat_limit' | 'disk_kept_free';
+export type RulesFault =
+  | 'away_minutes'
+  | 'guard_programs'
+  | 'no_hour_lent'
+  | 'heat_limit'
+  | 'quiet_limit'
+  | 'margin_floor'
+  | 'disk_kept_free';
+
+function isQuiet({ fan_percent: fan, power_watts: power }: QuietLimits): boolean {
+  const within = (value: number | null, { min, max }: { min: number; max: number }) =>
+    value === null || (value >= min && value <= max);
+  return (fan !== null || power !== null) && within(fan, FAN_PERCENT) && within(power, POWER_WATTS);
+}
 
 /** The first thing in them that cannot be followed, as `GuardRules::check`. */
 export function rulesFault(rules: GuardRules): RulesFault | null {
@@ -101,6 +136,8 @@ export function rulesFault(rules: GuardRules): RulesFault | null {
   if (rules.programs.length > PROGRAMS_MAX || !rules.programs.every(isProgramName)) return 'guard_programs';
   if (rules.hours !== null && isEmpty(rules.hours)) return 'no_hour_lent';
   if (rules.heat !== null && !Object.values(rules.heat).every((limit) => within(limit, HEAT))) return 'heat_limit';
+  if (rules.quiet !== null && !isQuiet(rules.quiet)) return 'quiet_limit';
+  if (rules.margin_floor !== null && !within(rules.margin_floor, MARGIN_FLOOR)) return 'margin_floor';
   if (rules.disk_free_gib !== null && rules.disk_free_gib < DISK_GIB.min) return 'disk_kept_free';
   return null;
 }

@@ -9,9 +9,10 @@ import type { Trip } from '../bindings/Trip';
 import type { UnixMillis } from '../bindings/UnixMillis';
 import { useNow } from '../components/use-now';
 import { formatGibibytes, formatNumber } from '../format/measure';
+import { formatMoney } from '../format/money';
 import { formatComing, formatCountdown } from '../format/time';
 import { useSnapshot } from '../worker/context';
-import { DEFAULT_HEAT, DISK_CLEARS_ABOVE, HEAT_CLEARS_BELOW } from './rules';
+import { DEFAULT_HEAT, DISK_CLEARS_ABOVE, HEAT_CLEARS_BELOW, QUIET_CLEARS_AT } from './rules';
 
 /** What a sentence about guards is made of. */
 export interface Saying {
@@ -91,11 +92,22 @@ export function tripWhat(trip: Trip, until: UnixMillis | null, saying: Saying): 
       return trip.percent === null ? t('cause.battery_unknown') : t('cause.battery', { percent: trip.percent });
     case 'heat':
       return t(`cause.heat_${trip.sensor}`, { device: deviceName(trip.device, saying), celsius: trip.celsius });
+    case 'quiet':
+      return t(`cause.quiet_${trip.much}`, { device: deviceName(trip.device, saying), value: trip.value });
+    case 'margin':
+      return marginWhat(trip, saying);
     case 'metered':
       return t('cause.metered');
     case 'disk':
       return t('cause.disk', { free: formatGibibytes(trip.free_bytes, language) });
   }
+}
+
+function marginWhat(trip: Trip & { guard: 'margin' }, saying: Saying): string {
+  const { t, language } = saying;
+  const said = { device: deviceName(trip.device, saying), amount: formatMoney(Math.abs(trip.per_hour), language) };
+  const what = trip.per_hour < 0 ? t('cause.margin_loss', said) : t('cause.margin_little', said);
+  return trip.power_measured ? what : `${what} ${t('cause.margin_estimated')}`;
 }
 
 function tripClears(trip: Trip, until: UnixMillis | null, { t, language, now, snapshot }: Saying): string {
@@ -117,6 +129,12 @@ function tripClears(trip: Trip, until: UnixMillis | null, { t, language, now, sn
       return t('clears.battery');
     case 'heat':
       return t('clears.heat', { celsius: (rules.heat ?? DEFAULT_HEAT)[trip.sensor] - HEAT_CLEARS_BELOW });
+    case 'quiet': {
+      const limit = trip.much === 'fan' ? rules.quiet?.fan_percent : rules.quiet?.power_watts;
+      return t(`clears.quiet_${trip.much}`, { value: Math.floor((limit ?? trip.value) * QUIET_CLEARS_AT) });
+    }
+    case 'margin':
+      return t('clears.margin');
     case 'metered':
       return t('clears.metered');
     case 'disk':
@@ -132,6 +150,7 @@ export function tripSubject(trip: Trip, saying: Saying): string {
     'program' in trip ? trip.program : null,
     'device' in trip ? deviceName(trip.device, saying) : null,
     trip.guard === 'heat' ? `${trip.celsius} °C` : null,
+    trip.guard === 'quiet' ? (trip.much === 'fan' ? `${trip.value} %` : `${trip.value} W`) : null,
     trip.guard === 'battery' && trip.percent !== null ? `${trip.percent} %` : null,
     trip.guard === 'disk' ? `${formatGibibytes(trip.free_bytes, language)} GiB` : null,
   ];

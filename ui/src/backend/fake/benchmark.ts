@@ -147,6 +147,8 @@ function sustainedTelemetry(device: DeviceInfo, seconds: number, random: Random)
         power_watts: Math.round((201 - 6 * warm + random() * 3) * 10) / 10,
         fan_percent: Math.round(30 + 28 * warm),
         clock_mhz: Math.round((2_760 - 120 * warm - random() * 10) / 15) * 15,
+        hotspot_celsius: null,
+        memory_celsius: null,
       },
     };
   });

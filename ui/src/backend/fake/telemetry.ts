@@ -36,6 +36,8 @@ export class SimulatedTelemetry {
       power_watts: Math.round(this.now.power * 10) / 10,
       fan_percent: Math.max(0, Math.round(this.now.fan)),
       clock_mhz: Math.round(this.now.clock / 15) * 15,
+      hotspot_celsius: null,
+      memory_celsius: null,
     };
   }
 }
@@ -47,4 +49,6 @@ export const unknownTelemetry: DeviceTelemetry = {
   power_watts: null,
   fan_percent: null,
   clock_mhz: null,
+  hotspot_celsius: null,
+  memory_celsius: null,
 };

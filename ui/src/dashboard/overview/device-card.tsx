@@ -64,6 +64,11 @@ export function DeviceCard({ device, onMeasured }: { device: DeviceView; onMeasu
         </span>
       </header>
       <DeviceHold device={device} />
+      {device.pace_percent < 100 && device.held.length === 0 && (
+        <p className="text-sm text-moon" data-testid={`pace-${info.index}`}>
+          {t('device.slowed', { percent: device.pace_percent })}
+        </p>
+      )}
       {silent ? (
         <p className="text-sm text-muted">{t('device.no_telemetry')}</p>
       ) : (

@@ -3,9 +3,10 @@ import { useTranslation } from 'react-i18next';
 import type { Guard } from '../../bindings/Guard';
 import type { GuardRules } from '../../bindings/GuardRules';
 import { NumberField } from '../../components/number-field';
-import { AWAY_MINUTES, DISK_GIB, HEAT } from '../../guards/rules';
+import { AWAY_MINUTES, DISK_GIB, HEAT, MARGIN_FLOOR } from '../../guards/rules';
 import { HoursDetail } from './hours-detail';
 import { ProgramsDetail } from './programs-detail';
+import { QuietDetail } from './quiet-detail';
 
 interface GuardDetailProps {
   guard: Guard;
@@ -13,12 +14,15 @@ interface GuardDetailProps {
   onChange: (part: Partial<GuardRules>) => void;
 }
 
+/** A hundredth of a USDC. */
+const BASE_UNITS_PER_CENT = 10_000;
+
 const sensors = ['core', 'hotspot', 'memory'] as const;
 
 /** From where on a guard holds, where that can be chosen. */
 export function GuardDetail({ guard, rules, onChange }: GuardDetailProps) {
   const { t } = useTranslation();
-  const { away_minutes: minutes, programs, hours, heat, disk_free_gib: free } = rules;
+  const { away_minutes: minutes, programs, hours, heat, quiet, margin_floor: floor, disk_free_gib: free } = rules;
   switch (guard) {
     case 'full_screen':
     case 'gpu_use':
@@ -60,6 +64,23 @@ export function GuardDetail({ guard, rules, onChange }: GuardDetailProps) {
             ))}
           </div>
         )
+      );
+    case 'quiet':
+      return quiet && <QuietDetail quiet={quiet} onChange={(next) => onChange({ quiet: next })} />;
+    case 'margin':
+      if (floor === null) return null;
+      return (
+        <div className="pb-3">
+          <NumberField
+            label={t('margin.floor')}
+            value={Math.round(floor / BASE_UNITS_PER_CENT)}
+            min={0}
+            max={MARGIN_FLOOR.max / BASE_UNITS_PER_CENT}
+            unit={t('margin.unit')}
+            onCommit={(next) => onChange({ margin_floor: next * BASE_UNITS_PER_CENT })}
+            testId="margin-floor"
+          />
+        </div>
       );
     case 'disk':
       if (free === null) return null;
