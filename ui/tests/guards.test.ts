@@ -31,7 +31,7 @@ describe('intents', () => {
 
   it('are as the worker has them in the beginning', () => {
     const stands = intentNames.map((name) => intentStand(settings(), name));
-    expect(stands).toEqual(['on', 'off', 'off', 'off']);
+    expect(stands).toEqual(['on', 'off', 'off', 'off', 'off']);
   });
 
   it.each([
@@ -40,6 +40,7 @@ describe('intents', () => {
     ['nights', settings({ hours: presets.nights })],
     ['quiet', settings({ heat: { ...QUIET_HEAT, core: 75 } }, 'quiet')],
     ['quiet', settings({ heat: QUIET_HEAT })],
+    ['paying', settings({ margin_floor: 20_000 })],
   ] as const)('show that they were changed in detail: %s', (name, changed) => {
     expect(intentStand(changed, name)).toBe('changed');
   });
@@ -93,6 +94,12 @@ describe('rules', () => {
     [{ hours: NO_HOURS }, 'no_hour_lent'],
     [{ heat: { core: 49, hotspot: 100, memory: 100 } }, 'heat_limit'],
     [{ heat: null }, null],
+    [{ quiet: { fan_percent: 9, power_watts: null } }, 'quiet_limit'],
+    [{ quiet: { fan_percent: 40, power_watts: 19 } }, 'quiet_limit'],
+    [{ quiet: { fan_percent: null, power_watts: null } }, 'quiet_limit'],
+    [{ quiet: { fan_percent: null, power_watts: 150 } }, null],
+    [{ margin_floor: 100_000_001 }, 'margin_floor'],
+    [{ margin_floor: 0 }, null],
     [{ disk_free_gib: 0 }, 'disk_kept_free'],
   ] as const)('are refused as the worker does: %j', (part, code) => {
     expect(rulesFault({ ...DEFAULT_RULES, ...part } as GuardRules)).toBe(code);
@@ -142,6 +149,14 @@ describe('a cause says what it is and what would clear it', () => {
     [held({ guard: 'battery', percent: 54 }), /54 % full/, /plug it in/],
     [held({ guard: 'battery', percent: null }), /runs on its battery\./, /plug it in/],
     [held({ guard: 'heat', device: 0, sensor: 'core', celsius: 84 }), /NVIDIA.* has reached 84 °C/, /cooled to 75 °C/],
+    [held({ guard: 'quiet', device: 0, much: 'fan', value: 70 }), /fan of NVIDIA.* turned at 70 %/, /turns at 59 % or less/],
+    [held({ guard: 'quiet', device: 0, much: 'power', value: 210 }), /drew 210 W/, /draws 178 W or less/],
+    [
+      held({ guard: 'margin', device: 0, per_hour: -12_000, power_measured: false }),
+      /would cost 0.012 USDC more.*typical for such a device/,
+      /pays more, or when you enter a lower price/,
+    ],
+    [held({ guard: 'margin', device: 0, per_hour: 5_000, power_measured: true }), /would leave only 0.005 USDC/, /pays more/],
     [held({ guard: 'heat', device: 0, sensor: 'hotspot', celsius: 101 }), /hottest spot/, /cooled to 92 °C/],
     [held({ guard: 'metered' }), /metered/, /no longer metered/],
     [held({ guard: 'disk', free_bytes: 1.5 * 1024 ** 3 }), /Only 1\.5 GiB/, /at least 2\.25 GiB/],
