@@ -4,6 +4,8 @@ mod battery;
 mod full_screen;
 mod library;
 mod presence;
+mod processes;
+mod programs;
 
 use super::Probe;
 
@@ -13,10 +15,11 @@ pub(super) fn probes() -> Vec<Box<dyn Probe>> {
         Box::<full_screen::FullScreenWindows>::default(),
         Box::<battery::Battery>::default(),
         Box::new(presence::Presence::new()),
+        Box::new(programs::Programs::new()),
     ]
 }
 
-/// The names of the programs that this user runs now: nothing looks for them here yet.
+/// The names of the programs that this user runs now.
 pub(super) fn running_programs() -> Vec<String> {
-    Vec::new()
+    processes::programs()
 }
