@@ -2,6 +2,7 @@
 
 mod battery;
 mod full_screen;
+mod gpu_use;
 mod library;
 mod presence;
 mod processes;
@@ -14,6 +15,7 @@ pub(super) fn probes() -> Vec<Box<dyn Probe>> {
     vec![
         Box::<full_screen::FullScreenWindows>::default(),
         Box::<battery::Battery>::default(),
+        Box::new(gpu_use::GpuUsers::new()),
         Box::new(presence::Presence::new()),
         Box::new(programs::Programs::new()),
     ]
