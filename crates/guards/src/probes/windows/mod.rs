@@ -4,6 +4,7 @@ mod battery;
 mod full_screen;
 mod gpu_use;
 mod library;
+mod metered;
 mod presence;
 mod processes;
 mod programs;
@@ -12,13 +13,17 @@ use super::Probe;
 
 /// The guards that can be watched on Windows.
 pub(super) fn probes() -> Vec<Box<dyn Probe>> {
-    vec![
+    let mut probes: Vec<Box<dyn Probe>> = vec![
         Box::<full_screen::FullScreenWindows>::default(),
         Box::<battery::Battery>::default(),
         Box::new(gpu_use::GpuUsers::new()),
         Box::new(presence::Presence::new()),
         Box::new(programs::Programs::new()),
-    ]
+    ];
+    if let Some(metered) = metered::Metered::by_system() {
+        probes.push(Box::new(metered));
+    }
+    probes
 }
 
 /// The names of the programs that this user runs now.
