@@ -12,7 +12,8 @@ use windows_sys::Win32::System::Diagnostics::ToolHelp::{
 };
 use windows_sys::Win32::System::RemoteDesktop::ProcessIdToSessionId;
 use windows_sys::Win32::System::Threading::{
-    GetProcessTimes, OpenProcess, PROCESS_QUERY_LIMITED_INFORMATION,
+    GetProcessTimes, OpenProcess, PROCESS_NAME_WIN32, PROCESS_QUERY_LIMITED_INFORMATION,
+    QueryFullProcessImageNameW,
 };
 
 use crate::is_same_program;
@@ -23,9 +24,8 @@ const TRIES: u32 = 3;
 /// The longest name of a program that can be listed.
 const NAME_CHARS_MAX: usize = 255;
 
-/// What Windows itself runs in a person's session as that person.
-const SYSTEM_PROGRAMS: &[&str] =
-    &["conhost", "ctfmon", "dllhost", "rundll32", "sihost", "svchost", "taskhostw"];
+/// Longest path of a program that is asked for; Windows has none that is longer.
+const PATH_MAX: usize = 32_768;
 
 /// A process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -145,14 +145,35 @@ fn session(pid: u32) -> Option<u32> {
     (told != 0).then_some(session)
 }
 
+/// Where the file of a process is.
+fn path(process: &Handle) -> Option<String> {
+    let mut path = vec![0u16; PATH_MAX];
+    let mut length = PATH_MAX as u32;
+    #[allow(unsafe_code, reason = "processes of other programs are only told by the Win32 interface")]
+    // SAFETY: the process is open, and the pointers are to what is filled in and to its length; all live through the call.
+    let told = unsafe {
+        QueryFullProcessImageNameW(process.0, PROCESS_NAME_WIN32, path.as_mut_ptr(), &raw mut length)
+    };
+    (told != 0).then(|| text(&path))
+}
+
 /// The names of the programs that this user runs, sorted: as they would be listed. Neither Lull's own nor the system's are.
 pub(super) fn programs() -> Vec<String> {
     let own_session = session(std::process::id());
-    // Those of the system in this session run as somebody else, whose processes must not be asked.
-    let is_this_users =
-        |process: &Process| session(process.pid) == own_session && open(process.pid).is_some();
+    let system = std::env::var("SystemRoot").unwrap_or_else(|_| "C:\\Windows".to_owned());
+    let is_this_users = |process: &Process| {
+        // Those of others in this session, as the one that draws the desktop, must not be asked.
+        session(process.pid) == own_session
+            && open(process.pid).and_then(|process| path(&process)).is_some_and(|path| !is_in(&path, &system))
+    };
     let running = list().unwrap_or_default();
     names(running.iter().filter(|process| is_this_users(process)).map(Process::program))
+}
+
+/// Whether a file is in a folder. Upper and lower case are the same.
+fn is_in(path: &str, folder: &str) -> bool {
+    let (path, folder) = (path.to_lowercase(), folder.to_lowercase());
+    path.strip_prefix(folder.trim_end_matches('\\')).is_some_and(|rest| rest.starts_with('\\'))
 }
 
 fn names<'a>(programs: impl Iterator<Item = &'a str>) -> Vec<String> {
@@ -164,11 +185,10 @@ fn names<'a>(programs: impl Iterator<Item = &'a str>) -> Vec<String> {
 
 fn is_for_people(name: &str) -> bool {
     let is_own = is_same_program(name, "lull") || name.to_lowercase().starts_with("lull-");
-    let is_the_systems = SYSTEM_PROGRAMS.iter().any(|program| is_same_program(name, program));
     let can_be_listed = !name.trim().is_empty()
         && name.chars().count() <= NAME_CHARS_MAX
         && !name.contains(|c: char| c.is_control() || c == '/' || c == '\\');
-    can_be_listed && !is_own && !is_the_systems
+    can_be_listed && !is_own
 }
 
 #[cfg(test)]
@@ -194,33 +214,40 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_this_user_runs_is_suggested() {
+    fn what_this_user_runs_is_suggested_and_what_the_system_does_is_not() {
         let this = std::env::current_exe().unwrap();
         let this = this.file_stem().unwrap().to_str().unwrap().to_owned();
+        // It waits in the system's folder.
+        let systems = Child::start();
         let running = programs();
         assert!(running.contains(&this), "{running:?}");
+        assert!(list().unwrap().iter().any(|process| process.pid == systems.0.id()));
+        assert!(!running.iter().any(|name| is_same_program(name, "cmd")), "{running:?}");
         assert!(!running.iter().any(|name| name.to_lowercase().ends_with(".exe")), "{running:?}");
     }
 
     #[test]
     fn programs_are_named_as_they_would_be_listed() {
-        let files = [
-            "Game.EXE",
-            "b.exe",
-            "game.exe",
-            "A",
-            ".exe",
-            "Lull.exe",
-            "lull-worker.exe",
-            "svchost.exe",
-            "a\nb",
-        ];
+        let files = ["Game.EXE", "b.exe", "game.exe", "A", ".exe", "Lull.exe", "lull-worker.exe", "a\nb"];
         let listed = names(files.iter().map(|file| without_ending(file)));
         assert_eq!(listed, [".exe", "A", "b", "Game"]);
         assert_eq!(without_ending("xé.exe"), "xé");
         assert_eq!(without_ending("é"), "é");
         assert_eq!(text(&[0x61, 0x62, 0, 0x63]), "ab");
         assert_eq!(text(&[0x61]), "a");
+    }
+
+    #[test]
+    fn folders_end_where_their_names_do() {
+        for (path, folder, expected) in [
+            ("C:\\Windows\\explorer.exe", "C:\\WINDOWS", true),
+            ("c:\\windows\\System32\\a.exe", "C:\\Windows\\", true),
+            ("C:\\Windows.old\\a.exe", "C:\\Windows", false),
+            ("C:\\Games\\Windows\\a.exe", "C:\\Windows", false),
+            ("D:\\Windows\\a.exe", "C:\\Windows", false),
+        ] {
+            assert_eq!(is_in(path, folder), expected, "{path} in {folder}");
+        }
     }
 
     /// A process that waits until it is told to end.
