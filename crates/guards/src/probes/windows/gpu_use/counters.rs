@@ -87,32 +87,34 @@ impl Query {
         }
     }
 
-    /// The figures of one of the counters as they were read last, such as rates since the reading before, with the names of
-    /// their instances; none at the first reading of a rate.
+    /// The rates of one of the counters since the reading before, with the names of their instances; none at the first
+    /// reading. Those of instances that did nothing, which are nearly all, are left out.
     ///
     /// # Errors
     /// When the system does not tell.
     pub fn rates(&mut self, counter: usize) -> Result<Vec<(String, f64)>, CounterError> {
         #[allow(unsafe_code, reason = "PDH tells figures in a union")]
         // SAFETY: figures of this format are doubles.
-        self.read(counter, PDH_FMT_DOUBLE, |value| unsafe { value.doubleValue })
+        self.read(counter, PDH_FMT_DOUBLE, |value| {
+            Some(unsafe { value.doubleValue }).filter(|rate| *rate > 0.0)
+        })
     }
 
-    /// As [`Query::rates`], for amounts.
+    /// The amounts of one of the counters as they were read last, with the names of their instances.
     ///
     /// # Errors
     /// When the system does not tell.
     pub fn amounts(&mut self, counter: usize) -> Result<Vec<(String, i64)>, CounterError> {
         #[allow(unsafe_code, reason = "PDH tells figures in a union")]
         // SAFETY: figures of this format are large integers.
-        self.read(counter, PDH_FMT_LARGE, |value| unsafe { value.largeValue })
+        self.read(counter, PDH_FMT_LARGE, |value| Some(unsafe { value.largeValue }))
     }
 
     fn read<T>(
         &mut self,
         counter: usize,
         format: PDH_FMT,
-        figure: impl Fn(&PDH_FMT_COUNTERVALUE_0) -> T,
+        figure: impl Fn(&PDH_FMT_COUNTERVALUE_0) -> Option<T>,
     ) -> Result<Vec<(String, T)>, CounterError> {
         let Some(handle) = self.counters.get(counter).copied() else { return Ok(Vec::new()) };
         loop {
@@ -148,7 +150,11 @@ impl Query {
     }
 
     /// What the buffer holds. An instance that is new, or that ended, has no figure.
-    fn items<T>(&self, count: usize, figure: impl Fn(&PDH_FMT_COUNTERVALUE_0) -> T) -> Vec<(String, T)> {
+    fn items<T>(
+        &self,
+        count: usize,
+        figure: impl Fn(&PDH_FMT_COUNTERVALUE_0) -> Option<T>,
+    ) -> Vec<(String, T)> {
         let count = count.min(size_of_val(self.buffer.as_slice()) / size_of::<PDH_FMT_COUNTERVALUE_ITEM_W>());
         let first = self.buffer.as_ptr().cast::<PDH_FMT_COUNTERVALUE_ITEM_W>();
         let mut items = Vec::new();
@@ -157,8 +163,10 @@ impl Query {
             // SAFETY: PDH has written so many items, which are plain numbers and addresses, to the beginning of the buffer, which
             // is large enough and aligned for them.
             let item = unsafe { first.add(place).read() };
-            if [PDH_CSTATUS_VALID_DATA, PDH_CSTATUS_NEW_DATA].contains(&item.FmtValue.CStatus) {
-                items.push((name(item.szName), figure(&item.FmtValue.Anonymous)));
+            if [PDH_CSTATUS_VALID_DATA, PDH_CSTATUS_NEW_DATA].contains(&item.FmtValue.CStatus)
+                && let Some(figure) = figure(&item.FmtValue.Anonymous)
+            {
+                items.push((name(item.szName), figure));
             }
         }
         items
@@ -251,11 +259,12 @@ mod tests {
         }
         #[allow(unsafe_code, reason = "PDH tells figures in a union")]
         // SAFETY: the figures are large integers.
-        let large = |value: &PDH_FMT_COUNTERVALUE_0| unsafe { value.largeValue };
+        let large = |value: &PDH_FMT_COUNTERVALUE_0| Some(unsafe { value.largeValue });
         let read = |count| query.items(count, large);
         let all = vec![("a".to_owned(), 7), ("c".to_owned(), -9)];
         assert_eq!((read(3), read(2), read(0)), (all.clone(), all[..1].to_vec(), Vec::new()));
         assert_eq!(read(9), all, "no more than it holds");
+        assert_eq!(query.items(3, |value| large(value).filter(|figure| *figure > 0)), all[..1]);
         // It was not opened, and is not to be closed.
         std::mem::forget(query);
     }
