@@ -24,6 +24,17 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// And while none is, as nobody is in anybody's way.
 const INTERVAL_IDLE: Duration = Duration::from_secs(3);
 
+/// Counters come with their names as texts, and the more processes run the longer reading them takes; how long is not measured
+/// yet, so that it is measured on the contributor's machine. Looking takes a 500th of a core's time at most, within the bounds
+/// that follow.
+const LOOK_SHARE: u32 = 500;
+
+/// However long a look takes, a game that begins while a device is at work is seen within the six seconds in which it loads.
+const INTERVAL_MAX: Duration = Duration::from_secs(2);
+
+/// Readings that lie further apart than nine seconds would say nothing of the time between them.
+const INTERVAL_IDLE_MAX: Duration = Duration::from_secs(6);
+
 /// A device that no adapter is found for is looked for again after so long: its driver may have been replaced, which gives it
 /// another number.
 const MATCHED_AGAIN: Duration = Duration::from_secs(30);
@@ -112,6 +123,8 @@ pub(super) struct GpuUsers {
     found: VecDeque<Observation>,
     last_round: Option<Duration>,
     matched_at: Option<Duration>,
+    /// How long a look takes, smoothed, as any can be interrupted.
+    look_takes: Duration,
     /// How often in a row the counters did not tell.
     failures: u32,
 }
@@ -141,6 +154,7 @@ impl GpuUsers {
             found: VecDeque::new(),
             last_round: None,
             matched_at: None,
+            look_takes: Duration::ZERO,
             failures: 0,
         }
     }
@@ -151,7 +165,9 @@ impl GpuUsers {
         if watched.devices.iter().filter(|device| can_be_watched(device)).any(|device| is_new(&device)) {
             return None;
         }
-        let interval = if watched.at_work { INTERVAL } else { INTERVAL_IDLE };
+        let (least, most) =
+            if watched.at_work { (INTERVAL, INTERVAL_MAX) } else { (INTERVAL_IDLE, INTERVAL_IDLE_MAX) };
+        let interval = (self.look_takes * LOOK_SHARE).clamp(least, most);
         (self.last_round? + interval).checked_sub(now).filter(|rest| !rest.is_zero())
     }
 
@@ -160,7 +176,10 @@ impl GpuUsers {
         self.last_round = Some(now);
         self.people.set_time(now);
         self.follow(&watched.devices);
-        let look = match self.system.look() {
+        let began = Instant::now();
+        let look = self.system.look();
+        self.look_takes = (self.look_takes * 3 + began.elapsed()) / 4;
+        let look = match look {
             Ok(look) => look,
             Err(CounterError::Pdh(_)) if self.failures + 1 < FAILURES_MAX => {
                 self.failures += 1;

@@ -244,11 +244,20 @@ fn it_is_looked_often_only_while_a_device_is_at_work() {
     let (mut probe, mut clock) = (fake.probe(), Clock(100));
     assert_eq!(probe.rest(&card(), Duration::from_secs(100)), None, "nothing was looked at yet");
     clock.rounds(&mut probe, &card(), 1);
+    probe.look_takes = Duration::ZERO;
     let (at, half) = (Duration::from_secs(101), Duration::from_millis(500));
     assert_eq!(probe.rest(&card(), at + half), Some(half));
     let idle = Watched { at_work: false, ..card() };
     assert_eq!(probe.rest(&idle, at + half), Some(Duration::from_millis(2500)));
     assert_eq!(probe.rest(&idle, at + INTERVAL_IDLE), None);
+    // Looks that take long are made less often, within bounds.
+    for (takes_ms, at_work_ms, idle_ms) in
+        [(2, 1000, 3000), (3, 1500, 3000), (8, 2000, 4000), (900, 2000, 6000)]
+    {
+        probe.look_takes = Duration::from_millis(takes_ms);
+        assert_eq!(probe.rest(&card(), at), Some(Duration::from_millis(at_work_ms)), "{takes_ms} ms");
+        assert_eq!(probe.rest(&idle, at), Some(Duration::from_millis(idle_ms)), "{takes_ms} ms");
+    }
     let more = watched(&[device(0, "A", DeviceKind::Discrete), device(1, "B", DeviceKind::Discrete)]);
     assert_eq!(probe.rest(&more, at + half), None, "one is new");
     assert!(!is_to_be_watched(&watched(&[device(0, "llvmpipe", DeviceKind::Software)])));
