@@ -6,7 +6,7 @@
 //! A [`Reading`] says what each process did to one device since the reading before it. [`Settling`] makes one answer of
 //! many readings: a blip is no need, and a need that pauses is not over. Where readings come from is the probes' affair;
 //! what they have in common is here, without a system under it: [`fdinfo`] for what Linux' drivers tell of their clients,
-//! and [`nvidia`] for NVIDIA's management library.
+//! [`nvidia`] for NVIDIA's management library, and [`windows_counters`] for Windows' performance counters.
 //!
 //! Only what can be seen counts: a process that the system does not let this one look at is neither another program nor
 //! Lull's own.
@@ -17,6 +17,7 @@ pub mod fdinfo;
 #[cfg(not(target_os = "macos"))]
 pub mod nvidia;
 mod settling;
+pub mod windows_counters;
 
 pub use settling::Settling;
 
