@@ -48,8 +48,13 @@ const PREFERENCES: &str = "<global_preferences><run_on_batteries>1</run_on_batte
 <run_if_user_active>1</run_if_user_active><suspend_cpu_usage>0</suspend_cpu_usage>
 <cpu_usage_limit>100</cpu_usage_limit><max_ncpus_pct>50</max_ncpus_pct></global_preferences>";
 
-/// A task that uses no processor for so long has stopped: thirty ticks of its clock.
-const STILL: Duration = Duration::from_millis(300);
+/// A task that has a processor for itself uses most of thirty ticks of its clock within so long; one that is suspended looks
+/// ten times a second whether it still is, which is now and then a tick.
+const WORKS: Duration = Duration::from_millis(300);
+const WORKS_TICKS: u64 = 15;
+/// One that uses none for so long has stopped. The client runs its tasks with the lowest priority, so that a game that takes
+/// all processors leaves one that goes on a tick in most of a second.
+const STILL: Duration = Duration::from_secs(3);
 const LOOK: Duration = Duration::from_millis(5);
 
 pub struct Boinc {
@@ -107,8 +112,8 @@ impl Boinc {
             if let Some(task) = self.task()?
                 && let Some(before) = ticks(task)
             {
-                std::thread::sleep(STILL);
-                if ticks(task).is_some_and(|now| now > before) {
+                std::thread::sleep(WORKS);
+                if ticks(task).is_some_and(|now| now >= before + WORKS_TICKS) {
                     return Ok(task);
                 }
             }
