@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use lull_testkit::fake_runtime::{Behaviour, FakeFault, fake_device};
 use lull_types::{BaseUnits, BenchmarkReport, Measure};
-use lull_worker_api::{Command, PauseFor, Reply, StateView, TaskState};
+use lull_worker_api::{AssignmentStage, Command, PauseFor, Reply, StateView, TaskState};
 use support::network::{Network, PRICE};
 use support::{Worker, done, until};
 
@@ -135,6 +135,52 @@ async fn a_pause_frees_the_gpu_and_resuming_finishes_the_work() {
     worker.behave(&quick());
     done(&client, Command::Resume { device: None }).await;
     until(&client, "the receipt", |s| s.earnings.receipts == 1).await;
+    worker.shut_down(&client).await;
+}
+
+/// The runtimes that a process has started and that are not gone.
+#[cfg(target_os = "linux")]
+fn runtimes_of(worker: u32) -> Vec<u32> {
+    let is_runtime = |process: &u32| {
+        // What follows the name in its `stat`: state, parent, …
+        let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+        let Some((head, rest)) = stat.rsplit_once(')') else { return false };
+        let mut fields = rest.split_whitespace();
+        let (state, parent) = (fields.next(), fields.next());
+        head.contains("(lull-runtime") && state != Some("Z") && parent == Some(&worker.to_string())
+    };
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(is_runtime).collect()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_runtime_that_does_not_hear_is_killed_in_time() {
+    let network = Network::start(1).await;
+    let deaf = Behaviour { fault: Some(FakeFault::Hang), run_ms: 0, ..quick() };
+    let mut worker = Worker::new(&deaf);
+    let client = worker.start().await;
+    done(&client, enrol(&network)).await;
+    let runs = |s: &lull_worker_api::Snapshot| match &s.state {
+        StateView::Working { assignments } => assignments.iter().any(|a| a.stage == AssignmentStage::Running),
+        _ => false,
+    };
+    until(&client, "a run", runs).await;
+    let process = worker.process.as_ref().and_then(tokio::process::Child::id).unwrap();
+    let deaf = runtimes_of(process);
+    assert_eq!(deaf.len(), 1, "one runtime runs");
+    let asked = std::time::Instant::now();
+    done(&client, Command::Pause { duration: PauseFor::UntilResumed, device: None }).await;
+    while runtimes_of(process).contains(&deaf[0]) {
+        tokio::task::yield_now().await;
+        assert!(asked.elapsed() < Duration::from_secs(30), "it is still there");
+    }
+    let took = asked.elapsed();
+    println!("a deaf runtime was gone after {took:?}");
+    // A quarter of a second on a machine of one's own; four times that where other tests take the processor.
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    worker.behave(&quick());
+    done(&client, Command::Resume { device: None }).await;
     worker.shut_down(&client).await;
 }
 
