@@ -3,8 +3,8 @@
 use anyhow::Result;
 use lull_network_api::customer::JobState;
 use lull_tests::{Customer, Machine, Network, SmallDisk, eventually, settled, spin_task};
-use lull_types::JobId;
-use lull_worker_api::StateView;
+use lull_types::{Cause, Guard, GuardRules, JobId};
+use lull_worker_api::{Command, SettingsChange, StateView};
 
 const PRICE: u64 = 700;
 const TASKS: u32 = 24;
@@ -32,6 +32,18 @@ async fn a_worker_whose_disk_is_full_says_so_and_loses_nothing() -> Result<()> {
     let customer = network.customer("Ada", 1_000_000).await?;
     let mut machine = Machine::new()?.with_data(disk.path().join("data"));
     machine.join(network.ticket()).await?;
+    // A guard stops work long before the disk is full. Without it, and where something else fills the disk at once, it is.
+    machine
+        .until("word of the small disk", |snapshot| {
+            let is_disk =
+                |cause: &Cause| matches!(cause, Cause::Guard(held) if held.trip.guard() == Guard::Disk);
+            matches!(&snapshot.state, StateView::Yielding { causes, .. } if causes.iter().any(is_disk))
+        })
+        .await?;
+    let guards = GuardRules { disk_free_gib: None, ..GuardRules::default() };
+    machine
+        .order(Command::Configure(SettingsChange { guards: Some(guards), ..SettingsChange::default() }))
+        .await?;
     let id = some_tasks(&customer).await?;
 
     disk.fill()?;
