@@ -14,7 +14,7 @@
 use std::time::Duration;
 
 pub mod fdinfo;
-#[cfg(not(target_os = "macos"))]
+#[cfg(all(feature = "probes", not(target_os = "macos")))]
 pub mod nvidia;
 mod settling;
 pub mod windows_counters;

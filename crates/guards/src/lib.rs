@@ -12,6 +12,7 @@ mod hours;
 mod observation;
 mod pace;
 mod policy;
+#[cfg(feature = "probes")]
 pub mod probes;
 mod watch;
 
@@ -22,5 +23,6 @@ pub use observation::{
 };
 pub use pace::{Pace, SLOWEST, STRAIN_MAX};
 pub use policy::{Policy, RESUME_DELAY, Stand};
+#[cfg(feature = "probes")]
 pub use probes::{Probe, ProbeError};
 pub use watch::{Watch, Watched};
