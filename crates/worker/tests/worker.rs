@@ -177,8 +177,9 @@ async fn a_runtime_that_does_not_hear_is_killed_in_time() {
     }
     let took = asked.elapsed();
     println!("a deaf runtime was gone after {took:?}");
-    // A quarter of a second on a machine of one's own; four times that where other tests take the processor.
-    assert!(took < Duration::from_secs(1), "{took:?}");
+    // A quarter of a second on a machine of one's own, and more where other tests take the processor; who is never killed
+    // stays for minutes.
+    assert!(took < Duration::from_secs(2), "{took:?}");
     worker.behave(&quick());
     done(&client, Command::Resume { device: None }).await;
     worker.shut_down(&client).await;
