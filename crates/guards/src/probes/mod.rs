@@ -71,3 +71,12 @@ pub fn for_this_machine(data: &Path) -> Vec<Box<dyn Probe>> {
 pub fn running_programs() -> Vec<String> {
     here::running_programs()
 }
+
+/// What a probe tells from a thread of its own, as in the worker, until it cannot tell or nobody listens.
+#[cfg(all(test, any(target_os = "linux", windows)))]
+fn told_by(mut probe: impl Probe + 'static, watch: &Watch) -> std::sync::mpsc::Receiver<Observation> {
+    let (tell, told) = std::sync::mpsc::channel();
+    let watch = watch.clone();
+    std::thread::spawn(move || while probe.next(&watch).is_ok_and(|seen| tell.send(seen).is_ok()) {});
+    told
+}

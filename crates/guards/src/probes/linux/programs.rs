@@ -201,7 +201,7 @@ mod tests {
     use std::io::Write as _;
     use std::path::{Path, PathBuf};
     use std::process::{Child, Command, Stdio};
-    use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+    use std::sync::mpsc::{Receiver, RecvTimeoutError};
 
     use lull_types::GuardRules;
     use tempfile::TempDir;
@@ -209,6 +209,7 @@ mod tests {
     use super::*;
     use crate::Watched;
     use crate::probes::here::processes::tests::Fake;
+    use crate::probes::told_by;
 
     /// Bound on what takes milliseconds.
     const PATIENCE: Duration = Duration::from_secs(20);
@@ -344,13 +345,6 @@ mod tests {
             drop(self.running.stdin.take());
             let _ = self.running.wait();
         }
-    }
-
-    fn told_by(mut probe: Programs, watch: &Watch) -> Receiver<Observation> {
-        let (tell, told) = channel();
-        let watch = watch.clone();
-        std::thread::spawn(move || while probe.next(&watch).is_ok_and(|seen| tell.send(seen).is_ok()) {});
-        told
     }
 
     #[track_caller]

@@ -72,13 +72,14 @@ fn running(listed: &[String], all: &[Process]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
-    use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+    use std::sync::mpsc::{Receiver, RecvTimeoutError};
 
     use lull_types::GuardRules;
 
     use super::processes::tests::Child;
     use super::*;
     use crate::Watched;
+    use crate::probes::told_by;
 
     /// Bound on what takes milliseconds, or a second where a system is only played.
     const PATIENCE: Duration = Duration::from_secs(30);
@@ -89,13 +90,6 @@ mod tests {
     fn listing(programs: &[&str]) -> Watched {
         let programs = programs.iter().map(|name| (*name).to_owned()).collect();
         Watched { rules: GuardRules { programs, ..GuardRules::default() }, ..Watched::default() }
-    }
-
-    fn told_by(watch: &Watch) -> Receiver<Observation> {
-        let (tell, told) = channel();
-        let (mut probe, watch) = (Programs::every(SOON), watch.clone());
-        std::thread::spawn(move || while probe.next(&watch).is_ok_and(|seen| tell.send(seen).is_ok()) {});
-        told
     }
 
     #[track_caller]
@@ -122,7 +116,7 @@ mod tests {
             .map_or_else(|| "C:\\windows\\system32\\cmd.exe".into(), PathBuf::from);
         std::fs::copy(shell, &path).unwrap();
         let watch = Watch::default();
-        let told = told_by(&watch);
+        let told = told_by(Programs::every(SOON), &watch);
         tells(&told, &[]);
         let game = Child::run(path.as_os_str());
         assert_eq!(told.recv_timeout(SILENCE), Err(RecvTimeoutError::Timeout), "it is not listed");

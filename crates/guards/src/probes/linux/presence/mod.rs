@@ -221,7 +221,7 @@ fn readable(socket: impl AsFd, until: Instant) -> Result<bool, Errno> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::{Receiver, channel};
+    use std::sync::mpsc::Receiver;
 
     use lull_types::GuardRules;
 
@@ -245,13 +245,6 @@ mod tests {
     }
 
     /// What the probe tells in a thread of its own.
-    pub fn told_by(mut probe: Presence, watch: &Watch) -> Receiver<Observation> {
-        let (tell, told) = channel();
-        let watch = watch.clone();
-        std::thread::spawn(move || while probe.next(&watch).is_ok_and(|seen| tell.send(seen).is_ok()) {});
-        told
-    }
-
     pub fn watch() -> Watch {
         let watch = Watch::default();
         watch.tell(wanted(Some(1)));

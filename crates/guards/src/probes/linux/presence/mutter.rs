@@ -67,9 +67,10 @@ mod tests {
 
     use lull_testkit::bus::Bus;
 
-    use super::super::tests::{intervals, is_here, is_quiet, now, told_by, watch};
+    use super::super::tests::{intervals, is_here, is_quiet, now, watch};
     use super::super::{Place, Presence};
     use super::*;
+    use crate::probes::told_by;
 
     /// What Mutter tells, told by a test: when something was touched last.
     struct Monitor(Arc<Mutex<Instant>>);

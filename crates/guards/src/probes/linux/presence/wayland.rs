@@ -307,10 +307,11 @@ mod tests {
 
     use tempfile::TempDir;
 
-    use super::super::tests::{BY_EVENTS, PATIENCE, is_here, is_quiet, now, told_by, wanted, watch};
+    use super::super::tests::{BY_EVENTS, PATIENCE, is_here, is_quiet, now, wanted, watch};
     use super::super::{Place, Presence};
     use super::*;
     use crate::Probe as _;
+    use crate::probes::told_by;
 
     /// A compositor of a test's own, which speaks what a client needs to hear.
     struct Fake {

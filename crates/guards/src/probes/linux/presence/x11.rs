@@ -120,10 +120,11 @@ mod tests {
     use x11rb::protocol::xtest::ConnectionExt as _;
 
     use super::super::tests::{
-        BY_EVENTS, PATIENCE, SILENCE, intervals, is_here, is_quiet, now, told_by, wanted, watch,
+        BY_EVENTS, PATIENCE, SILENCE, intervals, is_here, is_quiet, now, wanted, watch,
     };
     use super::super::{Intervals, Place, Presence};
     use super::*;
+    use crate::probes::told_by;
     use crate::{Observation, Person, Probe as _};
 
     const KEY: u8 = 2;

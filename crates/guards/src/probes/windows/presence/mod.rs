@@ -154,7 +154,7 @@ fn before_now(time: Duration) -> UnixMillis {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+    use std::sync::mpsc::RecvTimeoutError;
 
     use lull_types::GuardRules;
     use windows_sys::Win32::UI::Input::KeyboardAndMouse::{
@@ -163,6 +163,7 @@ mod tests {
 
     use super::*;
     use crate::Watched;
+    use crate::probes::told_by;
 
     /// Bound on what takes milliseconds, and a second at most.
     const PATIENCE: Duration = Duration::from_secs(20);
@@ -219,13 +220,6 @@ mod tests {
 
     fn wanted(away_minutes: Option<u16>) -> Watched {
         Watched { rules: GuardRules { away_minutes, ..GuardRules::default() }, ..Watched::default() }
-    }
-
-    fn told_by(mut probe: Presence, watch: &Watch) -> Receiver<Observation> {
-        let (tell, told) = channel();
-        let watch = watch.clone();
-        std::thread::spawn(move || while probe.next(&watch).is_ok_and(|seen| tell.send(seen).is_ok()) {});
-        told
     }
 
     #[test]
