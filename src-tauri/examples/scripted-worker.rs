@@ -136,6 +136,10 @@ fn measured() -> BenchmarkReport {
 }
 
 impl Handler for Scripted {
+    type Look = ();
+
+    fn look(&self) {}
+
     async fn handle(&self, command: Command) -> Reply {
         let taken = self.snapshot.borrow().earnings;
         match command {
@@ -228,6 +232,7 @@ impl Handler for Scripted {
                 ));
             }
             Command::Subscribe
+            | Command::Look { .. }
             | Command::CancelBenchmark
             | Command::SetPayoutThreshold { .. }
             | Command::Configure(_) => {}

@@ -17,6 +17,12 @@ pub enum Command {
     Status,
     /// A snapshot now and after every change, as [`ServerMessage::Changed`]. → [`Reply::Done`]
     Subscribe,
+    /// Somebody looks at the devices' figures from now on, or does not any more: they are measured while somebody does,
+    /// which the end of the connection ends too. → [`Reply::Done`]
+    Look {
+        /// Whether somebody does.
+        on: bool,
+    },
     /// Turns work on. → [`Reply::Done`]
     Start,
     /// Turns work off. → [`Reply::Done`] at once; the snapshot shows the draining.

@@ -23,7 +23,7 @@ use crate::machine::Order;
 use crate::paths::Paths;
 use crate::payouts;
 use crate::picture::Picture;
-use crate::shell::{Handle, network_of};
+use crate::shell::{Handle, Look, network_of};
 use crate::signed_benchmark::SignedBenchmark;
 use crate::statement::Statement;
 use crate::wallet_page::WalletPage;
@@ -61,8 +61,8 @@ impl LocalApi {
     async fn answer(&self, command: Command) -> Result<Reply, Fault> {
         let order = match command {
             Command::Status => return Ok(Reply::Snapshot(Box::new(self.worker.snapshot().await?))),
-            // Served by the transport, which sends the snapshots.
-            Command::Subscribe => return Ok(Reply::Done),
+            // Served by the transport, which knows its clients.
+            Command::Subscribe | Command::Look { .. } => return Ok(Reply::Done),
             Command::Earnings { from, until, bucket, utc_offset_minutes } => {
                 let width = bucket_millis(bucket);
                 if until.0.saturating_sub(from.0) / width > POINTS_MAX {
@@ -299,12 +299,14 @@ impl LocalApi {
 }
 
 impl Handler for LocalApi {
+    type Look = Look;
+
     async fn handle(&self, command: Command) -> Reply {
         self.answer(command).await.unwrap_or_else(Reply::Refused)
     }
 
-    fn watched(&self) {
-        self.worker.watched();
+    fn look(&self) -> Look {
+        self.worker.look()
     }
 }
 

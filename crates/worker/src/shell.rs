@@ -40,8 +40,8 @@ use crate::paths::Paths;
 use crate::session::{Dialer, Link, LinkEvent};
 use crate::telemetry::{KeptEnergy, Source};
 use challenges::Challenges;
-pub use handle::Handle;
 use handle::Request;
+pub use handle::{Handle, Look};
 pub use practice::NETWORK_BIN_ENV;
 use practice::Practice;
 pub use publisher::PUBLISH_INTERVAL;
@@ -122,11 +122,11 @@ pub async fn start(options: Options) -> Result<(Handle, JoinHandle<()>), Fault> 
     let mut viewer = Viewer::new(key.worker_id(), store.clone(), energy);
     viewer.refresh(network_of(&viewer.snapshot(&machine))).await;
     let publisher = Publisher::new(viewer.snapshot(&machine));
-    let unwatched = Arc::new(AtomicUsize::new(0));
+    let looks = Arc::new(AtomicUsize::new(0));
     let handle = Handle {
         requests,
         snapshots: publisher.sender(),
-        unwatched: Arc::clone(&unwatched),
+        looks: Arc::clone(&looks),
         store: store.clone(),
         blobs: blobs.clone(),
         wallet_keys: wallet_keys.clone(),
@@ -157,7 +157,7 @@ pub async fn start(options: Options) -> Result<(Handle, JoinHandle<()>), Fault> 
         watch,
         figures: watching::Figures::default(),
         margins: Vec::new(),
-        unwatched,
+        looks,
         wallet_keys,
         exiting: false,
     };
@@ -190,8 +190,8 @@ struct Shell {
     figures: watching::Figures,
     /// What work on each device would leave, as the machine was told.
     margins: Vec<Observation>,
-    /// Receivers of snapshots that watch nothing.
-    unwatched: Arc<AtomicUsize>,
+    /// How many look at the devices' figures.
+    looks: Arc<AtomicUsize>,
     wallet_keys: WalletKeys,
     exiting: bool,
 }
@@ -260,7 +260,7 @@ impl Shell {
             Request::ProofAnswer(wallet, reply) => {
                 let _ = reply.send(self.machine.proof_answer(wallet).cloned());
             }
-            Request::Watched => self.plan(),
+            Request::Looks => self.plan(),
         }
     }
 
@@ -520,7 +520,7 @@ impl Shell {
         });
     }
 
-    /// Adapts the sampling and the probes to who watches and what runs.
+    /// Adapts the sampling and the probes to who looks and what runs.
     fn plan(&mut self) {
         let snapshot = self.publisher.latest();
         let rests = |cause: &Cause| match cause {
@@ -530,7 +530,7 @@ impl Shell {
         let plan = sampler::Plan {
             devices: snapshot.devices.iter().map(|device| device.info.clone()).collect(),
             working: self.viewer.is_running(),
-            watched: self.publisher.receivers() > self.unwatched.load(Ordering::Relaxed),
+            watched: self.looks.load(Ordering::Relaxed) > 0,
             cooling: snapshot.devices.iter().any(|device| device.held.iter().any(rests)),
         };
         let lent = snapshot.devices.iter().filter(|device| device.lent);

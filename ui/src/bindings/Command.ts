@@ -9,7 +9,11 @@ import type { UnixMillis } from "./UnixMillis";
 /**
  * What a client asks.
  */
-export type Command = { "command": "status" } | { "command": "subscribe" } | { "command": "start" } | { "command": "stop" } | { "command": "pause", 
+export type Command = { "command": "status" } | { "command": "subscribe" } | { "command": "look", 
+/**
+ * Whether somebody does.
+ */
+on: boolean, } | { "command": "start" } | { "command": "stop" } | { "command": "pause", 
 /**
  * For how long.
  */

@@ -59,7 +59,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Fault> {
     let served = tokio::spawn(transport::serve(
         listener,
         Arc::clone(&api),
-        worker.snapshots_to_clone(),
+        worker.snapshots(),
         over.clone().cancelled_owned(),
     ));
     let ending = tokio::spawn(end_on_signal(worker.clone()));
@@ -118,7 +118,7 @@ async fn signalled() {
 /// Does the whole job in the terminal, and shows it.
 async fn show(worker: &Handle, api: &LocalApi, args: &Args) -> Result<ExitCode, Fault> {
     let mut snapshots = worker.snapshots();
-    worker.watched();
+    let _look = worker.look();
     let first = worker.snapshot().await?;
     if args.practice {
         worker.order(Order::Join(None)).await?;

@@ -18,8 +18,8 @@ pub(super) enum Request {
     Snapshot(oneshot::Sender<Snapshot>),
     PayoutFacts(oneshot::Sender<Option<PayoutFacts>>),
     ProofAnswer(WalletAddress, oneshot::Sender<Option<ProofAnswer>>),
-    /// Somebody watches the snapshots now.
-    Watched,
+    /// Somebody looks at the devices' figures, or does not any more.
+    Looks,
 }
 
 /// A way to speak to a running worker; clones share it.
@@ -27,8 +27,8 @@ pub(super) enum Request {
 pub struct Handle {
     pub(super) requests: mpsc::Sender<Request>,
     pub(super) snapshots: Arc<watch::Sender<Arc<Snapshot>>>,
-    /// Receivers that watch nothing themselves: the local API's, from which its clients' are cloned.
-    pub(super) unwatched: Arc<AtomicUsize>,
+    /// How many look at the devices' figures.
+    pub(super) looks: Arc<AtomicUsize>,
     pub(super) store: Store,
     pub(super) blobs: BlobCache,
     pub(super) wallet_keys: WalletKeys,
@@ -77,21 +77,17 @@ impl Handle {
         answer.await.map_err(|_| ending())
     }
 
-    /// Snapshots as they are published. Whoever keeps one is taken to be looking at the devices' figures.
+    /// Snapshots as they are published.
     pub fn snapshots(&self) -> watch::Receiver<Arc<Snapshot>> {
         self.snapshots.subscribe()
     }
 
-    /// The same for whoever only hands clones on.
-    pub fn snapshots_to_clone(&self) -> watch::Receiver<Arc<Snapshot>> {
-        self.unwatched.fetch_add(1, Ordering::Relaxed);
-        self.snapshots.subscribe()
-    }
-
-    /// Says that somebody watches the snapshots from now on.
-    pub fn watched(&self) {
-        // When it is full, the loop is about to look anyway.
-        let _ = self.requests.try_send(Request::Watched);
+    /// Somebody looks at the devices' figures until what this gives is dropped.
+    pub fn look(&self) -> Look {
+        self.looks.fetch_add(1, Ordering::Relaxed);
+        let look = Look { requests: self.requests.clone(), looks: Arc::clone(&self.looks) };
+        look.tell();
+        look
     }
 
     /// Waits until the worker has ended.
@@ -112,6 +108,27 @@ impl Handle {
     /// Keys of wallets on this machine.
     pub fn wallet_keys(&self) -> &WalletKeys {
         &self.wallet_keys
+    }
+}
+
+/// Somebody looks at the devices' figures.
+#[derive(Debug)]
+pub struct Look {
+    requests: mpsc::Sender<Request>,
+    looks: Arc<AtomicUsize>,
+}
+
+impl Look {
+    fn tell(&self) {
+        // When it is full, the loop is about to see it anyway.
+        let _ = self.requests.try_send(Request::Looks);
+    }
+}
+
+impl Drop for Look {
+    fn drop(&mut self) {
+        self.looks.fetch_sub(1, Ordering::Relaxed);
+        self.tell();
     }
 }
 
