@@ -214,7 +214,12 @@ impl Network {
         }
         let Some(task) = self.pending.pop_front() else {
             let reason = fault("no_work");
-            return vec![Reaction::Say(NetworkMessage::NoWork { device, reason, retry_after_ms: 5000 })];
+            return vec![Reaction::Say(NetworkMessage::NoWork {
+                device,
+                reason,
+                retry_after_ms: 5000,
+                standing,
+            })];
         };
         self.next_assignment += 1;
         let deadline = now + 20_000 + (chance.fraction() * 60_000.0) as u64;
