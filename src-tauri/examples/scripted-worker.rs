@@ -293,6 +293,7 @@ fn newcomer() -> Snapshot {
             benchmark: None,
             timed_gigaflops: None,
             timed_memory_bytes: None,
+            standing: None,
         }],
         network: None,
         wallet: None,

@@ -381,6 +381,36 @@ await photograph('idle-nothing', { query: enrolled, full: false, height: 1000 },
 for (const [name, options] of [
   ['dark', {}],
   ['light-zh-CN', { theme: 'light', language: 'zh-CN' }],
+  ['narrow-long', { width: 360, height: 760, language: 'de-x-long' }],
+])
+  await photograph(`idle-standing-${name}`, { query: enrolled, ...options }, async (page) => {
+    await settled(page);
+    await lendBoth(page);
+    await page.evaluate(() => {
+      const { worker } = globalThis.lullFake;
+      const exactly = (count) => ({ count, or_more: false });
+      worker.tasks.standings.set(0, {
+        told_at: worker.now,
+        ahead: exactly(3),
+        withheld: [
+          { tasks: { count: 1000, or_more: true }, by: { exclusion: 'kind', kind: 'infer/1' } },
+          { tasks: exactly(12), by: { exclusion: 'own_report' } },
+          { tasks: exactly(1), by: { exclusion: 'tried_lately', again_at: worker.now + 42_000 } },
+        ],
+      });
+      worker.tasks.standings.set(1, {
+        told_at: worker.now,
+        ahead: null,
+        withheld: [{ tasks: exactly(4), by: { exclusion: 'refuted', again_at: worker.now + 2_700_000 } }],
+      });
+      worker.enter({ name: 'ready', reason: { code: 'no_matching_kind', sentence: 'The waiting jobs are of kinds that this machine does not run.' } });
+      globalThis.lullFake.tell();
+    });
+    await page.getByTestId('standing-1').waitFor();
+  });
+for (const [name, options] of [
+  ['dark', {}],
+  ['light-zh-CN', { theme: 'light', language: 'zh-CN' }],
   ['narrow', { width: 360, height: 760 }],
   ['narrow-long', { width: 360, height: 760, language: 'de-x-long', theme: 'light' }],
 ])

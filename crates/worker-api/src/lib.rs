@@ -8,6 +8,7 @@ mod message;
 mod payouts;
 mod secret;
 mod snapshot;
+mod standing;
 pub mod transport;
 
 pub use message::{
@@ -20,7 +21,8 @@ pub use snapshot::{
     AssignmentStage, AssignmentView, BenchmarkView, DeviceView, EarningsView, Effort, Estimate, GuardView,
     Intent, NetworkView, Notice, Settings, Snapshot, StateView, Steps, WalletProof,
 };
+pub use standing::{Counted, DeviceStanding, Exclusion, Withheld};
 
 /// Version of these messages. The app and the worker are installed together; a client that finds another
 /// version asks for a restart.
-pub const PROTOCOL_VERSION: u16 = 3;
+pub const PROTOCOL_VERSION: u16 = 4;

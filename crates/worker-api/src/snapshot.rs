@@ -8,7 +8,7 @@ use lull_types::{
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::KeptWallet;
+use crate::{DeviceStanding, KeptWallet};
 
 /// Whether the contributor wants work to be done. Kept over restarts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -245,6 +245,8 @@ pub struct DeviceView {
     /// it would take more than a few seconds.
     #[ts(type = "number | null")]
     pub timed_memory_bytes: Option<u64>,
+    /// Where it stands, as the network last said, while it would take work and has none.
+    pub standing: Option<DeviceStanding>,
 }
 
 /// The network joined or being joined.

@@ -2,6 +2,7 @@
 import type { BenchmarkReport } from "./BenchmarkReport";
 import type { Cause } from "./Cause";
 import type { DeviceInfo } from "./DeviceInfo";
+import type { DeviceStanding } from "./DeviceStanding";
 import type { DeviceTelemetry } from "./DeviceTelemetry";
 import type { Score } from "./Score";
 
@@ -46,4 +47,8 @@ timed_gigaflops: number | null,
  * Memory that the network itself has found to be really there. Not all that is claimed is asked for where filling
  * it would take more than a few seconds.
  */
-timed_memory_bytes: number | null, };
+timed_memory_bytes: number | null, 
+/**
+ * Where it stands, as the network last said, while it would take work and has none.
+ */
+standing: DeviceStanding | null, };

@@ -6,6 +6,8 @@ use lull_types::{
 };
 use lull_worker_api::{AssignmentStage, GuardView, Snapshot, StateView, TripRow};
 
+use super::standing;
+
 /// Date and time here.
 pub(super) fn local(at: UnixMillis) -> String {
     let millis = i64::try_from(at.0).unwrap_or(i64::MAX);
@@ -230,6 +232,9 @@ pub(super) fn status(snapshot: &Snapshot) -> Vec<String> {
             let pace = device.pace_percent;
             lines.push(format!("            slowed to {pace} % of the time, to stay under your limits"));
         }
+        for line in device.standing.iter().flat_map(|told| standing::lines(told, now)) {
+            lines.push(format!("            {line}"));
+        }
     }
     for (at, part) in snapshot.sandbox.iter().enumerate() {
         let title = if at == 0 { "jobs are" } else { "" };
@@ -325,7 +330,7 @@ const SENTENCE_CHARS_MAX: usize = 400;
 /// Longer titles would push the rest of a line off the terminal.
 const TITLE_CHARS_MAX: usize = 40;
 
-fn seconds_until(now: UnixMillis, at: UnixMillis) -> String {
+pub(super) fn seconds_until(now: UnixMillis, at: UnixMillis) -> String {
     let seconds = at.since(now).as_secs();
     match seconds {
         0..=119 => format!("{seconds} s"),

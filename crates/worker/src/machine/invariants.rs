@@ -18,6 +18,7 @@ impl Machine {
     pub fn assert_invariants(&self, now: UnixMillis) {
         self.assert_leases(now);
         self.assert_tasks();
+        self.assert_standings();
         assert!(self.wake.is_none_or(|wake| wake > now), "a wake-up lies ahead, or what is due was not done");
         for (network, earned) in &self.earned {
             assert_eq!(earned.lane.nonce(), u64::from(earned.receipts), "receipts of {network} have no gap");

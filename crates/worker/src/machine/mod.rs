@@ -33,6 +33,7 @@ mod payouts;
 mod receipts;
 mod record;
 mod run;
+mod standing;
 mod state;
 mod task;
 #[cfg(test)]

@@ -35,6 +35,7 @@ impl Machine {
                 benchmark: self.benchmark_of(&device.info).cloned(),
                 timed_gigaflops: found.map(|found| found.gigaflops),
                 timed_memory_bytes: found.and_then(|found| found.memory_bytes),
+                standing: self.standing(device, now),
                 fault: device.fault().cloned(),
             }
         });

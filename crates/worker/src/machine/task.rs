@@ -369,6 +369,7 @@ impl Machine {
         let id = assignment.id;
         if let Some(device) = self.device(assignment.device) {
             device.ask = Ask::Idle;
+            device.standing = None;
         }
         if let Some(task) = self.task(id) {
             // Its answer was lost, or this is an echo: what the network was told is told again.

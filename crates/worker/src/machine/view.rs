@@ -6,7 +6,8 @@ use lull_types::{
     WalletStanding,
 };
 use lull_worker_api::{
-    EarningsView, GuardView, Intent, KeptWallet, NetworkView, Notice, Settings, StateView, Steps, WalletProof,
+    DeviceStanding, EarningsView, GuardView, Intent, KeptWallet, NetworkView, Notice, Settings, StateView,
+    Steps, WalletProof,
 };
 
 /// The machine's part of a [`lull_worker_api::Snapshot`]. The shell adds the protocol and worker versions, the
@@ -66,6 +67,8 @@ pub struct DeviceFacts {
     pub timed_gigaflops: Option<f64>,
     /// Memory that the network joined has found to be really there.
     pub timed_memory_bytes: Option<u64>,
+    /// Where it stands, as the network last said, while it would take work and has none.
+    pub standing: Option<DeviceStanding>,
     /// Why it is not used now: it failed and waits, or it is set aside until the worker is started again.
     pub fault: Option<Fault>,
 }

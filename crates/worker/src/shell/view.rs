@@ -83,6 +83,7 @@ impl Viewer {
                 benchmark: device.benchmark,
                 timed_gigaflops: device.timed_gigaflops,
                 timed_memory_bytes: device.timed_memory_bytes,
+                standing: device.standing,
             })
             .collect();
         Snapshot {

@@ -1,5 +1,6 @@
 import type { Cause } from '../../bindings/Cause';
 import type { DeviceInfo } from '../../bindings/DeviceInfo';
+import type { DeviceStanding } from '../../bindings/DeviceStanding';
 import type { DeviceView } from '../../bindings/DeviceView';
 import type { SimulatedBenchmarks } from './benchmarks';
 import { unknownTelemetry, type SimulatedTelemetry } from './telemetry';
@@ -11,10 +12,12 @@ interface Known {
   benchmarks: SimulatedBenchmarks;
   enrolled: boolean;
   held: (device: number) => Cause[];
+  /** Where devices without work stand. */
+  standings: ReadonlyMap<number, DeviceStanding>;
 }
 
 /** The devices' part of a snapshot. Of all but the first the platform tells nothing. */
-export function simulatedDeviceViews({ devices, notLent, telemetry, benchmarks, enrolled, held }: Known): DeviceView[] {
+export function simulatedDeviceViews({ devices, notLent, telemetry, benchmarks, enrolled, held, standings }: Known): DeviceView[] {
   return devices.map((info) => ({
     info,
     lent: !notLent.includes(info.index),
@@ -24,5 +27,6 @@ export function simulatedDeviceViews({ devices, notLent, telemetry, benchmarks, 
     ...benchmarks.of(info.index),
     timed_gigaflops: enrolled && info.index === 0 ? 17_900 : null,
     timed_memory_bytes: enrolled && info.index === 0 ? 11.4e9 : null,
+    standing: standings.get(info.index) ?? null,
   }));
 }

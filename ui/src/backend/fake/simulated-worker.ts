@@ -255,10 +255,10 @@ export class SimulatedWorker {
       return;
     }
     const isFree = ({ index }: DeviceInfo) =>
-      this.held(index).length === 0 && !running.some((view) => view.device === index);
+      this.held(index).length === 0 && !running.some((view) => view.device === index) && !this.tasks.standings.has(index);
     const assignments = [...running, ...lent.filter(isFree).map((device) => this.tasks.take(device.index, this.now))];
     if (this.state.name === 'working') this.state = { name: 'working', assignments };
-    else this.enter({ name: 'working', assignments });
+    else if (assignments.length > 0) this.enter({ name: 'working', assignments });
   }
 
   private running(): AssignmentView[] {
@@ -319,6 +319,7 @@ export class SimulatedWorker {
         benchmarks: this.benchmarks,
         enrolled: this.network?.enrolled === true,
         held: (device) => this.held(device),
+        standings: this.tasks.standings,
       }),
       network: this.network,
       ...this.wallets.view(this.network?.enrolled === true),

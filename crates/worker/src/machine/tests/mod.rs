@@ -6,5 +6,6 @@ pub(crate) mod fixture;
 mod kept;
 mod payouts;
 mod sim;
+mod standing;
 mod states;
 mod troubles;
