@@ -13,7 +13,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use lull_types::{ActiveTrip, DataCaps, DataDirection, DataMoved, Trip, UnixMillis};
 
-pub use month::{DataDay, DataMonth, days};
+pub use month::{DataMonth, days};
 
 /// Bytes are counted by quarter of an hour: the smallest step of any local time's offset.
 pub const DATA_QUARTER_MS: u64 = 15 * 60 * 1000;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
-use lull_types::{DataMoved, UnixMillis};
+use lull_types::{DataDay, DataMoved, UnixMillis};
 
 use super::DATA_QUARTER_MS;
 
@@ -28,15 +28,6 @@ impl DataMonth {
         let (first, next) = if today < this { (neighbour(-1), this) } else { (this, neighbour(1)) };
         Self { begins_at: midnight(first, zone), ends_at: midnight(next, zone) }
     }
-}
-
-/// What moved on one day of the contributor's clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DataDay {
-    /// When the day began.
-    pub at: UnixMillis,
-    /// What moved on it.
-    pub moved: DataMoved,
 }
 
 /// The last `count` days until `now`, oldest first, those without data too.

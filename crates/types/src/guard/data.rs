@@ -5,6 +5,8 @@ use std::ops::{Add, AddAssign};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+use crate::UnixMillis;
+
 /// Bytes in a gigabyte, as providers count.
 pub const GB: u64 = 1_000_000_000;
 
@@ -110,4 +112,13 @@ impl std::iter::Sum for DataMoved {
     fn sum<I: Iterator<Item = Self>>(moved: I) -> Self {
         moved.fold(Self::default(), Add::add)
     }
+}
+
+/// How much data moved on a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct DataDay {
+    /// When the day began, by the contributor's clock.
+    pub at: UnixMillis,
+    /// What moved on it.
+    pub moved: DataMoved,
 }

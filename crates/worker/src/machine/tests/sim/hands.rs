@@ -108,7 +108,7 @@ impl World {
             Input::FetchFailed { transfer, failure: TransferFailure::Refused(fault("not_yours")) }
         } else {
             self.fetched.insert(assignment);
-            Input::Fetched { transfer }
+            Input::Fetched { transfer, output_bytes: 1000 }
         };
         self.tell(delay, input);
     }
