@@ -1,5 +1,6 @@
 import type { AssignmentView } from '../../bindings/AssignmentView';
 import type { Cause } from '../../bindings/Cause';
+import type { DataView } from '../../bindings/DataView';
 import type { DeviceInfo } from '../../bindings/DeviceInfo';
 import type { Fault } from '../../bindings/Fault';
 import type { NetworkView } from '../../bindings/NetworkView';
@@ -10,6 +11,7 @@ import type { Snapshot } from '../../bindings/Snapshot';
 import type { StateView } from '../../bindings/StateView';
 import { DEFAULT_RULES } from '../../guards/rules';
 import { SimulatedBenchmarks } from './benchmarks';
+import { SimulatedData } from './data';
 import { simulatedDeviceViews } from './device-views';
 import { effortShare, simulatedEstimate } from './estimate';
 import { simulatedHardware, simulatedSandbox } from './hardware';
@@ -52,6 +54,7 @@ export class SimulatedWorker {
   readonly kept = new SimulatedKeptWallet();
   readonly guards = new SimulatedGuards();
   readonly trips = new SimulatedTrips();
+  readonly data = new SimulatedData();
   readonly payouts: SimulatedPayouts;
   network: NetworkView | null = null;
   settings: Settings = {
@@ -93,6 +96,8 @@ export class SimulatedWorker {
     this.intent = 'on';
     this.ledger.seedHistory(this.now, this.random);
     this.trips.seedHistory(this.now);
+    // Its own numbers, so that what was earned does not depend on what was moved.
+    this.data.seedHistory(this.now, seededRandom(2));
     this.payouts.seedHistory(cluster, this.now, wallet, this.ledger);
     this.enter({ name: 'ready', reason: null });
   }
@@ -153,6 +158,7 @@ export class SimulatedWorker {
     this.now += elapsedMs;
     const busy = this.state.name === 'benchmarking' || this.running().length > 0;
     this.wallets.pass(this.now);
+    if (this.running().length > 0) this.data.work(elapsedMs, this.now);
     if (this.network?.connected) this.payouts.advance(this.now, this.ledger, this.wallets.standing);
     this.telemetry.advance(elapsedMs, busy, this.state.name === 'benchmarking' ? 1 : effortShare[this.settings.effort]);
     this.tasks.giveVerdicts(this.now, () => {
@@ -220,7 +226,7 @@ export class SimulatedWorker {
 
   /** Looks what the guards say now, and obeys. */
   watch(): void {
-    const { begun, ended } = this.guards.look(this.settings.guards, this.now);
+    const { begun, ended } = this.guards.look(this.settings.guards, this.dataView(), this.now);
     ended.forEach((trip) => this.trips.end(trip, this.now));
     if (this.intent === 'off') return;
     begun.forEach((trip) => this.trips.begin(trip));
@@ -231,6 +237,10 @@ export class SimulatedWorker {
     const isHeld = lent.length > 0 && lent.every((device) => this.held(device.index).length > 0);
     if (isHeld) this.yield(this.guards.together(lent, this.now));
     else if (this.state.name === 'yielding') this.rest();
+  }
+
+  private dataView(): DataView {
+    return this.data.view(this.settings.guards, this.now);
   }
 
   private held(device: number): Cause[] {
@@ -312,6 +322,7 @@ export class SimulatedWorker {
       hardware: found ? simulatedHardware : null,
       sandbox: found ? simulatedSandbox : [],
       guards: this.guards.views(this.settings.guards),
+      data: this.dataView(),
       devices: simulatedDeviceViews({
         devices,
         notLent: this.settings.devices_not_lent,
