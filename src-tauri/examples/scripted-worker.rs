@@ -12,9 +12,9 @@ use lull_types::{
 };
 use lull_worker_api::transport::{Handler, Listener, data_dir, default_endpoint, serve};
 use lull_worker_api::{
-    AssignmentStage, AssignmentView, BenchmarkView, Command, DataView, DeviceView, EarningsView, Intent, NetworkView,
-    Notice, PROTOCOL_VERSION, PauseFor, ReceiptRow, ReceiptsCheck, Reply, Settings, Snapshot, StateView,
-    Steps, TaskRow, TaskState,
+    AssignmentStage, AssignmentView, BenchmarkView, Command, DataView, DeviceView, EarningsView, Intent,
+    NetworkView, Notice, PROTOCOL_VERSION, PauseFor, ReceiptRow, ReceiptsCheck, Reply, Settings, Snapshot,
+    StateView, Steps, TaskRow, TaskState,
 };
 use tokio::sync::{Notify, watch};
 use tokio::time::sleep;

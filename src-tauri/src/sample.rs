@@ -1,7 +1,9 @@
 //! A snapshot for tests to change.
 
 use lull_types::{UnixMillis, WorkerId};
-use lull_worker_api::{DataView, EarningsView, Intent, PROTOCOL_VERSION, Settings, Snapshot, StateView, Steps};
+use lull_worker_api::{
+    DataView, EarningsView, Intent, PROTOCOL_VERSION, Settings, Snapshot, StateView, Steps,
+};
 
 /// A worker that is ready and has not earned yet.
 pub fn snapshot() -> Snapshot {

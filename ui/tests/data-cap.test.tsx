@@ -10,7 +10,7 @@ const caps = ({ backend }: RenderedApp) => backend.worker.settings.guards.data_c
 async function renderCap(language = 'en'): Promise<RenderedApp> {
   // In the middle of a month.
   const app = await renderApp({ enrolled: true, at: new Date(2026, 9, 20, 12).getTime() }, language);
-  await app.user.click(await screen.getByTestId('nav-settings'));
+  await app.user.click(await screen.findByTestId('nav-settings'));
   if (language === 'en') await openGuards(app.user);
   else screen.getByTestId('all-guards').querySelector('summary')?.click();
   await app.user.click(await screen.findByTestId('guard-data_cap-wanted'));

@@ -16,7 +16,8 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::{
-    Command, DataView, EarningsView, Intent, PROTOCOL_VERSION, PauseFor, Reply, Settings, Snapshot, StateView, Steps,
+    Command, DataView, EarningsView, Intent, PROTOCOL_VERSION, PauseFor, Reply, Settings, Snapshot,
+    StateView, Steps,
 };
 
 /// Bound on every wait; on a loaded machine a hundred times what is needed.

@@ -1,6 +1,5 @@
 import type { AssignmentView } from '../../bindings/AssignmentView';
 import type { Cause } from '../../bindings/Cause';
-import type { DataView } from '../../bindings/DataView';
 import type { DeviceInfo } from '../../bindings/DeviceInfo';
 import type { Fault } from '../../bindings/Fault';
 import type { NetworkView } from '../../bindings/NetworkView';
@@ -9,7 +8,6 @@ import type { PauseFor } from '../../bindings/PauseFor';
 import type { Settings } from '../../bindings/Settings';
 import type { Snapshot } from '../../bindings/Snapshot';
 import type { StateView } from '../../bindings/StateView';
-import { DEFAULT_RULES } from '../../guards/rules';
 import { SimulatedBenchmarks } from './benchmarks';
 import { SimulatedData } from './data';
 import { simulatedDeviceViews } from './device-views';
@@ -21,6 +19,7 @@ import { SimulatedLedger } from './ledger';
 import { networkBeingJoined, ticketFault, veteransNetwork } from './network';
 import { SimulatedPayouts, simulatedPlace } from './payouts';
 import { hexDigits, seededRandom, type Random } from './random';
+import { SIMULATED_SETTINGS } from './settings';
 import { SimulatedTasks } from './tasks';
 import { SimulatedTelemetry } from './telemetry';
 import { SimulatedTrips } from './trips';
@@ -57,14 +56,7 @@ export class SimulatedWorker {
   readonly data = new SimulatedData();
   readonly payouts: SimulatedPayouts;
   network: NetworkView | null = null;
-  settings: Settings = {
-    effort: 'full',
-    tariff_micro_per_kwh: 150_000,
-    devices_not_lent: [1],
-    start_working: true,
-    chain_endpoint: null,
-    guards: DEFAULT_RULES,
-  };
+  settings: Settings = SIMULATED_SETTINGS;
   private intent: Snapshot['intent'] = 'off';
   private state: StateView = { name: 'starting' };
   private phaseSince: number;
@@ -226,7 +218,8 @@ export class SimulatedWorker {
 
   /** Looks what the guards say now, and obeys. */
   watch(): void {
-    const { begun, ended } = this.guards.look(this.settings.guards, this.dataView(), this.now);
+    const { guards } = this.settings;
+    const { begun, ended } = this.guards.look(guards, this.data.view(guards, this.now), this.now);
     ended.forEach((trip) => this.trips.end(trip, this.now));
     if (this.intent === 'off') return;
     begun.forEach((trip) => this.trips.begin(trip));
@@ -237,10 +230,6 @@ export class SimulatedWorker {
     const isHeld = lent.length > 0 && lent.every((device) => this.held(device.index).length > 0);
     if (isHeld) this.yield(this.guards.together(lent, this.now));
     else if (this.state.name === 'yielding') this.rest();
-  }
-
-  private dataView(): DataView {
-    return this.data.view(this.settings.guards, this.now);
   }
 
   private held(device: number): Cause[] {
@@ -306,6 +295,7 @@ export class SimulatedWorker {
   snapshot(): Snapshot {
     const found = this.state.name !== 'starting' || this.benchmarks.any();
     const devices = found ? simulatedHardware.devices : [];
+    const { guards } = this.settings;
     return {
       protocol: 2,
       worker_version: '0.1.0',
@@ -321,8 +311,8 @@ export class SimulatedWorker {
       },
       hardware: found ? simulatedHardware : null,
       sandbox: found ? simulatedSandbox : [],
-      guards: this.guards.views(this.settings.guards),
-      data: this.dataView(),
+      guards: this.guards.views(guards),
+      data: this.data.view(guards, this.now),
       devices: simulatedDeviceViews({
         devices,
         notLent: this.settings.devices_not_lent,
