@@ -17,7 +17,7 @@ mod policy;
 pub mod probes;
 mod watch;
 
-pub use data_use::{DATA_MARGIN_BYTES, DATA_QUARTER_MS, DataMonth, DataRoom, data_need, days as data_days};
+pub use data_use::{DATA_QUARTER_MS, DataMonth, DataRoom, data_need, days as data_days};
 pub use jiff::tz::TimeZone;
 pub use observation::{
     Before, Draw, FullScreen, GpuUse, HEAT_CLEARS_BELOW, Judgement, Margin, Observation, Person, Power,

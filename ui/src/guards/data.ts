@@ -5,8 +5,10 @@ import type { DataMoved } from '../bindings/DataMoved';
 /** Bytes in a gigabyte, as providers count. */
 export const GB = 1_000_000_000;
 
-/** As `DATA_MARGIN_BYTES` in `crates/guards`: a cap counts as reached while so much of it is left. */
-export const DATA_MARGIN_BYTES = 100_000_000;
+/** As `margin` in `crates/guards`: a cap counts as reached while so much of it is left, in bytes. */
+export function dataMargin(direction: DataDirection): number {
+  return direction === 'both' ? 200_000_000 : 100_000_000;
+}
 
 /** What a cap is about, in the order in which they are shown. */
 export const dataDirections = ['sent', 'received', 'both'] as const satisfies readonly DataDirection[];

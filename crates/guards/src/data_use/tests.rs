@@ -90,8 +90,8 @@ fn check(script: &[Do], megabytes: u64, until: Option<&str>) {
 
 #[test]
 fn a_cap_is_reached_by_a_margin_before_it_and_until_the_next_month() {
-    check(&[Send(9_899)], 9_899, None);
-    check(&[Send(9_900)], 9_900, Some("2026-12-01T00:00:00Z"));
+    check(&[Send(9_799)], 9_799, None);
+    check(&[Send(9_800)], 9_800, Some("2026-12-01T00:00:00Z"));
     check(&[Send(9_900), Run("2026-11-30T23:59:59Z")], 9_900, Some("2026-12-01T00:00:00Z"));
     // A clock that goes on as it should ends it to the minute.
     check(&[Send(9_900), Run("2026-12-01T00:00:00Z")], 0, None);
@@ -135,9 +135,9 @@ fn a_clock_that_was_set_back_ends_nothing_and_loses_nothing() {
     check(&back, 9_950, Some("2026-10-01T00:00:00Z"));
     check(&[&back[..], &[Restart]].concat(), 9_950, Some("2026-10-01T00:00:00Z"));
     // What moves while it is wrong is of the month that it was.
-    let wrong = [Send(9_000), Jump("2026-09-10T00:00:00Z"), Send(800), Jump("2026-11-20T14:00:00Z")];
-    check(&wrong, 9_800, None);
-    check(&[&wrong[..], &[Send(100)]].concat(), 9_900, Some("2026-12-01T00:00:00Z"));
+    let wrong = [Send(9_000), Jump("2026-09-10T00:00:00Z"), Send(700), Jump("2026-11-20T14:00:00Z")];
+    check(&wrong, 9_700, None);
+    check(&[&wrong[..], &[Send(100)]].concat(), 9_800, Some("2026-12-01T00:00:00Z"));
     // A dead battery: the clock begins in 1970, and is set right in a moment.
     check(&[Send(9_000), Jump("1970-01-01T00:00:00Z"), Restart, Jump("2026-11-21T00:00:00Z")], 9_000, None);
     // By a second, and over the end of a month.
@@ -181,7 +181,7 @@ fn each_cap_counts_its_direction_and_is_told_as_it_was() {
     assert_eq!(trip(&caps(Some(2), Some(9), None), moved(19, 80)), told(DataDirection::Sent, 19, 2));
     assert_eq!(trip(&caps(Some(2), Some(9), None), moved(18, 89)), told(DataDirection::Received, 89, 9));
     assert_eq!(trip(&caps(Some(2), Some(9), Some(10)), moved(18, 81)), told(DataDirection::Both, 99, 10));
-    assert_eq!(trip(&caps(Some(2), Some(9), Some(10)), moved(18, 80)), None);
+    assert_eq!(trip(&caps(Some(2), Some(9), Some(10)), moved(18, 79)), None);
 
     let mut data = DataUse::default();
     data.count(moved(0, 95), now);
@@ -214,8 +214,8 @@ fn another_day_for_the_month_counts_at_once() {
 fn work_is_taken_only_where_there_is_room_for_it_beside_what_was_taken() {
     let told = Told::new("2026-11-10T12:00:00Z").after(&[Send(9_000)]);
     let room = |reserved| told.data.room(Some(&CAPS), sent(reserved));
-    assert!(room(0).holds(sent(900_000_000)) && !room(0).holds(sent(900_000_001)));
-    assert!(!room(1).holds(sent(900_000_000)));
+    assert!(room(0).holds(sent(800_000_000)) && !room(0).holds(sent(800_000_001)));
+    assert!(!room(1).holds(sent(800_000_000)));
     assert!(room(u64::MAX).holds(sent(0)) && !room(u64::MAX).holds(sent(1)));
     let one_way = DataCaps { sent_gb: Some(10), both_gb: None, ..CAPS };
     let huge = DataMoved { sent_bytes: 0, received_bytes: u64::MAX };
@@ -231,14 +231,14 @@ fn the_pace_of_the_month_tells_when_a_cap_is_reached() {
         let told = Told::new("2026-11-01T00:00:00Z").after(script);
         told.data.reached_at(Some(&CAPS), told.now)
     };
-    // 4.95 of the 9.9 that count in ten days: the rest takes ten days more.
-    assert_eq!(reached_at(&[Send(4_950), Run("2026-11-11T00:00:00Z")]), Some(at("2026-11-21T00:00:00Z")));
+    // 4.9 of the 9.8 that count in ten days: the rest takes ten days more.
+    assert_eq!(reached_at(&[Send(4_900), Run("2026-11-11T00:00:00Z")]), Some(at("2026-11-21T00:00:00Z")));
     // Too little is known, it is not reached this month, or it is reached already.
-    assert_eq!(reached_at(&[Send(4_950), Run("2026-11-01T23:59:00Z")]), None);
+    assert_eq!(reached_at(&[Send(4_900), Run("2026-11-01T23:59:00Z")]), None);
     assert_eq!(reached_at(&[Send(3_000), Run("2026-11-11T00:00:00Z")]), None);
     assert_eq!(reached_at(&[Send(9_900), Run("2026-11-11T00:00:00Z")]), None);
     assert_eq!(reached_at(&[Run("2026-11-11T00:00:00Z")]), None);
     // From when it was first counted, not from when the month began.
-    let later = [Run("2026-11-06T00:00:00Z"), Send(4_950), Run("2026-11-11T00:00:00Z")];
+    let later = [Run("2026-11-06T00:00:00Z"), Send(4_900), Run("2026-11-11T00:00:00Z")];
     assert_eq!(reached_at(&later), Some(at("2026-11-16T00:00:00Z")));
 }

@@ -2,7 +2,7 @@ import type { DataDay } from '../../bindings/DataDay';
 import type { DataMoved } from '../../bindings/DataMoved';
 import type { DataView } from '../../bindings/DataView';
 import type { GuardRules } from '../../bindings/GuardRules';
-import { DATA_MARGIN_BYTES, givenCaps, movedBytes } from '../../guards/data';
+import { dataMargin, givenCaps, movedBytes } from '../../guards/data';
 import type { Random } from './random';
 
 const DAY_MS = 86_400_000;
@@ -60,7 +60,7 @@ export class SimulatedData {
     const caps = rules.data_cap ? givenCaps(rules.data_cap) : [];
     const reached = caps.map(({ direction, bytes }) => {
       const used = movedBytes(moved, direction);
-      return now + ((bytes - DATA_MARGIN_BYTES - used) * (now - first)) / Math.max(1, used);
+      return now + ((bytes - dataMargin(direction) - used) * (now - first)) / Math.max(1, used);
     });
     const soonest = Math.min(...reached);
     const isAhead = now - first >= DAY_MS && soonest > now && soonest < ends;

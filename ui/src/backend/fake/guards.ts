@@ -10,7 +10,7 @@ import type { PauseFor } from '../../bindings/PauseFor';
 import type { PauseUntil } from '../../bindings/PauseUntil';
 import type { Trip } from '../../bindings/Trip';
 import { deviceOfTrip } from '../../guards/causes';
-import { DATA_MARGIN_BYTES, givenCaps, movedBytes } from '../../guards/data';
+import { dataMargin, givenCaps, movedBytes } from '../../guards/data';
 import { hourAt, isLent } from '../../guards/hours';
 import { GUARDS, HEAT_CLEARS_BELOW, names, wants } from '../../guards/rules';
 
@@ -93,7 +93,7 @@ export class SimulatedGuards {
     }
     if (machine.metered) find({ guard: 'metered' });
     const reached = (rules.data_cap ? givenCaps(rules.data_cap) : []).find(
-      ({ direction, bytes }) => movedBytes(data.moved, direction) + DATA_MARGIN_BYTES >= bytes,
+      ({ direction, bytes }) => movedBytes(data.moved, direction) + dataMargin(direction) >= bytes,
     );
     if (reached) {
       const used = movedBytes(data.moved, reached.direction);

@@ -78,7 +78,7 @@ function ThisMonth({ caps }: { caps: DataCaps }) {
           <div key={direction} className="grid gap-1">
             <p className="figures flex justify-between gap-3 text-sm">
               <span>{label}</span>
-              <span className="text-muted">{formatPercent(share, language)}</span>
+              <span className="shrink-0 text-muted">{formatPercent(share, language)}</span>
             </p>
             <div
               role="meter"
