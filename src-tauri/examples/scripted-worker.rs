@@ -12,9 +12,9 @@ use lull_types::{
 };
 use lull_worker_api::transport::{Handler, Listener, data_dir, default_endpoint, serve};
 use lull_worker_api::{
-    AssignmentStage, AssignmentView, BenchmarkView, Command, DeviceView, EarningsView, Intent, NetworkView,
-    Notice, PROTOCOL_VERSION, PauseFor, ReceiptRow, ReceiptsCheck, Reply, Settings, Snapshot, StateView,
-    Steps, TaskRow, TaskState,
+    AssignmentStage, AssignmentView, BenchmarkView, Command, DataView, DeviceView, EarningsView, Intent,
+    NetworkView, Notice, PROTOCOL_VERSION, PauseFor, ReceiptRow, ReceiptsCheck, Reply, Settings, Snapshot,
+    StateView, Steps, TaskRow, TaskState,
 };
 use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
@@ -187,6 +187,7 @@ impl Handler for Scripted {
             }
             Command::Programs => return Reply::Programs(vec!["blender".to_owned(), "obs".to_owned()]),
             Command::Trips { .. } => return Reply::Trips(Vec::new()),
+            Command::DataDays { .. } => return Reply::DataDays(Vec::new()),
             Command::Picture { .. } => return Reply::Picture(None),
             Command::Receipts { .. } => {
                 return Reply::Receipts((1..=taken.receipts).rev().map(receipt).collect());
@@ -283,6 +284,7 @@ fn newcomer() -> Snapshot {
         hardware: None,
         sandbox: Vec::new(),
         guards: Vec::new(),
+        data: DataView::default(),
         devices: vec![DeviceView {
             scores: measured().scores(),
             info: device(),

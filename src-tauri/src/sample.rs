@@ -1,7 +1,9 @@
 //! A snapshot for tests to change.
 
 use lull_types::{UnixMillis, WorkerId};
-use lull_worker_api::{EarningsView, Intent, PROTOCOL_VERSION, Settings, Snapshot, StateView, Steps};
+use lull_worker_api::{
+    DataView, EarningsView, Intent, PROTOCOL_VERSION, Settings, Snapshot, StateView, Steps,
+};
 
 /// A worker that is ready and has not earned yet.
 pub fn snapshot() -> Snapshot {
@@ -16,6 +18,7 @@ pub fn snapshot() -> Snapshot {
         hardware: None,
         sandbox: Vec::new(),
         guards: Vec::new(),
+        data: DataView::default(),
         devices: Vec::new(),
         network: None,
         wallet: None,

@@ -443,6 +443,24 @@ for (const [name, options] of [
   ['narrow-long', { width: 360, height: 760, language: 'de-x-long' }],
 ])
   await photograph(`guards-${name}`, { query: enrolled, ...options }, allGuards);
+const capOfData = async (page) => {
+  await allGuards(page);
+  await page.evaluate(() => {
+    const { worker } = globalThis.lullFake;
+    const caps = { sent_gb: 12, received_gb: null, both_gb: 45, month_day: 18 };
+    worker.settings.guards = { ...worker.settings.guards, data_cap: caps };
+  });
+  await ahead(page, 1);
+  await page.getByTestId('data-chart').locator('canvas').waitFor();
+  await page.getByTestId('guard-data_cap').scrollIntoViewIfNeeded();
+};
+for (const [name, options] of [
+  ['dark', { height: 1000 }],
+  ['light-zh-CN', { height: 1000, theme: 'light', language: 'zh-CN' }],
+  ['narrow', { width: 360, height: 1100 }],
+  ['narrow-long', { width: 360, height: 1400, language: 'de-x-long' }],
+])
+  await photograph(`data-cap-${name}`, { query: enrolled, full: false, ...options }, capOfData);
 // As by the keyboard: an hour has the focus; the last hour was kept back; a number is beyond its bounds.
 await photograph('guards-focus', { query: enrolled, full: false, height: 1000 }, async (page) => {
   await allGuards(page);

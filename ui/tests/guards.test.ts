@@ -100,6 +100,10 @@ describe('rules', () => {
     [{ quiet: { fan_percent: null, power_watts: 150 } }, null],
     [{ margin_floor: 100_000_001 }, 'margin_floor'],
     [{ margin_floor: 0 }, null],
+    [{ data_cap: { sent_gb: null, received_gb: null, both_gb: null, month_day: 1 } }, 'data_cap'],
+    [{ data_cap: { sent_gb: 1, received_gb: 100_000, both_gb: null, month_day: 1 } }, 'data_cap'],
+    [{ data_cap: { sent_gb: null, received_gb: 30, both_gb: null, month_day: 32 } }, 'data_month_day'],
+    [{ data_cap: { sent_gb: null, received_gb: 30, both_gb: null, month_day: 31 } }, null],
     [{ disk_free_gib: 0 }, 'disk_kept_free'],
   ] as const)('are refused as the worker does: %j', (part, code) => {
     expect(rulesFault({ ...DEFAULT_RULES, ...part } as GuardRules)).toBe(code);
@@ -133,7 +137,8 @@ describe('a cause says what it is and what would clear it', () => {
   beforeAll(async () => {
     const { t } = await setUpLanguages();
     await chooseLanguage('en');
-    saying = { t, language: 'en', now: NOW, snapshot: { devices, settings: settings({ away_minutes: 10 }) } };
+    const data = { moved: { sent_bytes: 0, received_bytes: 0 }, begins_at: NOW, ends_at: NOW + 9 * 86_400_000, reached_at: null };
+    saying = { t, language: 'en', now: NOW, snapshot: { data, devices, settings: settings({ away_minutes: 10 }) } };
   });
 
   it.each<[Cause, RegExp, RegExp]>([
@@ -159,6 +164,16 @@ describe('a cause says what it is and what would clear it', () => {
     [held({ guard: 'margin', device: 0, per_hour: 5_000, power_measured: true }), /would leave only 0.005 USDC/, /pays more/],
     [held({ guard: 'heat', device: 0, sensor: 'hotspot', celsius: 101 }), /hottest spot/, /cooled to 92 °C/],
     [held({ guard: 'metered' }), /metered/, /no longer metered/],
+    [
+      held({ guard: 'data_cap', direction: 'sent', used_bytes: 29.9e9, cap_bytes: 30e9 }, new Date(2024, 1, 1).getTime()),
+      /^29\.9 GB have been sent this month, of the 30 GB/,
+      /next month begins, Feb 1, 2024, 12:00.AM, or when you allow more/,
+    ],
+    [
+      held({ guard: 'data_cap', direction: 'both', used_bytes: 4.95e9, cap_bytes: 5e9 }),
+      /^4\.95 GB have been sent and received/,
+      /Jan 10, 2024/,
+    ],
     [held({ guard: 'disk', free_bytes: 1.5 * 1024 ** 3 }), /Only 1\.5 GiB/, /at least 2\.25 GiB/],
     [{ cause: 'paused', device: null, until: { instant: NOW + 3_360_000 } }, /paused work until 10:00/, /or as soon as you resume/],
     [{ cause: 'paused', device: null, until: 'restart' }, /until Lull is started again/, /or as soon as you resume/],
@@ -174,6 +189,9 @@ describe('a cause says what it is and what would clear it', () => {
     expect(tripSubject({ guard: 'full_screen', program: null }, saying)).toBe('Full-screen programs');
     expect(tripSubject({ guard: 'heat', device: 1, sensor: 'core', celsius: 84 }, saying)).toBe('Heat · AMD Radeon 780M · 84 °C');
     expect(tripSubject({ guard: 'battery', percent: 54 }, saying)).toBe('Battery · 54 %');
+    expect(tripSubject({ guard: 'data_cap', direction: 'both', used_bytes: 29.9e9, cap_bytes: 30e9 }, saying)).toBe(
+      'Data a month · 29.9 GB',
+    );
   });
 });
 

@@ -7,6 +7,7 @@
 //! every other a [`Probe`] watches the machine. [`judge`] says what an [`Observation`] means by the contributor's rules, and [`Policy`] turns all of
 //! it into one answer for each device: what holds the GPU free, and when that can change by itself.
 
+mod data_use;
 pub mod gpu_use;
 mod hours;
 mod observation;
@@ -16,6 +17,7 @@ mod policy;
 pub mod probes;
 mod watch;
 
+pub use data_use::{DATA_QUARTER_MS, DataMonth, DataRoom, data_need, days as data_days};
 pub use jiff::tz::TimeZone;
 pub use observation::{
     Before, Draw, FullScreen, GpuUse, HEAT_CLEARS_BELOW, Judgement, Margin, Observation, Person, Power,

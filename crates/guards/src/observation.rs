@@ -315,6 +315,12 @@ mod tests {
             hours: Some(lull_types::WeekHours([1; 7])),
             margin_floor: Some(lull_types::BaseUnits(0)),
             quiet: Some(lull_types::QuietLimits { fan_percent: Some(40), power_watts: Some(100) }),
+            data_cap: Some(lull_types::DataCaps {
+                sent_gb: None,
+                received_gb: None,
+                both_gb: Some(30),
+                month_day: 1,
+            }),
             ..GuardRules::default()
         }
     }
@@ -340,6 +346,7 @@ mod tests {
             quiet: None,
             margin_floor: None,
             metered: false,
+            data_cap: None,
             disk_free_gib: None,
         }
     }

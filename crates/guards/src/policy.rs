@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use lull_types::{ActiveTrip, Cause, Guard, GuardRules, GuardState, PauseUntil, Trip, UnixMillis};
+use lull_types::{ActiveTrip, Cause, DataMoved, Guard, GuardRules, GuardState, PauseUntil, Trip, UnixMillis};
 
+use crate::data_use::{DataMonth, DataRoom, DataUse};
 use crate::hours::{Stretch, stretch};
 use crate::{Before, Judgement, Observation, Pace, judge};
 
@@ -29,6 +30,14 @@ impl Stand {
     /// Whether the device may be used.
     pub fn is_clear(&self) -> bool {
         self.causes.is_empty()
+    }
+
+    /// Whether work that was begun may go on: a cap of data holds back only what would move more.
+    pub fn lets_finish(&self) -> bool {
+        self.causes.iter().all(|cause| match cause {
+            Cause::Guard(held) => held.trip.guard() == Guard::DataCap,
+            Cause::Paused { .. } | Cause::ResumeDelay { .. } => false,
+        })
     }
 }
 
@@ -54,6 +63,8 @@ pub struct Policy {
     paces: BTreeMap<(Guard, u32), Pace>,
     /// The plan of hours around the instant at which it was last looked at.
     hours: Option<Stretch>,
+    /// What has moved, whether a cap is wanted or not: one that comes to be wanted in the middle of a month counts all of it.
+    data: DataUse,
 }
 
 impl Policy {
@@ -69,6 +80,7 @@ impl Policy {
             resumed_at: BTreeMap::new(),
             paces: BTreeMap::new(),
             hours: None,
+            data: DataUse::default(),
         }
     }
 
@@ -119,6 +131,7 @@ impl Policy {
     pub fn follow(&mut self, rules: GuardRules, now: UnixMillis) {
         self.rules = rules;
         self.hours = None;
+        self.look_at_data(now);
         self.paces.retain(|(guard, _), _| self.rules.wants(*guard));
         let keys: BTreeSet<_> = self.seen.keys().chain(self.tripped.keys()).copied().collect();
         for key in keys {
@@ -159,11 +172,54 @@ impl Policy {
         self.tripped.keys().any(|(guard, of)| *of == scope && guard.has_resume_delay())
     }
 
-    /// The hour is looked at: the plan of hours is worked out again when it has turned.
+    /// The clock is looked at: the plan of hours is worked out again when it has turned, and the month of data may be over.
     pub fn pass(&mut self, now: UnixMillis) {
+        self.look_at_data(now);
         if self.hours.is_none_or(|hours| !hours.contains(now)) {
             self.hours = self.rules.hours.map(|hours| stretch(&hours, &self.zone, now));
         }
+    }
+
+    fn look_at_data(&mut self, now: UnixMillis) {
+        self.data.look(self.rules.data_cap.as_ref(), &self.zone, now);
+    }
+
+    /// When [`Self::pass`] is to be called at the latest.
+    pub fn look_again_at(&self) -> Option<UnixMillis> {
+        self.data.look_again_at(self.rules.data_cap.as_ref())
+    }
+
+    /// Data has moved. Gives the quarter of an hour since the Unix epoch under which it is counted, and all that is counted
+    /// there.
+    pub fn count_data(&mut self, moved: DataMoved, now: UnixMillis) -> (u64, DataMoved) {
+        let counted = self.data.count(moved, now);
+        self.look_at_data(now);
+        counted
+    }
+
+    /// What was counted before, by such quarters. What is counted already stays.
+    pub fn restore_data(&mut self, by_quarter: &BTreeMap<u64, DataMoved>) {
+        self.data.restore(by_quarter);
+    }
+
+    /// All that was counted.
+    pub fn data_by_quarter(&self) -> &BTreeMap<u64, DataMoved> {
+        self.data.by_quarter()
+    }
+
+    /// What more work may move, `reserved` being for work that was taken already.
+    pub fn data_room(&self, reserved: DataMoved) -> DataRoom {
+        self.data.room(self.rules.data_cap.as_ref(), reserved)
+    }
+
+    /// The month that counts, and what has moved in it; `None` before anything was looked at.
+    pub fn data_month(&self) -> Option<(DataMonth, DataMoved)> {
+        self.data.this_month()
+    }
+
+    /// When a cap of data is reached at the pace of this month so far, if it is.
+    pub fn data_reached_at(&self, now: UnixMillis) -> Option<UnixMillis> {
+        self.data.reached_at(self.rules.data_cap.as_ref(), now)
     }
 
     fn hours(&self, now: UnixMillis) -> Option<Stretch> {
@@ -178,7 +234,8 @@ impl Policy {
             .filter(|hours| !hours.lent)
             .map(|Stretch { since, until, .. }| ActiveTrip { trip: Trip::Hours, since, until });
         let seen = self.tripped.values().filter(|held| is_active(held, now)).cloned();
-        let mut active: Vec<_> = of_hour.into_iter().chain(seen).collect();
+        let of_data = self.data.tripped(now).cloned();
+        let mut active: Vec<_> = of_hour.into_iter().chain(of_data).chain(seen).collect();
         active.sort_by_key(|held| (held.trip.guard(), held.trip.device()));
         active
     }
@@ -188,7 +245,8 @@ impl Policy {
         let active = self.active(now);
         Guard::ALL.into_iter().map(move |guard| {
             let trips: Vec<_> = active.iter().filter(|held| held.trip.guard() == guard).cloned().collect();
-            let watched = guard == Guard::Hours || self.seen.keys().any(|(of, _)| *of == guard);
+            let tells_itself = matches!(guard, Guard::Hours | Guard::DataCap);
+            let watched = tells_itself || self.seen.keys().any(|(of, _)| *of == guard);
             let state = match trips.is_empty() {
                 _ if !self.rules.wants(guard) => GuardState::Off,
                 false => GuardState::Tripped { trips },

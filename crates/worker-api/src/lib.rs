@@ -18,8 +18,8 @@ pub use message::{
 pub use payouts::{CheckedFact, Finding, KeptWallet, PayoutCheck, Subject};
 pub use secret::SecretText;
 pub use snapshot::{
-    AssignmentStage, AssignmentView, BenchmarkView, DeviceView, EarningsView, Effort, Estimate, GuardView,
-    Intent, NetworkView, Notice, Settings, Snapshot, StateView, Steps, WalletProof,
+    AssignmentStage, AssignmentView, BenchmarkView, DataView, DeviceView, EarningsView, Effort, Estimate,
+    GuardView, Intent, NetworkView, Notice, Settings, Snapshot, StateView, Steps, WalletProof,
 };
 pub use standing::{Counted, DeviceStanding, Exclusion, Withheld};
 

@@ -1,8 +1,8 @@
 //! What a client asks of the worker, and what it is told.
 
 use lull_types::{
-    AssignmentId, BaseUnits, Fault, GuardRules, JobId, Payout, PictureTile, TransactionSignature, Trip,
-    UnixMillis, WalletAddress,
+    AssignmentId, BaseUnits, DataDay, Fault, GuardRules, JobId, Payout, PictureTile, TransactionSignature,
+    Trip, UnixMillis, WalletAddress,
 };
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -47,6 +47,11 @@ pub enum Command {
     Trips {
         /// At most so many, capped at 200.
         limit: u32,
+    },
+    /// How much data has moved on each of the last days, today included. → [`Reply::DataDays`]
+    DataDays {
+        /// So many, capped at 400.
+        days: u16,
     },
     /// Measures one device; work waits. → [`Reply::Done`] when it has begun; progress is in the snapshot.
     Benchmark {
@@ -357,6 +362,8 @@ pub enum Reply {
     Programs(Vec<String>),
     /// To [`Command::Trips`].
     Trips(Vec<TripRow>),
+    /// To [`Command::DataDays`]: oldest first, those without data too.
+    DataDays(Vec<DataDay>),
     /// To [`Command::Earnings`].
     Earnings(Vec<EarningsPoint>),
     /// To [`Command::Tasks`].

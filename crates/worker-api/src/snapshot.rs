@@ -1,9 +1,9 @@
 //! Everything that a client shows, in one value.
 
 use lull_types::{
-    AssignmentId, BaseUnits, BenchmarkReport, Cause, ChainAddress, DeviceInfo, DeviceTelemetry, Fault, Guard,
-    GuardRules, GuardState, HardwareReport, JobId, Measure, PayoutStanding, PictureTile, SandboxPart, Score,
-    UnixMillis, WalletAddress, WalletStanding, WorkerId,
+    AssignmentId, BaseUnits, BenchmarkReport, Cause, ChainAddress, DataMoved, DeviceInfo, DeviceTelemetry,
+    Fault, Guard, GuardRules, GuardState, HardwareReport, JobId, Measure, PayoutStanding, PictureTile,
+    SandboxPart, Score, UnixMillis, WalletAddress, WalletStanding, WorkerId,
 };
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -43,6 +43,8 @@ pub struct Snapshot {
     pub sandbox: Vec<SandboxPart>,
     /// What the machine is watched for, so that the GPU is free when it must be; in the order in which it is shown.
     pub guards: Vec<GuardView>,
+    /// How much data has moved this month.
+    pub data: DataView,
     /// Its devices.
     pub devices: Vec<DeviceView>,
     /// The network joined or being joined.
@@ -206,6 +208,20 @@ pub struct GuardView {
     pub guard: Guard,
     /// Where it stands.
     pub stand: GuardState,
+}
+
+/// How much data has moved between this machine and others in the month that counts for caps. What stays on this machine,
+/// such as that of the practice network, is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct DataView {
+    /// That much.
+    pub moved: DataMoved,
+    /// When the month began.
+    pub begins_at: UnixMillis,
+    /// When the next one does.
+    pub ends_at: UnixMillis,
+    /// When a cap is reached at the pace of this month so far, if it is.
+    pub reached_at: Option<UnixMillis>,
 }
 
 /// Which steps to a first earning are behind.

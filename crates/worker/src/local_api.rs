@@ -4,17 +4,19 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use lull_checks::receipts;
+use lull_guards::TimeZone;
 use lull_network_api::NetworkTicket;
 use lull_settlement::chain::rpc;
 use lull_types::{
-    BaseUnits, Coded, CountersignedReceipt, Fault, JobId, NetworkId, SecretKey, UnixMillis, WalletAddress,
-    WorkerId,
+    BaseUnits, Coded, CountersignedReceipt, DataDay, Fault, JobId, NetworkId, SecretKey, UnixMillis,
+    WalletAddress, WorkerId,
 };
 use lull_worker_api::transport::Handler;
 use lull_worker_api::{Command, ReceiptsCheck, Reply, SecretText, TripRow};
 use serde::{Deserialize, Serialize};
 
 use crate::atomic::{self, IfThere};
+use crate::clock;
 use crate::estimate;
 use crate::journal::PictureOutput;
 use crate::kept_wallet::{KeptWallets, WalletWords};
@@ -34,6 +36,9 @@ const ROWS_MAX: u32 = 200;
 
 /// Points on an earnings chart: a year of hours.
 const POINTS_MAX: u64 = 366 * 24;
+
+/// Days of data in one answer: the thirteen months for which counts are kept.
+const DATA_DAYS_MAX: u16 = 400;
 
 /// Tiles in one picture. 4,096 are 64 × 64 tiles; a job with more shows its newest.
 const TILES_MAX: usize = 4096;
@@ -100,6 +105,7 @@ impl LocalApi {
                 return Ok(Reply::Programs(blocking(lull_guards::probes::running_programs).await?));
             }
             Command::Trips { limit } => return Ok(Reply::Trips(self.trips(limit.min(ROWS_MAX)).await?)),
+            Command::DataDays { days } => return Ok(Reply::DataDays(self.data_days(days).await?)),
             Command::Benchmark { device, sustained_seconds } => {
                 let sustained = Duration::from_secs(sustained_seconds.into());
                 Order::Benchmark { device, sustained }
@@ -174,6 +180,13 @@ impl LocalApi {
             trip.missed = estimate::missed(&snapshot, trip);
         }
         Ok(trips)
+    }
+
+    /// How much data moved on each of the last days. What was counted in the last minute may not be written down yet.
+    async fn data_days(&self, days: u16) -> Result<Vec<DataDay>, Fault> {
+        let moved = self.worker.store().data_moved().await?;
+        let days = days.min(DATA_DAYS_MAX);
+        Ok(lull_guards::data_days(&moved, &TimeZone::system(), clock::now(), days))
     }
 
     /// A job's picture from the tiles on this disk. Tiles that are damaged, gone or hostile are left out.

@@ -4,6 +4,7 @@
 //! loop itself waits for nothing but the journal, which must be written before what follows from it.
 
 mod challenges;
+mod data;
 mod handle;
 pub mod measuring;
 mod practice;
@@ -40,6 +41,7 @@ use crate::paths::Paths;
 use crate::session::{Dialer, Link, LinkEvent};
 use crate::telemetry::{KeptEnergy, Source};
 use challenges::Challenges;
+use data::DataTap;
 use handle::Request;
 pub use handle::{Handle, Look};
 pub use practice::NETWORK_BIN_ENV;
@@ -123,6 +125,7 @@ pub async fn start(options: Options) -> Result<(Handle, JoinHandle<()>), Fault> 
     viewer.refresh(network_of(&viewer.snapshot(&machine))).await;
     let publisher = Publisher::new(viewer.snapshot(&machine));
     let looks = Arc::new(AtomicUsize::new(0));
+    let dialer = Dialer::new(key);
     let handle = Handle {
         requests,
         snapshots: publisher.sender(),
@@ -130,6 +133,7 @@ pub async fn start(options: Options) -> Result<(Handle, JoinHandle<()>), Fault> 
         store: store.clone(),
         blobs: blobs.clone(),
         wallet_keys: wallet_keys.clone(),
+        meter: dialer.meter().clone(),
     };
     let context = Context {
         source: runtime,
@@ -144,7 +148,8 @@ pub async fn start(options: Options) -> Result<(Handle, JoinHandle<()>), Fault> 
         blobs,
         inputs,
         runtimes: Runtimes::new(context),
-        dialer: Dialer::new(key),
+        data: DataTap::new(dialer.meter().clone()),
+        dialer,
         links: HashMap::new(),
         transfers: HashMap::new(),
         challenges: Challenges::default(),
@@ -176,6 +181,7 @@ struct Shell {
     inputs: mpsc::Sender<Input>,
     runtimes: Runtimes,
     dialer: Dialer,
+    data: DataTap,
     links: HashMap<SessionId, Link>,
     transfers: HashMap<TransferId, CancellationToken>,
     challenges: Challenges,
@@ -210,6 +216,7 @@ impl Shell {
         while !self.exiting {
             let tick_at = self.machine.next_deadline().map(|at| tick_at(at, ticked_at));
             let publish_at = self.publisher.due_at();
+            let data_at = Some(self.data.due_at(!self.links.is_empty()));
             tokio::select! {
                 // People first, then what frees a GPU or moves work, then the rest.
                 biased;
@@ -226,6 +233,11 @@ impl Shell {
                     let snapshot = self.viewer.snapshot(&self.machine);
                     self.publisher.publish(snapshot);
                     self.plan();
+                }
+                () = until(data_at) => {
+                    if let Some(moved) = self.data.read() {
+                        drop(self.handle(Input::DataMoved(moved)).await);
+                    }
                 }
                 Some(samples) = sampled.recv() => {
                     let figures = self.figures.of(&samples);
@@ -295,7 +307,7 @@ impl Shell {
                 tracing::info!(session = session.0, code = fault.code, "{}", fault.sentence);
                 self.links.remove(session);
             }
-            Input::Fetched { transfer }
+            Input::Fetched { transfer, .. }
             | Input::FetchFailed { transfer, .. }
             | Input::Uploaded { transfer }
             | Input::UploadFailed { transfer, .. } => drop(self.transfers.remove(transfer)),
@@ -308,6 +320,7 @@ impl Shell {
             }
             Input::Order(_)
             | Input::Observed(_)
+            | Input::DataMoved(_)
             | Input::DevicesFound(_)
             | Input::BenchmarkProgress { .. }
             | Input::BenchmarkEnded { .. }
@@ -433,14 +446,14 @@ impl Shell {
                     link.send(*message);
                 }
             }
-            Effect::Fetch { transfer, session, assignment } => {
+            Effect::Fetch { transfer, session, assignment, room } => {
                 let blobs = self.blobs.clone();
                 self.transfer(
                     transfer,
                     session,
-                    async move |connection| tasks::fetch(connection, blobs, &assignment).await,
+                    async move |connection| tasks::fetch(connection, blobs, &assignment, &room).await,
                     move |result| match result {
-                        Ok(()) => Input::Fetched { transfer },
+                        Ok(output_bytes) => Input::Fetched { transfer, output_bytes },
                         Err(failure) => Input::FetchFailed { transfer, failure },
                     },
                 );
@@ -491,14 +504,14 @@ impl Shell {
         practice.set_yielding(must_be_free);
     }
 
-    fn transfer<F>(
+    fn transfer<T: Send + 'static, F>(
         &mut self,
         transfer: TransferId,
         session: SessionId,
         work: impl FnOnce(iroh::endpoint::Connection) -> F,
-        told: impl FnOnce(Result<(), TransferFailure>) -> Input + Send + 'static,
+        told: impl FnOnce(Result<T, TransferFailure>) -> Input + Send + 'static,
     ) where
-        F: Future<Output = Result<(), TransferFailure>> + Send + 'static,
+        F: Future<Output = Result<T, TransferFailure>> + Send + 'static,
     {
         let stop = CancellationToken::new();
         self.transfers.insert(transfer, stop.clone());

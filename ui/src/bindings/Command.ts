@@ -29,7 +29,11 @@ device: number | null, } | { "command": "programs" } | { "command": "trips",
 /**
  * At most so many, capped at 200.
  */
-limit: number, } | { "command": "benchmark", 
+limit: number, } | { "command": "data_days", 
+/**
+ * So many, capped at 400.
+ */
+days: number, } | { "command": "benchmark", 
 /**
  * Device index.
  */

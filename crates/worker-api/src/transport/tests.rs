@@ -16,7 +16,8 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::{
-    Command, EarningsView, Intent, PROTOCOL_VERSION, PauseFor, Reply, Settings, Snapshot, StateView, Steps,
+    Command, DataView, EarningsView, Intent, PROTOCOL_VERSION, PauseFor, Reply, Settings, Snapshot,
+    StateView, Steps,
 };
 
 /// Bound on every wait; on a loaded machine a hundred times what is needed.
@@ -34,6 +35,7 @@ fn snapshot(taken_at: u64) -> Snapshot {
         hardware: None,
         sandbox: Vec::new(),
         guards: Vec::new(),
+        data: DataView::default(),
         devices: Vec::new(),
         network: None,
         wallet: None,

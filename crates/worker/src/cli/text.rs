@@ -1,5 +1,7 @@
 //! What a worker does, in words.
 
+mod data;
+
 use lull_types::{
     BaseUnits, BenchmarkReport, Cause, Fault, GpuNeed, Guard, GuardState, HeatSensor, Loudness, Measure,
     PauseUntil, Trip, Unit, UnixMillis,
@@ -99,7 +101,9 @@ fn cause(cause: &Cause, now: UnixMillis) -> String {
         }
         Cause::Guard(active) => {
             let ends = match active.until {
-                Some(until) if matches!(active.trip, Trip::Hours) => format!(", until {}", local(until)),
+                Some(until) if matches!(active.trip, Trip::Hours | Trip::DataCap { .. }) => {
+                    format!(", until {}", local(until))
+                }
                 Some(until) => format!(", for {} more", seconds_until(now, until)),
                 None => String::new(),
             };
@@ -145,6 +149,9 @@ fn trip(trip: &Trip) -> String {
             )
         }
         Trip::Metered => "the connection costs by what is sent".to_owned(),
+        Trip::DataCap { direction, used_bytes, cap_bytes } => {
+            data::reached(*direction, *used_bytes, *cap_bytes)
+        }
         Trip::Disk { free_bytes } => {
             format!("only {:.1} GiB of the disk are free", *free_bytes as f64 / f64::from(1 << 30))
         }
@@ -170,6 +177,7 @@ pub(super) fn guards(snapshot: &Snapshot) -> Vec<String> {
             Guard::Quiet => "quiet",
             Guard::Margin => "margin",
             Guard::Metered => "metered",
+            Guard::DataCap => "data cap",
             Guard::Disk => "disk",
         };
         let stand = match &view.stand {
@@ -186,7 +194,7 @@ pub(super) fn guards(snapshot: &Snapshot) -> Vec<String> {
         };
         format!("  {name:<14}  {stand}")
     };
-    snapshot.guards.iter().map(line).collect()
+    snapshot.guards.iter().map(line).chain(data::lines(snapshot)).collect()
 }
 
 /// One trip and what it cost, in a line.
@@ -245,6 +253,7 @@ pub(super) fn status(snapshot: &Snapshot) -> Vec<String> {
         "  earned    {} today, {} in seven days, {} in all, {} receipts",
         earnings.today, earnings.seven_days, earnings.all_time, earnings.receipts
     ));
+    lines.extend(data::lines(snapshot));
     if let Some(estimate) = &snapshot.estimate {
         lines.push(format!(
             "  estimate  {} a day before power, power {} ({:.0} W)",

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::error::JournalError;
 
 /// Each step brings a file from the format before it to the next. Published steps never change.
-const STEPS: [&str; 3] = [
+const STEPS: [&str; 4] = [
     // 1: the first.
     "
     -- Single values, each JSON: intent, settings, paused_until, network, wallet, kept_wallet.
@@ -122,6 +122,16 @@ const STEPS: [&str; 3] = [
         lost INTEGER NOT NULL DEFAULT 0
     ) STRICT;
     CREATE INDEX trips_by_time ON trips (since);
+    ",
+    // 4: how much data moved.
+    "
+    CREATE TABLE data_moved (
+        -- Quarters of an hour since the Unix epoch.
+        quarter INTEGER PRIMARY KEY,
+        -- All bytes of it.
+        sent INTEGER NOT NULL,
+        received INTEGER NOT NULL
+    ) STRICT;
     ",
 ];
 

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use lull_checks::receipts::{Lane, countersign, verify_all};
 use lull_network_api::{Assignment, Verdict};
 use lull_types::{
-    AnchoredEpoch, AssignmentId, BaseUnits, BlobHash, Coded, Fault, HeatSensor, JobId, NetworkId, PauseUntil,
-    PayoutStage, PayoutStanding, PictureTile, ReceiptLeaf, SecretKey, TaskId, TransactionSignature, Trip,
-    UnixMillis,
+    AnchoredEpoch, AssignmentId, BaseUnits, BlobHash, Coded, DataMoved, Fault, HeatSensor, JobId, NetworkId,
+    PauseUntil, PayoutStage, PayoutStanding, PictureTile, ReceiptLeaf, SecretKey, TaskId,
+    TransactionSignature, Trip, UnixMillis,
 };
 use lull_worker_api::{EarningsBucket, Effort, Intent, KeptWallet, Notice, Settings, TaskState, TripRow};
 use uuid::Uuid;
@@ -486,4 +486,36 @@ fn statements_have_each_accepted_task_of_their_time() {
     // The end is not part of it.
     let second = stated(NOW.0 + 2 * HOUR, NOW.0 + 3 * HOUR);
     assert_eq!(second.iter().map(|task| task.nonce).collect::<Vec<_>>(), [2]);
+}
+
+fn moved(quarter: u64, sent_bytes: u64, received_bytes: u64) -> Record {
+    Record::DataMoved { quarter, moved: DataMoved { sent_bytes, received_bytes } }
+}
+
+#[test]
+fn counts_of_data_come_back_after_a_crash_and_never_go_down() {
+    let place = Place::new();
+    let mut journal = place.open();
+    journal.apply(&[moved(7, 100, 20), moved(8, 1, 2)]).unwrap();
+    journal.apply(&[moved(7, 150, 30)]).unwrap();
+    // Written again, and older than what is there.
+    journal.apply(&[moved(7, 150, 30), moved(7, 90, 40)]).unwrap();
+    // The crash: the file is never closed.
+    std::mem::forget(journal);
+    let expected = |sent_bytes, received_bytes| DataMoved { sent_bytes, received_bytes };
+    let restored = place.open().restore().unwrap().data;
+    assert_eq!(restored, [(7, expected(150, 40)), (8, expected(1, 2))].into());
+}
+
+#[test]
+fn counts_of_data_are_kept_for_thirteen_months_whatever_the_clock_says() {
+    let mut journal = Place::new().open();
+    // Every quarter of an hour of four hundred days, and one of a clock that was a century ahead.
+    let days = 400 * 96;
+    let many: Vec<_> = (0..days).map(|quarter| moved(1000 + quarter, 1, 0)).collect();
+    journal.apply(&many).unwrap();
+    assert_eq!(journal.data_moved().unwrap().len(), 38_400);
+    journal.apply(&[moved(4_000_000, 1, 0)]).unwrap();
+    let kept: Vec<u64> = journal.data_moved().unwrap().into_keys().collect();
+    assert_eq!((kept.len(), kept[0], kept[kept.len() - 1]), (38_400, 1001, 4_000_000));
 }

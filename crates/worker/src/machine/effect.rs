@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use lull_guards::DataRoom;
 use lull_network_api::{Assignment, NetworkTicket, WorkerMessage};
 use lull_types::{AssignmentId, BlobHash, Fault, WalletAddress};
 use lull_worker_api::Notice;
@@ -95,7 +96,8 @@ pub enum Effect {
         message: Box<WorkerMessage>,
     },
     /// Fetch the payload of an assignment and the inputs that it names, unless they are here already, and
-    /// check their hashes. → [`super::Input::Fetched`] or [`super::Input::FetchFailed`]
+    /// check their hashes. Once the payload is here it says what moves for the task: nothing more is fetched where there
+    /// is no room for that. → [`super::Input::Fetched`] or [`super::Input::FetchFailed`]
     Fetch {
         /// The number of this attempt.
         transfer: TransferId,
@@ -103,6 +105,8 @@ pub enum Effect {
         session: SessionId,
         /// For which assignment.
         assignment: Box<Assignment>,
+        /// What may move for it.
+        room: DataRoom,
     },
     /// Send the outputs of an assignment. → [`super::Input::Uploaded`] or [`super::Input::UploadFailed`]
     Upload {

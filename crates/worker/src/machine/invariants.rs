@@ -46,14 +46,14 @@ impl Machine {
                     };
                     assert!(may, "only Benchmarking and Working hold a lease, not {state:?}");
                     assert!(
-                        self.policy.stand(Some(held.lease.device), now).is_clear(),
+                        self.policy.stand(Some(held.lease.device), now).lets_finish(),
                         "no lease is held while a guard is tripped"
                     );
                 }
                 Hold::Ending { since, kill_at } => {
                     assert!(now < kill_at, "what had time enough to end was killed");
                     assert!(kill_at <= since.after(END_GRACE.max(CANCEL_GRACE)), "the kill comes in time");
-                    if !self.policy.stand(Some(held.lease.device), now).is_clear() {
+                    if !self.policy.stand(Some(held.lease.device), now).lets_finish() {
                         assert!(kill_at <= now.after(CANCEL_GRACE), "a guard makes it hurry");
                     }
                 }

@@ -83,6 +83,7 @@ impl Machine {
                 out.urgent(Effect::DeclineChallenge { challenge, fault });
             }
             Input::Observed(seen) => self.policy.observe(seen, now),
+            Input::DataMoved(moved) => self.on_data_moved(moved, now),
             Input::SightLost { guard, .. } => self.policy.lose_sight(guard, now),
             // A pause frees the GPU, which needs no record; it is only forgotten by a restart.
             Input::Order(Order::Pause { duration, device }) => {

@@ -15,6 +15,7 @@ mod answers;
 mod backoff;
 mod benchmark;
 mod challenge;
+mod data;
 mod device;
 mod drain;
 mod effect;
@@ -48,6 +49,7 @@ use lull_network_api::{Balance, RecentPrice};
 use lull_types::{AssignmentId, BenchmarkReport, NetworkId, SecretKey, UnixMillis};
 use lull_worker_api::{Intent, Notice, Settings, StateView};
 
+pub use data::{SAVE_AFTER, SAVE_BYTES};
 pub use drain::DRAIN_TIME;
 pub use effect::Effect;
 pub use id::{ChallengeId, Lease, LeaseId, SessionId, TransferId};
@@ -66,6 +68,7 @@ pub use view::{DeviceFacts, View};
 
 use backoff::Chance;
 use benchmark::Benchmark;
+use data::Unsaved;
 use device::{Device, Hardware};
 use drain::Drain;
 use guarding::Guarding;
@@ -116,6 +119,8 @@ pub struct Machine {
     offer_revision: u64,
     policy: Policy,
     guarding: Guarding,
+    /// Counts of data that are not written down yet.
+    unsaved: Unsaved,
     leases: Leases,
     link: Link,
     /// Receipts in a row that came before one that is missing.
@@ -163,6 +168,7 @@ impl Machine {
             offer_revision: 0,
             policy,
             guarding: Guarding::default(),
+            unsaved: Unsaved::default(),
             leases: Leases::default(),
             link: Link::new(),
             gaps: 0,
@@ -204,6 +210,7 @@ impl Machine {
         self.over = restored.over.into();
         self.earned = restored.earned;
         self.notices = restored.notices.into();
+        self.load_data(&restored.data);
         self.offer_revision += 1;
     }
 
@@ -252,7 +259,8 @@ impl Machine {
             Input::SessionOpened { session } => self.on_session_opened(session, now, out),
             Input::SessionLost { session, fault } => self.on_session_lost(session, fault, now),
             Input::NetworkSaid { session, message } => self.on_network_said(session, *message, now, out),
-            Input::Fetched { transfer } => self.on_fetched(transfer, out),
+            Input::DataMoved(moved) => self.on_data_moved(moved, now),
+            Input::Fetched { transfer, output_bytes } => self.on_fetched(transfer, output_bytes, out),
             Input::Uploaded { transfer } => self.on_uploaded(transfer, out),
             Input::FetchFailed { transfer, failure } | Input::UploadFailed { transfer, failure } => {
                 self.on_transfer_failed(transfer, failure, now, out);
@@ -284,6 +292,7 @@ impl Machine {
                 self.drive_leases(now, out);
                 self.drive_tasks(now, out);
                 self.drive_asking(now, out);
+                self.drive_data(now, out);
                 self.drive_drain(now, out);
                 self.drive_link(now, out);
                 self.drive_own_proof(now, out);

@@ -46,6 +46,7 @@ impl Machine {
             hardware,
             sandbox,
             guards: self.guard_views(now),
+            data: self.data_view(now),
             devices: devices.collect(),
             network: self.network_view(),
             wallet: self.wallets.wanted,
@@ -91,7 +92,10 @@ impl Machine {
         if self.intent == Intent::Off || self.shutting_down {
             return StateView::Stopped;
         }
-        if let Some(since) = self.guarding.yielding_since {
+        // Under a cap of data what runs may end.
+        if let Some(since) = self.guarding.yielding_since
+            && self.leases.active().next().is_none()
+        {
             return StateView::Yielding { causes: self.causes(now), since };
         }
         let runs = is_active(|purpose| matches!(purpose, Purpose::Run(_)));

@@ -6,8 +6,8 @@ use lull_types::{
     WalletStanding,
 };
 use lull_worker_api::{
-    DeviceStanding, EarningsView, GuardView, Intent, KeptWallet, NetworkView, Notice, Settings, StateView,
-    Steps, WalletProof,
+    DataView, DeviceStanding, EarningsView, GuardView, Intent, KeptWallet, NetworkView, Notice, Settings,
+    StateView, Steps, WalletProof,
 };
 
 /// The machine's part of a [`lull_worker_api::Snapshot`]. The shell adds the protocol and worker versions, the
@@ -26,6 +26,8 @@ pub struct View {
     pub sandbox: Vec<SandboxPart>,
     /// What the machine is watched for.
     pub guards: Vec<GuardView>,
+    /// How much data has moved this month.
+    pub data: DataView,
     /// Its devices.
     pub devices: Vec<DeviceFacts>,
     /// The network joined or being joined.

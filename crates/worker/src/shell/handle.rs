@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use lull_settlement::chain::rpc::Tally;
 use lull_types::{Fault, WalletAddress};
 use lull_worker_api::Snapshot;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -11,6 +12,7 @@ use super::store::Store;
 use crate::blobs::BlobCache;
 use crate::kept_wallet::WalletKeys;
 use crate::machine::{Order, PayoutFacts, ProofAnswer};
+use crate::session::Meter;
 
 /// What a handle asks of the loop.
 pub(super) enum Request {
@@ -32,6 +34,7 @@ pub struct Handle {
     pub(super) store: Store,
     pub(super) blobs: BlobCache,
     pub(super) wallet_keys: WalletKeys,
+    pub(super) meter: Meter,
 }
 
 impl Handle {
@@ -103,6 +106,11 @@ impl Handle {
     /// Blobs on this machine.
     pub fn blobs(&self) -> &BlobCache {
         &self.blobs
+    }
+
+    /// Where what is said over HTTP is counted.
+    pub fn http(&self) -> Arc<Tally> {
+        self.meter.http()
     }
 
     /// Keys of wallets on this machine.

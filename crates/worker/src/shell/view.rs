@@ -97,6 +97,7 @@ impl Viewer {
             hardware: view.hardware,
             sandbox: view.sandbox,
             guards: view.guards,
+            data: view.data,
             devices,
             network: view.network,
             wallet: view.wallet,
@@ -153,6 +154,7 @@ impl Viewer {
                 | Record::Pauses(_)
                 | Record::TripBegan { .. }
                 | Record::TripEnded { .. }
+                | Record::DataMoved { .. }
                 | Record::Wallet(_)
                 | Record::KeptWallet(_)
                 | Record::Benchmark(_)

@@ -74,7 +74,7 @@ impl Bench {
     pub fn run(&mut self, number: u128, device: u32) -> Lease {
         self.said(NetworkMessage::Assign(Box::new(assignment(number, device, T0 + 600_000))));
         let transfer = self.transfer();
-        self.give(Input::Fetched { transfer });
+        self.give(Input::Fetched { transfer, output_bytes: 1000 });
         let lease = self.lease();
         self.give(Input::RunStarted { lease: lease.id });
         lease

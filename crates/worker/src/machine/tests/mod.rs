@@ -2,6 +2,7 @@
 
 mod bench;
 mod challenges;
+mod data;
 pub(crate) mod fixture;
 mod kept;
 mod payouts;

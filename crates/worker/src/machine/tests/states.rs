@@ -430,7 +430,7 @@ fn a_device_near_its_limit_is_slowed_before_it_is_stopped() {
     bench.said(NetworkMessage::ReportReceived { assignment: assignment(7, 0, 0).id });
     bench.said(NetworkMessage::Assign(Box::new(assignment(9, 0, bench.now + 600_000))));
     let transfer = bench.transfer();
-    bench.give(Input::Fetched { transfer });
+    bench.give(Input::Fetched { transfer, output_bytes: 1000 });
     let next = bench.lease().id;
     let slowed = Effect::Pace { lease: next, percent: 70 };
     let begun = bench.last.iter().position(|effect| matches!(effect, Effect::Run { .. }));

@@ -1,5 +1,6 @@
 //! The worker's hands: runtimes that run, die and ignore, and blobs that move or do not.
 
+use lull_guards::{DataRoom, data_need};
 use lull_types::AssignmentId;
 
 use super::super::fixture::{fault, outputs, report};
@@ -97,18 +98,26 @@ impl World {
         self.tell(delay, Input::Freed { lease });
     }
 
-    pub fn fetch(&mut self, transfer: TransferId, session: SessionId, assignment: AssignmentId) {
+    pub fn fetch(
+        &mut self,
+        transfer: TransferId,
+        session: SessionId,
+        assignment: AssignmentId,
+        room: &DataRoom,
+    ) {
         let delay = self.between(5, 800);
         let input = if self.session.is_none_or(|(open, ..)| open != session) || self.happens(0.1) {
             let failure = TransferFailure::Connection(fault("connection_broken"));
             Input::FetchFailed { transfer, failure }
         } else if self.happens(0.03) {
             Input::FetchFailed { transfer, failure: TransferFailure::Local(fault("disk_full")) }
+        } else if !room.holds(data_need(1_000_000, 10_000_000)) {
+            Input::FetchFailed { transfer, failure: TransferFailure::OverDataCap(fault("data_cap_reached")) }
         } else if !self.fetched.contains(&assignment) && !self.network.gives_blobs(assignment) {
             Input::FetchFailed { transfer, failure: TransferFailure::Refused(fault("not_yours")) }
         } else {
             self.fetched.insert(assignment);
-            Input::Fetched { transfer }
+            Input::Fetched { transfer, output_bytes: 10_000_000 }
         };
         self.tell(delay, input);
     }

@@ -328,7 +328,10 @@ impl World {
                 self.tell(delay, Input::SignedAsWallet { nonce, signed });
             }
             Effect::Send { session, message } => self.worker_says(session, *message),
-            Effect::Fetch { transfer, session, assignment } => self.fetch(transfer, session, assignment.id),
+            Effect::Fetch { transfer, session, assignment, room } => {
+                self.fetch(transfer, session, assignment.id, &room);
+            }
+
             Effect::Upload { transfer, session, assignment, outputs } => {
                 self.upload(transfer, session, assignment, &outputs);
             }
