@@ -1,11 +1,13 @@
 //! Guards: what they are called, why each holds the GPU free, and where it stands. What the contributor wants of them is
 //! in [`GuardRules`].
 
+mod power_limit;
 mod rules;
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+pub use power_limit::PowerLimit;
 pub use rules::{AWAY_MINUTES_MAX, GuardRules, HeatLimits, PROGRAMS_MAX, QuietLimits, RulesError, WeekHours};
 
 use crate::UnixMillis;

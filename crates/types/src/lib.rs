@@ -25,7 +25,7 @@ pub use device::{DeviceClass, DeviceInfo, DeviceKind, DeviceTelemetry, HardwareR
 pub use fault::{Coded, Fault};
 pub use guard::{
     AWAY_MINUTES_MAX, ActiveTrip, Cause, GpuNeed, Guard, GuardRules, GuardState, HeatLimits, HeatSensor,
-    Loudness, PROGRAMS_MAX, PauseUntil, QuietLimits, RulesError, Trip, WeekHours,
+    Loudness, PROGRAMS_MAX, PauseUntil, PowerLimit, QuietLimits, RulesError, Trip, WeekHours,
 };
 pub use hash::BlobHash;
 pub use id::{AssignmentId, CustomerId, DepositId, IdError, JobId, NetworkId, TaskId, WorkerId};

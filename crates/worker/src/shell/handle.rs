@@ -11,6 +11,7 @@ use super::store::Store;
 use crate::blobs::BlobCache;
 use crate::kept_wallet::WalletKeys;
 use crate::machine::{Order, PayoutFacts, ProofAnswer};
+use crate::power::Keeper;
 
 /// What a handle asks of the loop.
 pub(super) enum Request {
@@ -32,6 +33,7 @@ pub struct Handle {
     pub(super) store: Store,
     pub(super) blobs: BlobCache,
     pub(super) wallet_keys: WalletKeys,
+    pub(super) power: Keeper,
 }
 
 impl Handle {
@@ -107,6 +109,11 @@ impl Handle {
     /// Blobs on this machine.
     pub fn blobs(&self) -> &BlobCache {
         &self.blobs
+    }
+
+    /// What keeps boards at their power limits.
+    pub fn power(&self) -> &Keeper {
+        &self.power
     }
 
     /// Keys of wallets on this machine.

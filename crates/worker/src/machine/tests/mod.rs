@@ -5,6 +5,7 @@ mod challenges;
 pub(crate) mod fixture;
 mod kept;
 mod payouts;
+mod power;
 mod sim;
 mod states;
 mod troubles;

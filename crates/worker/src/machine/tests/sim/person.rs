@@ -5,7 +5,7 @@ use std::time::Duration;
 use lull_worker_api::{Effort, PauseFor, SettingsChange};
 
 use lull_guards::{FullScreen, GpuUse, Observation, Person, Power, Temperatures};
-use lull_types::{GpuNeed, Guard, GuardRules, UnixMillis, WalletAddress, WeekHours};
+use lull_types::{GpuNeed, Guard, GuardRules, QuietLimits, UnixMillis, WalletAddress, WeekHours};
 
 use super::super::fixture::{self, fault, ticket};
 use super::world::{Event, World};
@@ -64,6 +64,11 @@ impl World {
             // Every other hour, so that a story of some minutes sees one turn now and then.
             hours: some_hours.then_some(WeekHours([0x55_5555; 7])),
             battery: self.happens(0.8),
+            quiet: self.happens(0.5).then_some(QuietLimits {
+                power_watts: Some(180),
+                may_lower_power_limit: true,
+                ..QuietLimits::default()
+            }),
             ..GuardRules::default()
         }
     }
