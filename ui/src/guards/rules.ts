@@ -25,7 +25,7 @@ export const DEFAULT_AWAY_MINUTES = 10;
 const DEFAULT_DISK_GIB = 2;
 
 /** A fan at half its speed is heard in a quiet room, and hardly in another. */
-const DEFAULT_QUIET: QuietLimits = { fan_percent: 50, power_watts: null };
+const DEFAULT_QUIET: QuietLimits = { fan_percent: 50, power_watts: null, may_lower_power_limit: false };
 
 /** As `GuardRules::check` has them. */
 export const AWAY_MINUTES = { min: 1, max: 24 * 60 };

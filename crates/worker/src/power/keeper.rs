@@ -53,6 +53,8 @@ struct State {
     over: bool,
     /// That was done.
     done: bool,
+    /// The thread itself panicked, and whoever saw that puts back.
+    panicked: bool,
     thread: Option<ThreadId>,
 }
 
@@ -158,12 +160,13 @@ impl Handle {
         {
             let mut state = self.shared.state();
             // What comes here again panicked while it put back, and must not try for ever.
-            if state.done {
+            if std::mem::replace(&mut state.panicked, true) {
                 return;
             }
-            (state.over, state.done) = (true, true);
+            state.over = true;
         }
         Boards::open(self.file.clone(), (self.make)()).put_all_back();
+        self.shared.state().done = true;
         self.shared.changed.notify_all();
     }
 }

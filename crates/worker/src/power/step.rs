@@ -56,9 +56,13 @@ pub(super) fn step(kept: Option<&Lowered>, ceiling_milliwatts: Option<u32>, limi
     }
 }
 
-/// A wish within what a board takes. A driver that tells nonsense of its bounds gets the wish itself.
-fn within(milliwatts: u32, limit: Limit) -> u32 {
-    milliwatts.max(limit.milliwatts_min).min(limit.milliwatts_max.max(limit.milliwatts_min))
+/// A wish within what a board takes. Bounds that leave nothing are no bounds: a driver does not know them.
+fn within(milliwatts: u32, Limit { milliwatts_min, milliwatts_max, .. }: Limit) -> u32 {
+    if milliwatts_max > milliwatts_min {
+        milliwatts.clamp(milliwatts_min, milliwatts_max)
+    } else {
+        milliwatts
+    }
 }
 
 #[cfg(test)]
@@ -104,8 +108,8 @@ mod tests {
         ] {
             assert_eq!(step(record, ceiling, limit(now)), expected, "{record:?} {ceiling:?} {now}");
         }
-        let nonsense = Limit { milliwatts: 320_000, milliwatts_min: 0, milliwatts_max: 0 };
-        assert_eq!(step(None, Some(180_000), nonsense), Step::Stay, "a board that takes nothing is left");
+        let unknown = Limit { milliwatts: 320_000, milliwatts_min: 0, milliwatts_max: 0 };
+        assert_eq!(step(None, Some(180_000), unknown), lower(320_000, 180_000));
     }
 
     proptest! {

@@ -79,10 +79,6 @@ fn whatever_takes_the_device_gives_the_board_its_own_limit_back_first() {
     for input in taken {
         let (mut bench, _) = running(held_to(180));
         bench.give(stands(lowered())).give(input.clone());
-        if matches!(input, Input::Order(Order::Shutdown)) {
-            // What runs may end well until the end of the time for putting away.
-            bench.after(super::super::DRAIN_TIME.as_millis() as u64);
-        }
         assert_eq!(asks(&bench), [(0, None)], "{input:?}");
         let is = |wanted: fn(&Effect) -> bool| bench.last.iter().position(wanted);
         let given_back = is(|effect| matches!(effect, Effect::PowerLimit { .. }));
