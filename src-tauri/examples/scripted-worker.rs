@@ -291,6 +291,7 @@ fn newcomer() -> Snapshot {
             lent: true,
             held: Vec::new(),
             pace_percent: 100,
+            power_limit: None,
             telemetry: DeviceTelemetry::default(),
             benchmark: None,
             timed_gigaflops: None,

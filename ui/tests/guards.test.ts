@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 
 import type { Cause } from '../src/bindings/Cause';
+import type { DeviceView } from '../src/bindings/DeviceView';
 import type { GuardRules } from '../src/bindings/GuardRules';
 import type { Settings } from '../src/bindings/Settings';
 import type { Trip } from '../src/bindings/Trip';
@@ -8,7 +9,7 @@ import type { TripRow } from '../src/bindings/TripRow';
 import { simulatedHardware } from '../src/backend/fake/hardware';
 import { formatComing, formatDuration } from '../src/format/time';
 import { countHours, hourAfterKey, hourAt, isLent, isSame, NO_HOURS, painted, presets } from '../src/guards/hours';
-import { intentNames, intentStand, QUIET_HEAT, withIntent } from '../src/guards/intents';
+import { intentNames, intentStand, QUIET_HEAT, tellsFan, withIntent } from '../src/guards/intents';
 import { DEFAULT_RULES, GUARDS, isProgramName, names, programName, rulesFault, switched, wants } from '../src/guards/rules';
 import { isHolding, sumOf } from '../src/guards/trips';
 import { causeClears, causeWhat, tripSubject, type Saying } from '../src/guards/words';
@@ -18,20 +19,36 @@ const settings = (guards: Partial<GuardRules> = {}, effort: Settings['effort'] =
   ({ effort, guards: { ...DEFAULT_RULES, ...guards } }) as Settings;
 
 describe('intents', () => {
-  it.each(intentNames)('set, are on, and unset again: %s', (name) => {
-    const before = settings({ full_screen: false, gpu_use: false, battery: false, metered: false });
-    expect(intentStand(before, name)).toBe('off');
-    const chosen = { ...before, ...withIntent(before, name, true) } as Settings;
-    expect(intentStand(chosen, name)).toBe('on');
-    expect(rulesFault(chosen.guards)).toBeNull();
-    // The others are not touched.
-    for (const other of intentNames) if (other !== name) expect(intentStand(chosen, other), other).toBe('off');
-    expect({ ...chosen, ...withIntent(chosen, name, false) }).toEqual(before);
-  });
+  it.each(intentNames.flatMap((name) => [[name, false] as const, [name, true] as const]))(
+    'set, are on, and unset again: %s, with a fan that tells: %s',
+    (name, hasFan) => {
+      const before = settings({ full_screen: false, gpu_use: false, battery: false, metered: false });
+      expect(intentStand(before, name, hasFan)).toBe('off');
+      const chosen = { ...before, ...withIntent(before, name, true, hasFan) } as Settings;
+      expect(intentStand(chosen, name, hasFan)).toBe('on');
+      expect(rulesFault(chosen.guards)).toBeNull();
+      // The others are not touched.
+      for (const other of intentNames)
+        if (other !== name) expect(intentStand(chosen, other, hasFan), other).toBe('off');
+      expect({ ...chosen, ...withIntent(chosen, name, false, hasFan) }).toEqual(before);
+    },
+  );
 
   it('are as the worker has them in the beginning', () => {
-    const stands = intentNames.map((name) => intentStand(settings(), name));
+    const stands = intentNames.map((name) => intentStand(settings(), name, true));
     expect(stands).toEqual(['on', 'off', 'off', 'off', 'off']);
+  });
+
+  it('limit a fan only where one tells, and leave the power as it was chosen', () => {
+    const power = { fan_percent: null, power_watts: 180, may_lower_power_limit: true };
+    const quiet = (guards: Partial<GuardRules>, wanted: boolean, hasFan: boolean) =>
+      withIntent(settings(guards), 'quiet', wanted, hasFan).guards?.quiet;
+    expect(quiet({}, true, false)).toBeNull();
+    expect(quiet({}, true, true)).toEqual({ fan_percent: 40, power_watts: null, may_lower_power_limit: false });
+    expect(quiet({ quiet: power }, true, true)).toEqual({ ...power, fan_percent: 40 });
+    expect(quiet({ quiet: { ...power, fan_percent: 40 } }, false, true)).toEqual(power);
+    const told = (fan_percent: number | null) => tellsFan([{ telemetry: { fan_percent } } as DeviceView]);
+    expect([told(null), told(0), told(60)]).toEqual([false, true, true]);
   });
 
   it.each([
@@ -40,9 +57,10 @@ describe('intents', () => {
     ['nights', settings({ hours: presets.nights })],
     ['quiet', settings({ heat: { ...QUIET_HEAT, core: 75 } }, 'quiet')],
     ['quiet', settings({ heat: QUIET_HEAT })],
+    ['quiet', settings({ heat: QUIET_HEAT }, 'quiet')],
     ['paying', settings({ margin_floor: 20_000 })],
   ] as const)('show that they were changed in detail: %s', (name, changed) => {
-    expect(intentStand(changed, name)).toBe('changed');
+    expect(intentStand(changed, name, true)).toBe('changed');
   });
 });
 
@@ -94,10 +112,10 @@ describe('rules', () => {
     [{ hours: NO_HOURS }, 'no_hour_lent'],
     [{ heat: { core: 49, hotspot: 100, memory: 100 } }, 'heat_limit'],
     [{ heat: null }, null],
-    [{ quiet: { fan_percent: 9, power_watts: null } }, 'quiet_limit'],
-    [{ quiet: { fan_percent: 40, power_watts: 19 } }, 'quiet_limit'],
-    [{ quiet: { fan_percent: null, power_watts: null } }, 'quiet_limit'],
-    [{ quiet: { fan_percent: null, power_watts: 150 } }, null],
+    [{ quiet: { fan_percent: 9, power_watts: null, may_lower_power_limit: false } }, 'quiet_limit'],
+    [{ quiet: { fan_percent: 40, power_watts: 19, may_lower_power_limit: false } }, 'quiet_limit'],
+    [{ quiet: { fan_percent: null, power_watts: null, may_lower_power_limit: false } }, 'quiet_limit'],
+    [{ quiet: { fan_percent: null, power_watts: 150, may_lower_power_limit: false } }, null],
     [{ margin_floor: 100_000_001 }, 'margin_floor'],
     [{ margin_floor: 0 }, null],
     [{ data_cap: { sent_gb: null, received_gb: null, both_gb: null, month_day: 1 } }, 'data_cap'],

@@ -314,7 +314,11 @@ mod tests {
             programs: vec!["Blender".to_owned(), "obs".to_owned()],
             hours: Some(lull_types::WeekHours([1; 7])),
             margin_floor: Some(lull_types::BaseUnits(0)),
-            quiet: Some(lull_types::QuietLimits { fan_percent: Some(40), power_watts: Some(100) }),
+            quiet: Some(lull_types::QuietLimits {
+                fan_percent: Some(40),
+                power_watts: Some(100),
+                ..lull_types::QuietLimits::default()
+            }),
             data_cap: Some(lull_types::DataCaps {
                 sent_gb: None,
                 received_gb: None,

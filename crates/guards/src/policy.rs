@@ -59,6 +59,8 @@ pub struct Policy {
     cleared_at: BTreeMap<Scope, UnixMillis>,
     /// When a device was last resumed by itself.
     resumed_at: BTreeMap<u32, UnixMillis>,
+    /// Devices whose boards hold themselves to the contributor's limit of power.
+    limited_by_board: BTreeSet<u32>,
     /// How fast each device works for a guard that slows it before it stops it.
     paces: BTreeMap<(Guard, u32), Pace>,
     /// The plan of hours around the instant at which it was last looked at.
@@ -78,6 +80,7 @@ impl Policy {
             tripped: BTreeMap::new(),
             cleared_at: BTreeMap::new(),
             resumed_at: BTreeMap::new(),
+            limited_by_board: BTreeSet::new(),
             paces: BTreeMap::new(),
             hours: None,
             data: DataUse::default(),
@@ -104,10 +107,17 @@ impl Policy {
         let pace = self.paces.get(&(guard, device)).copied().unwrap_or_default();
         let pace = match seen {
             Observation::Heat { at, .. } => pace.for_heat(&self.rules, *at, now),
-            Observation::Draw { at, .. } => pace.for_draw(&self.rules, *at, now),
+            Observation::Draw { at, .. } => {
+                pace.for_draw(&self.rules, *at, self.limited_by_board.contains(&device), now)
+            }
             _ => return,
         };
         self.paces.insert((guard, device), pace);
+    }
+
+    /// Which devices have boards that hold themselves to the contributor's limit of power.
+    pub fn limited_by_board(&mut self, devices: BTreeSet<u32>) {
+        self.limited_by_board = devices;
     }
 
     /// How fast a device may work, in per cent of the time.
@@ -699,7 +709,7 @@ mod tests {
 
     #[test]
     fn the_slowest_of_a_devices_paces_counts_until_its_guard_is_not_wanted() {
-        let quiet = QuietLimits { fan_percent: Some(40), power_watts: None };
+        let quiet = QuietLimits { fan_percent: Some(40), ..QuietLimits::default() };
         let rules = GuardRules { quiet: Some(quiet), ..GuardRules::default() };
         let mut policy = Policy::new(TimeZone::UTC);
         policy.follow(rules, at(0));

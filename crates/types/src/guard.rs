@@ -2,12 +2,14 @@
 //! in [`GuardRules`].
 
 mod data;
+mod power_limit;
 mod rules;
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 pub use data::{DATA_CAP_GB_MAX, DataCaps, DataDay, DataDirection, DataMoved, GB};
+pub use power_limit::PowerLimit;
 pub use rules::{AWAY_MINUTES_MAX, GuardRules, HeatLimits, PROGRAMS_MAX, QuietLimits, RulesError, WeekHours};
 
 use crate::UnixMillis;

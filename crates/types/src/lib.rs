@@ -26,7 +26,7 @@ pub use fault::{Coded, Fault};
 pub use guard::{
     AWAY_MINUTES_MAX, ActiveTrip, Cause, DATA_CAP_GB_MAX, DataCaps, DataDay, DataDirection, DataMoved, GB,
     GpuNeed, Guard, GuardRules, GuardState, HeatLimits, HeatSensor, Loudness, PROGRAMS_MAX, PauseUntil,
-    QuietLimits, RulesError, Trip, WeekHours,
+    PowerLimit, QuietLimits, RulesError, Trip, WeekHours,
 };
 pub use hash::BlobHash;
 pub use id::{AssignmentId, CustomerId, DepositId, IdError, JobId, NetworkId, TaskId, WorkerId};

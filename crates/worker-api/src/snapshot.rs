@@ -3,7 +3,7 @@
 use lull_types::{
     AssignmentId, BaseUnits, BenchmarkReport, Cause, ChainAddress, DataMoved, DeviceInfo, DeviceTelemetry,
     Fault, Guard, GuardRules, GuardState, HardwareReport, JobId, Measure, PayoutStanding, PictureTile,
-    SandboxPart, Score, UnixMillis, WalletAddress, WalletStanding, WorkerId,
+    PowerLimit, SandboxPart, Score, UnixMillis, WalletAddress, WalletStanding, WorkerId,
 };
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -249,6 +249,9 @@ pub struct DeviceView {
     /// How much of the time it works, in per cent, so that it stays under the contributor's limits of heat, noise and
     /// power.
     pub pace_percent: u8,
+    /// How its board's own power limit stands, where Lull may lower it and has looked.
+    #[serde(default)]
+    pub power_limit: Option<PowerLimit>,
     /// What it is doing now.
     pub telemetry: DeviceTelemetry,
     /// Its last benchmark.

@@ -15,6 +15,7 @@ pub mod machine;
 pub mod paths;
 pub mod payouts;
 pub mod picture;
+pub mod power;
 pub mod session;
 pub mod shell;
 pub mod signed_benchmark;

@@ -7,6 +7,7 @@ mod challenges;
 mod data;
 mod handle;
 pub mod measuring;
+mod power;
 mod practice;
 mod publisher;
 mod recorder;
@@ -38,6 +39,7 @@ use crate::machine::{
     Effect, Identity, Input, LeaseId, Machine, Record, SessionId, TransferFailure, TransferId,
 };
 use crate::paths::Paths;
+use crate::power::{Keeper, MakeControl};
 use crate::session::{Dialer, Link, LinkEvent};
 use crate::telemetry::{KeptEnergy, Source};
 use challenges::Challenges;
@@ -84,6 +86,8 @@ pub struct Options {
     pub wallet_keys: WalletKeys,
     /// What watches the machine for guards.
     pub probes: Vec<Box<dyn Probe>>,
+    /// What changes the power limits of boards.
+    pub power: MakeControl,
 }
 
 /// Starts a worker on this folder. It runs until [`crate::machine::Order::Shutdown`].
@@ -91,7 +95,7 @@ pub struct Options {
 /// # Errors
 /// When its folder, blobs or journal cannot be used.
 pub async fn start(options: Options) -> Result<(Handle, JoinHandle<()>), Fault> {
-    let Options { paths, key, runtime, network_program, telemetry, wallet_keys, probes } = options;
+    let Options { paths, key, runtime, network_program, telemetry, wallet_keys, probes, power } = options;
     let (store, restored) = Store::open(paths.journal()).await?;
     // What a killed worker's runtimes left behind; theirs is a folder of their own.
     let _ = tokio::fs::remove_dir_all(paths.scratch()).await;
@@ -110,6 +114,7 @@ pub async fn start(options: Options) -> Result<(Handle, JoinHandle<()>), Fault> 
     tokio::spawn(sampler::run(Arc::clone(&telemetry), plan, samples));
     let watch = Watch::default();
     watching::watch(probes, &watch, &inputs);
+    let power = power::keep(paths.power_limits(), power, inputs.clone());
 
     let mut seed = [0; 8];
     getrandom::fill(&mut seed).map_err(|error| Fault::new("no_randomness", error.to_string()))?;
@@ -134,6 +139,7 @@ pub async fn start(options: Options) -> Result<(Handle, JoinHandle<()>), Fault> 
         blobs: blobs.clone(),
         wallet_keys: wallet_keys.clone(),
         meter: dialer.meter().clone(),
+        power: power.clone(),
     };
     let context = Context {
         source: runtime,
@@ -164,6 +170,7 @@ pub async fn start(options: Options) -> Result<(Handle, JoinHandle<()>), Fault> 
         margins: Vec::new(),
         looks,
         wallet_keys,
+        power,
         exiting: false,
     };
     let running = tokio::spawn(shell.run(effects, inbox, asked, sampled));
@@ -199,6 +206,7 @@ struct Shell {
     /// How many look at the devices' figures.
     looks: Arc<AtomicUsize>,
     wallet_keys: WalletKeys,
+    power: Keeper,
     exiting: bool,
 }
 
@@ -315,12 +323,13 @@ impl Shell {
                 tracing::warn!(code = fault.code, "{}", fault.sentence);
                 self.practice = None;
             }
-            Input::SightLost { fault, .. } => {
+            Input::SightLost { fault, .. } | Input::PowerLimitStuck(fault) => {
                 tracing::warn!(code = fault.code, "{}", fault.sentence);
             }
             Input::Order(_)
             | Input::Observed(_)
             | Input::DataMoved(_)
+            | Input::PowerLimit { .. }
             | Input::DevicesFound(_)
             | Input::BenchmarkProgress { .. }
             | Input::BenchmarkEnded { .. }
@@ -410,6 +419,7 @@ impl Shell {
                 self.runtimes.run(lease, assignment);
             }
             Effect::Pace { lease, percent } => self.runtimes.pace(lease, percent),
+            Effect::PowerLimit { device, ceiling_watts } => self.power.want(*device, ceiling_watts),
             Effect::Cancel { lease } => self.runtimes.cancel(lease),
             Effect::Kill { lease } => self.runtimes.kill(lease),
             Effect::StartPracticeNetwork => {
@@ -563,6 +573,7 @@ impl Shell {
     async fn put_away(mut self, mut inbox: mpsc::Receiver<Input>) {
         // Tasks that still tell something must not wait for a loop that has ended.
         let drained = tokio::spawn(async move { while inbox.recv().await.is_some() {} });
+        power::put_back(&self.power).await;
         for (_, stop) in self.transfers.drain() {
             stop.cancel();
         }

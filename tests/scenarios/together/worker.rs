@@ -271,6 +271,7 @@ impl Worker {
             | Effect::DeclineChallenge { .. }
             | Effect::Notify(_)
             | Effect::Pace { .. }
+            | Effect::PowerLimit { .. }
             | Effect::Publish => {}
         }
     }

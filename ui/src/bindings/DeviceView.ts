@@ -4,6 +4,7 @@ import type { Cause } from "./Cause";
 import type { DeviceInfo } from "./DeviceInfo";
 import type { DeviceStanding } from "./DeviceStanding";
 import type { DeviceTelemetry } from "./DeviceTelemetry";
+import type { PowerLimit } from "./PowerLimit";
 import type { Score } from "./Score";
 
 /**
@@ -27,6 +28,10 @@ held: Array<Cause>,
  * power.
  */
 pace_percent: number, 
+/**
+ * How its board's own power limit stands, where Lull may lower it and has looked.
+ */
+power_limit: PowerLimit | null, 
 /**
  * What it is doing now.
  */

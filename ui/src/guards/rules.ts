@@ -27,7 +27,7 @@ export const DEFAULT_AWAY_MINUTES = 10;
 const DEFAULT_DISK_GIB = 2;
 
 /** A fan at half its speed is heard in a quiet room, and hardly in another. */
-const DEFAULT_QUIET: QuietLimits = { fan_percent: 50, power_watts: null };
+const DEFAULT_QUIET: QuietLimits = { fan_percent: 50, power_watts: null, may_lower_power_limit: false };
 
 /** A small contract of a mobile or satellite provider. */
 const DEFAULT_DATA_CAPS: DataCaps = { sent_gb: null, received_gb: null, both_gb: 30, month_day: 1 };

@@ -97,6 +97,17 @@ pub struct QuietLimits {
     pub fan_percent: Option<u16>,
     /// Power of the board, in watts.
     pub power_watts: Option<u16>,
+    /// Lull may lower the board's own power limit to `power_watts` while it works. Without that, or where the system does
+    /// not let it, the device rests between slices of work to stay under it.
+    #[serde(default)]
+    pub may_lower_power_limit: bool,
+}
+
+impl QuietLimits {
+    /// What the board's own power limit may be lowered to, in watts, if it may.
+    pub fn power_limit_watts(&self) -> Option<u16> {
+        self.power_watts.filter(|_| self.may_lower_power_limit)
+    }
 }
 
 /// Hours of a week, by the contributor's clock.
@@ -213,7 +224,7 @@ impl GuardRules {
         {
             return Err(RulesError::Heat);
         }
-        if let Some(QuietLimits { fan_percent, power_watts }) = self.quiet {
+        if let Some(QuietLimits { fan_percent, power_watts, may_lower_power_limit: _ }) = self.quiet {
             let is_none = fan_percent.is_none() && power_watts.is_none();
             let fan_is_off = fan_percent.is_some_and(|limit| !(10..=100).contains(&limit));
             let power_is_off = power_watts.is_some_and(|limit| !(20..=1000).contains(&limit));
@@ -272,7 +283,7 @@ mod tests {
         check(|rules| rules.margin_floor = Some(BaseUnits(100_000_001)), Err(RulesError::MarginFloor));
         check(|rules| rules.disk_free_gib = Some(0), Err(RulesError::Disk));
         let quiet = |fan_percent, power_watts| GuardRules {
-            quiet: Some(QuietLimits { fan_percent, power_watts }),
+            quiet: Some(QuietLimits { fan_percent, power_watts, ..QuietLimits::default() }),
             ..GuardRules::default()
         };
         assert_eq!(quiet(Some(40), None).check(), Ok(()));
@@ -302,6 +313,16 @@ mod tests {
             assert_eq!(check(None, None, Some(30), day), Err(RulesError::DataMonthDay));
         }
         assert_eq!(RulesError::DataMonthDay.code(), "data_month_day");
+    }
+
+    #[test]
+    fn a_power_limit_is_lowered_only_with_leave_and_to_a_limit_that_was_given() {
+        let older: QuietLimits = serde_json::from_str(r#"{"fan_percent":null,"power_watts":180}"#).unwrap();
+        assert_eq!(older.power_limit_watts(), None, "who never gave leave has not given it");
+        let allowed = QuietLimits { may_lower_power_limit: true, ..older };
+        assert_eq!(allowed.power_limit_watts(), Some(180));
+        let no_figure = QuietLimits { power_watts: None, fan_percent: Some(40), ..allowed };
+        assert_eq!(no_figure.power_limit_watts(), None);
     }
 
     #[test]

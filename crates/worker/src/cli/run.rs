@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use lull_types::{BaseUnits, Coded, Fault};
 use lull_worker_api::transport::{self, Handler, Listener};
@@ -16,6 +17,7 @@ use crate::local_api::LocalApi;
 use crate::logs;
 use crate::machine::Order;
 use crate::payouts;
+use crate::power::SystemPower;
 use crate::shell::{self, Handle, Options, RuntimeSource, network_of};
 use crate::telemetry::SystemSource;
 
@@ -49,8 +51,10 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Fault> {
         telemetry: Box::<SystemSource>::default(),
         wallet_keys: WalletKeys::of_system(&paths),
         probes: lull_guards::probes::for_this_machine(paths.root()),
+        power: Box::new(|| Box::<SystemPower>::default()),
     })
     .await?;
+    worker.power().put_back_on_panic();
     tracing::info!(worker = %id.short(), version = env!("CARGO_PKG_VERSION"), "the worker runs");
 
     tokio::spawn(payouts::resume_claims(worker.clone()));
@@ -86,8 +90,12 @@ async fn end_on_signal(worker: Handle) {
     // Whoever asks twice does not want to wait. What was written down is whole, and children end with this
     // process.
     signalled().await;
+    worker.power().finish(IMPATIENT_WAIT);
     std::process::exit(EXIT_INTERRUPTED);
 }
+
+/// What boards get to have their power limits put back, which takes milliseconds, by whoever does not want to wait.
+const IMPATIENT_WAIT: Duration = Duration::from_millis(500);
 
 /// What shells report for a program that was ended by Ctrl-C.
 const EXIT_INTERRUPTED: i32 = 130;

@@ -4,7 +4,7 @@ mod data;
 
 use lull_types::{
     BaseUnits, BenchmarkReport, Cause, Fault, GpuNeed, Guard, GuardState, HeatSensor, Loudness, Measure,
-    PauseUntil, Trip, Unit, UnixMillis,
+    PauseUntil, PowerLimit, Trip, Unit, UnixMillis,
 };
 use lull_worker_api::{AssignmentStage, GuardView, Snapshot, StateView, TripRow};
 
@@ -194,7 +194,39 @@ pub(super) fn guards(snapshot: &Snapshot) -> Vec<String> {
         };
         format!("  {name:<14}  {stand}")
     };
-    snapshot.guards.iter().map(line).chain(data::lines(snapshot)).collect()
+    let mut lines = Vec::new();
+    for view in &snapshot.guards {
+        lines.push(line(view));
+        if view.guard == Guard::Quiet {
+            lines.extend(power_limits(snapshot));
+        }
+    }
+    lines.extend(data::lines(snapshot));
+    lines
+}
+
+/// How the boards' own power limits stand, where they may be lowered, in lines.
+fn power_limits(snapshot: &Snapshot) -> Vec<String> {
+    let line = |device: u32, limit: &PowerLimit| {
+        let stand = match limit {
+            PowerLimit::Lowered { watts, former_watts } => {
+                format!("held to {watts} W of {former_watts} W while it works")
+            }
+            PowerLimit::Own { watts } => format!("at its own {watts} W"),
+            PowerLimit::NotPermitted => {
+                "not permitted; it needs an administrator, so the device rests between slices of work"
+                    .to_owned()
+            }
+            PowerLimit::Unsupported => {
+                "not to be changed on this device, so it rests between slices of work".to_owned()
+            }
+            PowerLimit::Failed { fault } => plain_sentence(&fault.sentence),
+        };
+        format!("  {:<14}  power limit of device {device}: {stand}", "")
+    };
+    let known =
+        snapshot.devices.iter().filter_map(|device| Some((device.info.index, device.power_limit.as_ref()?)));
+    known.map(|(index, limit)| line(index, limit)).collect()
 }
 
 /// One trip and what it cost, in a line.

@@ -133,6 +133,7 @@ impl Machine {
             telemetry: Box::<SystemSource>::default(),
             wallet_keys,
             probes: Vec::new(),
+            power: Box::new(|| Box::<crate::power::FakePower>::default()),
         };
         let (worker, shell) = shell::start(options).await.unwrap();
         *self.keychain.process.lock().unwrap() = Some(shell.abort_handle());

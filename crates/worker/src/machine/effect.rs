@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lull_guards::DataRoom;
 use lull_network_api::{Assignment, NetworkTicket, WorkerMessage};
-use lull_types::{AssignmentId, BlobHash, Fault, WalletAddress};
+use lull_types::{AssignmentId, BlobHash, DeviceInfo, Fault, WalletAddress};
 use lull_worker_api::Notice;
 
 use super::id::{ChallengeId, Lease, LeaseId, SessionId, TransferId};
@@ -60,6 +60,13 @@ pub enum Effect {
         lease: LeaseId,
         /// In per cent; a process that was told nothing works all of the time.
         percent: u8,
+    },
+    /// Hold a device's board to a ceiling of power from now on, by its own power limit. → [`super::Input::PowerLimit`]
+    PowerLimit {
+        /// Which.
+        device: Box<DeviceInfo>,
+        /// In watts; `None` for the limit that it had before.
+        ceiling_watts: Option<u16>,
     },
     /// Ask the process of a lease to stop what it does and to end. → [`super::Input::Freed`]
     Cancel {

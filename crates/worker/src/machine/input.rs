@@ -5,8 +5,8 @@ use std::time::Duration;
 use lull_guards::Observation;
 use lull_network_api::{NetworkMessage, NetworkTicket};
 use lull_types::{
-    BaseUnits, BenchmarkReport, BlobHash, DataMoved, Fault, Guard, HardwareReport, Measure, SandboxPart,
-    Signature, WalletAddress,
+    BaseUnits, BenchmarkReport, BlobHash, DataMoved, Fault, Guard, HardwareReport, Measure, PowerLimit,
+    SandboxPart, Signature, WalletAddress,
 };
 use lull_worker_api::{PauseFor, SettingsChange};
 
@@ -87,6 +87,15 @@ pub enum Input {
         /// Why.
         fault: Fault,
     },
+    /// Answer to [`super::Effect::PowerLimit`].
+    PowerLimit {
+        /// The device.
+        device: u32,
+        /// How its limit stands.
+        limit: PowerLimit,
+    },
+    /// A board's power limit that this worker, or an earlier one, had lowered could not be put back.
+    PowerLimitStuck(Fault),
     /// Answer to [`super::Effect::StartPracticeNetwork`].
     PracticeStarted(Result<NetworkTicket, Fault>),
     /// The practice network ended without being told to.

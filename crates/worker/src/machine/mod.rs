@@ -31,6 +31,7 @@ mod notice;
 mod order;
 mod out;
 mod payouts;
+mod power;
 mod receipts;
 mod record;
 mod run;
@@ -77,6 +78,7 @@ use lease::Leases;
 use link::Link;
 use out::Out;
 use payouts::Payouts;
+use power::PowerLimits;
 use task::Task;
 use wallets::Wallets;
 
@@ -121,6 +123,7 @@ pub struct Machine {
     guarding: Guarding,
     /// Counts of data that are not written down yet.
     unsaved: Unsaved,
+    power_limits: PowerLimits,
     leases: Leases,
     link: Link,
     /// Receipts in a row that came before one that is missing.
@@ -169,6 +172,7 @@ impl Machine {
             policy,
             guarding: Guarding::default(),
             unsaved: Unsaved::default(),
+            power_limits: PowerLimits::default(),
             leases: Leases::default(),
             link: Link::new(),
             gaps: 0,
@@ -271,6 +275,8 @@ impl Machine {
                 self.policy.lose_sight(guard, now);
                 self.notify_problem(&fault, now, out);
             }
+            Input::PowerLimit { device, limit } => self.on_power_limit(device, limit, now, out),
+            Input::PowerLimitStuck(fault) => self.notify_problem(&fault, now, out),
             Input::JournalFailed(fault) => self.on_journal_failed(fault, now, out),
             // Only the answer to a question, and none was asked.
             Input::JournalRestored(_) | Input::Tick => {}
@@ -297,6 +303,7 @@ impl Machine {
                 self.drive_link(now, out);
                 self.drive_own_proof(now, out);
             }
+            self.drive_power_limits(out);
             if out.len() == before {
                 break;
             }

@@ -32,6 +32,7 @@ impl Machine {
                 lent: self.is_lent(device.info.index),
                 held: self.causes_of(device.info.index, now),
                 pace_percent: self.policy.pace(device.info.index),
+                power_limit: self.power_limits.of(device.info.index).cloned(),
                 benchmark: self.benchmark_of(&device.info).cloned(),
                 timed_gigaflops: found.map(|found| found.gigaflops),
                 timed_memory_bytes: found.and_then(|found| found.memory_bytes),

@@ -2,8 +2,8 @@
 
 use lull_network_api::RecentPrice;
 use lull_types::{
-    BenchmarkReport, Cause, DeviceInfo, Fault, HardwareReport, PayoutStanding, SandboxPart, WalletAddress,
-    WalletStanding,
+    BenchmarkReport, Cause, DeviceInfo, Fault, HardwareReport, PayoutStanding, PowerLimit, SandboxPart,
+    WalletAddress, WalletStanding,
 };
 use lull_worker_api::{
     DataView, DeviceStanding, EarningsView, GuardView, Intent, KeptWallet, NetworkView, Notice, Settings,
@@ -63,6 +63,8 @@ pub struct DeviceFacts {
     pub held: Vec<Cause>,
     /// How much of the time it may work, so that it stays under the contributor's limits.
     pub pace_percent: u8,
+    /// How its board's own power limit stands, where that may be lowered.
+    pub power_limit: Option<PowerLimit>,
     /// Its last benchmark, if it is of this device and not of one that was here before.
     pub benchmark: Option<BenchmarkReport>,
     /// GFLOP/s of matrix products that the network joined has timed.

@@ -12,6 +12,7 @@ use super::store::Store;
 use crate::blobs::BlobCache;
 use crate::kept_wallet::WalletKeys;
 use crate::machine::{Order, PayoutFacts, ProofAnswer};
+use crate::power::Keeper;
 use crate::session::Meter;
 
 /// What a handle asks of the loop.
@@ -35,6 +36,7 @@ pub struct Handle {
     pub(super) blobs: BlobCache,
     pub(super) wallet_keys: WalletKeys,
     pub(super) meter: Meter,
+    pub(super) power: Keeper,
 }
 
 impl Handle {
@@ -111,6 +113,11 @@ impl Handle {
     /// Where what is said over HTTP is counted.
     pub fn http(&self) -> Arc<Tally> {
         self.meter.http()
+    }
+
+    /// What keeps boards at their power limits.
+    pub fn power(&self) -> &Keeper {
+        &self.power
     }
 
     /// Keys of wallets on this machine.

@@ -79,6 +79,7 @@ impl Viewer {
                 lent: device.lent,
                 held: device.held,
                 pace_percent: device.pace_percent,
+                power_limit: device.power_limit,
                 scores: device.benchmark.as_ref().map(BenchmarkReport::scores).unwrap_or_default(),
                 benchmark: device.benchmark,
                 timed_gigaflops: device.timed_gigaflops,

@@ -38,6 +38,8 @@ export interface SimulatedMachine {
   heat: Map<number, number>;
   metered: boolean;
   freeBytes: number;
+  /** Whether the worker may change power limits, as an administrator may. */
+  letsPowerBeLowered: boolean;
 }
 
 /** Obeys the guards of a simulated machine. */
@@ -51,6 +53,7 @@ export class SimulatedGuards {
     heat: new Map(),
     metered: false,
     freeBytes: 212 * GIB,
+    letsPowerBeLowered: true,
   };
   private readonly pauses = new Map<Scope, PauseUntil>();
   private readonly clearedAt = new Map<Scope, number>();

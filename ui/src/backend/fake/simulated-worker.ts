@@ -17,6 +17,7 @@ import { SimulatedGuards } from './guards';
 import { SimulatedKeptWallet } from './kept-wallet';
 import { SimulatedLedger } from './ledger';
 import { networkBeingJoined, ticketFault, veteransNetwork } from './network';
+import { simulatedPowerLimit } from './power-limit';
 import { SimulatedPayouts, simulatedPlace } from './payouts';
 import { hexDigits, seededRandom, type Random } from './random';
 import { SIMULATED_SETTINGS } from './settings';
@@ -321,6 +322,7 @@ export class SimulatedWorker {
         enrolled: this.network?.enrolled === true,
         held: (device) => this.held(device),
         standings: this.tasks.standings,
+        powerLimit: (device) => simulatedPowerLimit(device, this.settings.guards, this.state, this.guards.machine),
       }),
       network: this.network,
       ...this.wallets.view(this.network?.enrolled === true),

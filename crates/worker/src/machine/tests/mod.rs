@@ -6,6 +6,7 @@ mod data;
 pub(crate) mod fixture;
 mod kept;
 mod payouts;
+mod power;
 mod sim;
 mod standing;
 mod states;

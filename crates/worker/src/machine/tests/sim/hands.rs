@@ -1,7 +1,7 @@
 //! The worker's hands: runtimes that run, die and ignore, and blobs that move or do not.
 
 use lull_guards::{DataRoom, data_need};
-use lull_types::AssignmentId;
+use lull_types::{AssignmentId, PowerLimit};
 
 use super::super::fixture::{fault, outputs, report};
 use super::world::{Event, World};
@@ -82,6 +82,30 @@ impl World {
         }
         let after = self.between(1, 100);
         self.tell(took + after, Input::Freed { lease: id });
+    }
+
+    /// Holds a board to a ceiling, or says why it cannot.
+    pub fn hold_to(&mut self, device: u32, ceiling_watts: Option<u16>) {
+        let limit = match ceiling_watts {
+            Some(watts) => {
+                self.tally.lowered += 1;
+                self.ceilings.insert(device, watts);
+                if self.happens(0.05) {
+                    PowerLimit::NotPermitted
+                } else if self.happens(0.1) {
+                    PowerLimit::Failed { fault: fault("power_limit_refused") }
+                } else {
+                    PowerLimit::Lowered { watts, former_watts: 320 }
+                }
+            }
+            None => {
+                self.ceilings.remove(&device);
+                PowerLimit::Own { watts: 320 }
+            }
+        };
+        // A driver that hangs tells seconds later, when something else is wanted.
+        let delay = if self.happens(0.1) { self.between(1000, 9000) } else { self.between(1, 40) };
+        self.tell(delay, Input::PowerLimit { device, limit });
     }
 
     pub fn cancel(&mut self, lease: LeaseId) {

@@ -5,7 +5,9 @@ use std::time::Duration;
 use lull_worker_api::{Effort, PauseFor, SettingsChange};
 
 use lull_guards::{FullScreen, GpuUse, Observation, Person, Power, Temperatures};
-use lull_types::{DataCaps, DataMoved, GpuNeed, Guard, GuardRules, UnixMillis, WalletAddress, WeekHours};
+use lull_types::{
+    DataCaps, DataMoved, GpuNeed, Guard, GuardRules, QuietLimits, UnixMillis, WalletAddress, WeekHours,
+};
 
 use super::super::fixture::{self, fault, ticket};
 use super::world::{Event, World};
@@ -66,6 +68,11 @@ impl World {
             hours: some_hours.then_some(WeekHours([0x55_5555; 7])),
             battery: self.happens(0.8),
             data_cap: self.happens(0.3).then_some(gigabyte),
+            quiet: self.happens(0.5).then_some(QuietLimits {
+                power_watts: Some(180),
+                may_lower_power_limit: true,
+                ..QuietLimits::default()
+            }),
             ..GuardRules::default()
         }
     }
