@@ -6,6 +6,7 @@
 
 mod message;
 mod payouts;
+mod power;
 mod secret;
 mod snapshot;
 pub mod transport;
@@ -15,6 +16,7 @@ pub use message::{
     ReplyEnvelope, ServerMessage, SettingsChange, TaskRow, TaskState, TripRow,
 };
 pub use payouts::{CheckedFact, Finding, KeptWallet, PayoutCheck, Subject};
+pub use power::{PowerPrice, PriceChange, PriceListView};
 pub use secret::SecretText;
 pub use snapshot::{
     AssignmentStage, AssignmentView, BenchmarkView, DeviceView, EarningsView, Effort, Estimate, GuardView,
@@ -23,4 +25,4 @@ pub use snapshot::{
 
 /// Version of these messages. The app and the worker are installed together; a client that finds another
 /// version asks for a restart.
-pub const PROTOCOL_VERSION: u16 = 3;
+pub const PROTOCOL_VERSION: u16 = 4;

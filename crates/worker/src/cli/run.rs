@@ -16,6 +16,7 @@ use crate::local_api::LocalApi;
 use crate::logs;
 use crate::machine::Order;
 use crate::payouts;
+use crate::prices::SystemReader;
 use crate::shell::{self, Handle, Options, RuntimeSource, network_of};
 use crate::telemetry::SystemSource;
 
@@ -48,6 +49,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Fault> {
         network_program: None,
         telemetry: Box::<SystemSource>::default(),
         wallet_keys: WalletKeys::of_system(&paths),
+        prices: Box::<SystemReader>::default(),
         probes: lull_guards::probes::for_this_machine(paths.root()),
     })
     .await?;
