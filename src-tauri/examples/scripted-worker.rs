@@ -13,8 +13,8 @@ use lull_types::{
 use lull_worker_api::transport::{Handler, Listener, data_dir, default_endpoint, serve};
 use lull_worker_api::{
     AssignmentStage, AssignmentView, BenchmarkView, Command, DataView, DeviceView, EarningsView, Intent,
-    NetworkView, Notice, PROTOCOL_VERSION, PauseFor, ReceiptRow, ReceiptsCheck, Reply, Settings, Snapshot,
-    StateView, Steps, TaskRow, TaskState,
+    NetworkView, Notice, PROTOCOL_VERSION, PauseFor, PowerPrice, ReceiptRow, ReceiptsCheck, Reply, Settings,
+    Snapshot, StateView, Steps, TaskRow, TaskState,
 };
 use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
@@ -306,6 +306,7 @@ fn newcomer() -> Snapshot {
         payouts: None,
         earnings: EarningsView::default(),
         estimate: None,
+        power_price: PowerPrice::default(),
         settings: Settings::default(),
         notices: Vec::new(),
     }

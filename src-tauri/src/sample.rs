@@ -2,7 +2,7 @@
 
 use lull_types::{UnixMillis, WorkerId};
 use lull_worker_api::{
-    DataView, EarningsView, Intent, PROTOCOL_VERSION, Settings, Snapshot, StateView, Steps,
+    DataView, EarningsView, Intent, PROTOCOL_VERSION, PowerPrice, Settings, Snapshot, StateView, Steps,
 };
 
 /// A worker that is ready and has not earned yet.
@@ -28,6 +28,7 @@ pub fn snapshot() -> Snapshot {
         payouts: None,
         earnings: EarningsView::default(),
         estimate: None,
+        power_price: PowerPrice::default(),
         settings: Settings::default(),
         notices: Vec::new(),
     }

@@ -151,7 +151,7 @@ impl Policy {
             self.set(key, judgement, now);
             // Who turns a guard off wants work now, as who resumes by hand.
             let (guard, scope) = key;
-            if was_held && !self.rules.wants(guard) && !self.is_delayed(scope) {
+            if was_held && !self.rules.wants(guard) && !self.is_delayed(scope, now) {
                 self.cleared_at.remove(&scope);
             }
         }
@@ -169,8 +169,9 @@ impl Policy {
                 }
             }
             None => {
-                let was_held = self.tripped.remove(&key).is_some();
-                if was_held && guard.has_resume_delay() && !self.is_delayed(scope) {
+                // What has ended by the clock has freed the device then; work that has begun since goes on.
+                let was_held = self.tripped.remove(&key).is_some_and(|held| is_active(&held, now));
+                if was_held && guard.has_resume_delay() && !self.is_delayed(scope, now) {
                     self.cleared_at.insert(scope, now);
                 }
             }
@@ -178,8 +179,10 @@ impl Policy {
     }
 
     /// Whether a guard is tripped there after which work waits for a while.
-    fn is_delayed(&self, scope: Scope) -> bool {
-        self.tripped.keys().any(|(guard, of)| *of == scope && guard.has_resume_delay())
+    fn is_delayed(&self, scope: Scope, now: UnixMillis) -> bool {
+        self.tripped
+            .iter()
+            .any(|((guard, of), held)| *of == scope && guard.has_resume_delay() && is_active(held, now))
     }
 
     /// The clock is looked at: the plan of hours is worked out again when it has turned, and the month of data may be over.
@@ -352,9 +355,9 @@ fn is_active(held: &ActiveTrip, now: UnixMillis) -> bool {
 mod tests {
     use super::*;
 
-    use lull_types::{GpuNeed, Loudness, QuietLimits, WeekHours};
+    use lull_types::{BaseUnits, GpuNeed, Loudness, QuietLimits, WeekHours};
 
-    use crate::{Draw, FullScreen, GpuUse, Person, Power, SLOWEST, Temperatures};
+    use crate::{Draw, FullScreen, GpuUse, LaterPower, Margin, Person, Power, SLOWEST, Temperatures};
 
     /// What is looked at in these tests.
     #[derive(Clone, Copy)]
@@ -669,6 +672,31 @@ mod tests {
         assert!(!policy.stand(None, at(morning + 3 * 3600)).is_clear());
         policy.follow(GuardRules::default(), at(morning + 3 * 3600));
         assert!(policy.stand(None, at(morning + 3 * 3600)).is_clear());
+    }
+
+    #[test]
+    fn work_that_pays_again_by_the_clock_begins_then_and_is_not_delayed() {
+        let rules = GuardRules { margin_floor: Some(BaseUnits(0)), ..GuardRules::default() };
+        let margin = |power, later: &[(u64, i64)]| {
+            let later = later.iter().map(|(from, power)| LaterPower { from: at(*from), power: *power });
+            let at = Margin { gross: 100, power, power_measured: true, later: later.collect() };
+            Observation::Margin { device: 1, at: Some(at) }
+        };
+        let mut policy = Policy::new(TimeZone::UTC);
+        policy.follow(rules, at(0));
+        policy.observe(margin(150, &[(500, 95), (900, 50)]), at(1));
+        let held = policy.stand(Some(1), at(2));
+        assert_eq!((held.clear_at, held.changes_at), (Some(at(900)), Some(at(900))));
+        assert!(policy.stand(Some(0), at(2)).is_clear());
+        // The price falls as it was told; the next look comes a moment later and changes nothing.
+        assert!(policy.stand(Some(1), at(900)).is_clear());
+        policy.observe(margin(50, &[(2000, 150)]), at(901));
+        assert!(policy.stand(Some(1), at(902)).is_clear());
+        // It is held again when the price rises, and waits its minute where work pays more all at once.
+        policy.observe(margin(150, &[(3000, 50)]), at(2000));
+        assert_eq!(policy.stand(Some(1), at(2000)).clear_at, Some(at(3000)));
+        policy.observe(margin(50, &[]), at(2500));
+        assert_eq!(policy.stand(Some(1), at(2501)).causes, [Cause::ResumeDelay { until: at(2560) }]);
     }
 
     #[test]

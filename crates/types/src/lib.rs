@@ -15,6 +15,7 @@ mod receipt;
 mod sandbox;
 mod score;
 mod statistics;
+mod tariff;
 mod time;
 mod wallet;
 pub mod wgsl;
@@ -40,6 +41,10 @@ pub use picture::PictureTile;
 pub use receipt::{CountersignedReceipt, Receipt, ReceiptLeaf, SignedReceipt};
 pub use sandbox::SandboxPart;
 pub use score::{Score, WorkClass};
+pub use tariff::{
+    BANDS_MAX, DAY_MINUTES, FACTOR_ONE, MICRO_PER_KWH_MAX, MICRO_PER_KWH_MIN, PriceSource, Tariff,
+    TariffBand, TariffError, tariff_or_price,
+};
 pub use time::UnixMillis;
 pub use wallet::{NextWallet, PaidFrom, WalletAddress, WalletAddressError, WalletStanding, WalletStatement};
 

@@ -6,6 +6,7 @@
 
 mod message;
 mod payouts;
+mod power;
 mod secret;
 mod snapshot;
 mod standing;
@@ -16,6 +17,7 @@ pub use message::{
     ReplyEnvelope, ServerMessage, SettingsChange, TaskRow, TaskState, TripRow,
 };
 pub use payouts::{CheckedFact, Finding, KeptWallet, PayoutCheck, Subject};
+pub use power::{PowerPrice, PriceChange, PriceListView};
 pub use secret::SecretText;
 pub use snapshot::{
     AssignmentStage, AssignmentView, BenchmarkView, DataView, DeviceView, EarningsView, Effort, Estimate,

@@ -1,8 +1,8 @@
 //! What a client asks of the worker, and what it is told.
 
 use lull_types::{
-    AssignmentId, BaseUnits, DataDay, Fault, GuardRules, JobId, Payout, PictureTile, TransactionSignature,
-    Trip, UnixMillis, WalletAddress,
+    AssignmentId, BaseUnits, DataDay, Fault, GuardRules, JobId, Payout, PictureTile, Tariff,
+    TransactionSignature, Trip, UnixMillis, WalletAddress,
 };
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -201,9 +201,8 @@ pub enum PauseFor {
 pub struct SettingsChange {
     /// How hard to work.
     pub effort: Option<Effort>,
-    /// Price of power, in millionths of a US dollar for a kilowatt-hour.
-    #[ts(type = "number | null")]
-    pub tariff_micro_per_kwh: Option<u64>,
+    /// What power costs.
+    pub tariff: Option<Tariff>,
     /// Devices that are not lent.
     pub devices_not_lent: Option<Vec<u32>>,
     /// Whether work begins when the worker starts.

@@ -3,12 +3,13 @@
 use lull_types::{
     AssignmentId, BaseUnits, BenchmarkReport, Cause, ChainAddress, DataMoved, DeviceInfo, DeviceTelemetry,
     Fault, Guard, GuardRules, GuardState, HardwareReport, JobId, Measure, PayoutStanding, PictureTile,
-    PowerLimit, SandboxPart, Score, UnixMillis, WalletAddress, WalletStanding, WorkerId,
+    PowerLimit, SandboxPart, Score, Tariff, UnixMillis, WalletAddress, WalletStanding, WorkerId,
+    tariff_or_price,
 };
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::{DeviceStanding, KeptWallet};
+use crate::{DeviceStanding, KeptWallet, PowerPrice};
 
 /// Whether the contributor wants work to be done. Kept over restarts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -63,6 +64,8 @@ pub struct Snapshot {
     pub earnings: EarningsView,
     /// What could be earned, once a benchmark is there.
     pub estimate: Option<Estimate>,
+    /// What power costs now, by the contributor's tariff.
+    pub power_price: PowerPrice,
     /// The contributor's choices.
     pub settings: Settings,
     /// Things that a person should be told once, newest last. A client remembers the highest `id` it showed.
@@ -316,11 +319,13 @@ pub struct Estimate {
     pub power_watts: f64,
     /// Whether `power_watts` was measured; otherwise it is a typical figure for this sort of device.
     pub power_measured: bool,
-    /// The contributor's tariff, in micro-units of the currency in which it was given, for a kilowatt-hour.
+    /// The price of power, in millionths of a US dollar for a kilowatt-hour; where it changes, on average over the coming
+    /// 24 hours.
     #[ts(type = "number")]
-    pub tariff_micro_per_kwh: u64,
-    /// What that power costs a day, in base units.
-    pub power_cost_per_day: BaseUnits,
+    pub tariff_micro_per_kwh: i64,
+    /// What that power costs a day, in base units; below zero where whoever takes power is paid for it.
+    #[ts(type = "number")]
+    pub power_cost_per_day: i64,
     /// How it was computed, in a sentence.
     pub basis: String,
     /// Accepted tasks of this worker that the figures rest on; 0 when they rest on the benchmark alone.
@@ -344,9 +349,9 @@ pub enum Effort {
 pub struct Settings {
     /// How hard to work.
     pub effort: Effort,
-    /// Price of power, in millionths of a US dollar for a kilowatt-hour.
-    #[ts(type = "number")]
-    pub tariff_micro_per_kwh: u64,
+    /// What power costs. Older files have one price in its place.
+    #[serde(alias = "tariff_micro_per_kwh", deserialize_with = "tariff_or_price")]
+    pub tariff: Tariff,
     /// Devices that are not lent, by index.
     pub devices_not_lent: Vec<u32>,
     /// Work begins when the worker starts, instead of waiting for a word.
@@ -361,10 +366,9 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        // 0.15 USD/kWh is near the median household price of the OECD; the wizard asks for the real one.
         Self {
             effort: Effort::Full,
-            tariff_micro_per_kwh: 150_000,
+            tariff: Tariff::default(),
             devices_not_lent: Vec::new(),
             start_working: true,
             chain_endpoint: None,

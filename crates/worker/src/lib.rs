@@ -16,6 +16,8 @@ pub mod paths;
 pub mod payouts;
 pub mod picture;
 pub mod power;
+pub mod power_price;
+pub mod prices;
 pub mod session;
 pub mod shell;
 pub mod signed_benchmark;

@@ -282,8 +282,8 @@ impl LocalApi {
         };
         let (tasks, mut payouts) = self.worker.store().stated(network, from, until).await?;
         payouts.retain(|payout| (from..until).contains(&payout.at));
-        let tariff_micro_per_kwh = snapshot.settings.tariff_micro_per_kwh;
-        let statement = Statement { tasks, payouts, tariff_micro_per_kwh, utc_offset_minutes };
+        let present_micro_per_kwh = snapshot.settings.tariff.flat_micro_per_kwh();
+        let statement = Statement { tasks, payouts, present_micro_per_kwh, utc_offset_minutes };
         let path = self.export_path("lull-statement", "csv");
         let exported = blocking(move || -> Result<PathBuf, Fault> {
             let table = statement.to_csv().map_err(|error| error.fault())?;

@@ -93,6 +93,11 @@ impl Paths {
         self.root.join("power-limits.json")
     }
 
+    /// The prices of power that were last read.
+    pub fn prices(&self) -> PathBuf {
+        self.root.join("power-prices.json")
+    }
+
     /// The device key, where the system has no keychain.
     pub fn key_file(&self) -> PathBuf {
         self.root.join("device-key")

@@ -9,6 +9,7 @@ mod handle;
 pub mod measuring;
 mod power;
 mod practice;
+mod price_watch;
 mod publisher;
 mod recorder;
 mod runtimes;
@@ -25,7 +26,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lull_guards::{Observation, Probe, TimeZone, Watch, Watched};
-use lull_types::{Cause, Coded, Fault, Guard, NetworkId, SecretKey, UnixMillis};
+use lull_types::{Cause, Coded, Fault, Guard, NetworkId, SecretKey, Tariff, UnixMillis};
 use lull_worker_api::{Snapshot, StateView};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -35,11 +36,11 @@ use tokio_util::sync::CancellationToken;
 use crate::blobs::{BlobCache, CACHE_BYTES_MAX};
 use crate::clock;
 use crate::kept_wallet::WalletKeys;
-use crate::machine::{
-    Effect, Identity, Input, LeaseId, Machine, Record, SessionId, TransferFailure, TransferId,
-};
+use crate::machine::{Effect, Identity, Input, LeaseId, Machine, SessionId, TransferFailure, TransferId};
 use crate::paths::Paths;
 use crate::power::{Keeper, MakeControl};
+use crate::power_price::{ListTold, PowerPrices};
+use crate::prices::PriceReader;
 use crate::session::{Dialer, Link, LinkEvent};
 use crate::telemetry::{KeptEnergy, Source};
 use challenges::Challenges;
@@ -84,6 +85,8 @@ pub struct Options {
     pub telemetry: Box<dyn Source>,
     /// Where keys of wallets are kept.
     pub wallet_keys: WalletKeys,
+    /// What reads lists of prices of power.
+    pub prices: Box<dyn PriceReader>,
     /// What watches the machine for guards.
     pub probes: Vec<Box<dyn Probe>>,
     /// What changes the power limits of boards.
@@ -95,7 +98,8 @@ pub struct Options {
 /// # Errors
 /// When its folder, blobs or journal cannot be used.
 pub async fn start(options: Options) -> Result<(Handle, JoinHandle<()>), Fault> {
-    let Options { paths, key, runtime, network_program, telemetry, wallet_keys, probes, power } = options;
+    let Options { paths, key, runtime, network_program, telemetry, wallet_keys, prices, probes, power } =
+        options;
     let (store, restored) = Store::open(paths.journal()).await?;
     // What a killed worker's runtimes left behind; theirs is a folder of their own.
     let _ = tokio::fs::remove_dir_all(paths.scratch()).await;
@@ -124,9 +128,14 @@ pub async fn start(options: Options) -> Result<(Handle, JoinHandle<()>), Fault> 
         seed: u64::from_le_bytes(seed),
         zone: TimeZone::system(),
     };
+    let (zone, tariff) = (identity.zone.clone(), restored.settings.tariff.clone());
+    let (tariffs, tariff_watched) = watch::channel(tariff.clone());
+    let (told, prices_told) = mpsc::channel(1);
+    tokio::spawn(price_watch::run(prices, tariff_watched, told));
     let (machine, effects) = Machine::start(identity, restored, clock::now());
     let energy = KeptEnergy::open(paths.energy());
-    let mut viewer = Viewer::new(key.worker_id(), store.clone(), energy);
+    let power_prices = PowerPrices::open(paths.prices(), zone, tariff, clock::now());
+    let mut viewer = Viewer::new(key.worker_id(), store.clone(), energy, power_prices);
     viewer.refresh(network_of(&viewer.snapshot(&machine))).await;
     let publisher = Publisher::new(viewer.snapshot(&machine));
     let looks = Arc::new(AtomicUsize::new(0));
@@ -165,6 +174,7 @@ pub async fn start(options: Options) -> Result<(Handle, JoinHandle<()>), Fault> 
         viewer,
         publisher,
         plans,
+        tariffs,
         watch,
         figures: watching::Figures::default(),
         margins: Vec::new(),
@@ -173,7 +183,7 @@ pub async fn start(options: Options) -> Result<(Handle, JoinHandle<()>), Fault> 
         power,
         exiting: false,
     };
-    let running = tokio::spawn(shell.run(effects, inbox, asked, sampled));
+    let running = tokio::spawn(shell.run(effects, inbox, asked, sampled, prices_told));
     Ok((handle, running))
 }
 
@@ -198,6 +208,8 @@ struct Shell {
     viewer: Viewer,
     publisher: Publisher,
     plans: watch::Sender<sampler::Plan>,
+    /// Tells whoever reads lists of prices what is to be read.
+    tariffs: watch::Sender<Tariff>,
     /// Tells the probes what is to be watched.
     watch: Watch,
     figures: watching::Figures,
@@ -217,14 +229,18 @@ impl Shell {
         mut inbox: mpsc::Receiver<Input>,
         mut asked: mpsc::Receiver<Request>,
         mut sampled: mpsc::Receiver<sampler::Samples>,
+        mut prices_told: mpsc::Receiver<ListTold>,
     ) {
         // The first effects' failure comes back to the machine like any other; nobody else waits for it.
         let _ = self.execute(first).await;
         let mut ticked_at: Option<Instant> = None;
         while !self.exiting {
-            let tick_at = self.machine.next_deadline().map(|at| tick_at(at, ticked_at));
+            let tick_at = self.machine.next_deadline().map(|at| deadline(at, ticked_at));
             let publish_at = self.publisher.due_at();
             let data_at = Some(self.data.due_at(!self.links.is_empty()));
+            // What is about to be published is priced then.
+            let reprice_at = self.viewer.reprice_at().filter(|_| publish_at.is_none());
+            let look_at = reprice_at.map(|at| deadline(at, None));
             tokio::select! {
                 // People first, then what frees a GPU or moves work, then the rest.
                 biased;
@@ -237,6 +253,7 @@ impl Shell {
                     }
                 }
                 () = until(publish_at) => {
+                    self.follow_tariff();
                     self.observe_margins().await;
                     let snapshot = self.viewer.snapshot(&self.machine);
                     self.publisher.publish(snapshot);
@@ -255,6 +272,15 @@ impl Shell {
                     }
                     self.publisher.changed();
                     self.plan();
+                }
+                Some(told) = prices_told.recv() => {
+                    self.viewer.prices_told(told);
+                    self.publisher.changed();
+                }
+                () = until(look_at) => {
+                    if reprice_at.is_some_and(|at| at <= clock::now()) {
+                        self.publisher.changed();
+                    }
                 }
             }
         }
@@ -289,6 +315,17 @@ impl Shell {
         self.note(&input).await;
         let effects = self.machine.handle(input, clock::now());
         self.execute(effects).await
+    }
+
+    /// Has power priced, and lists read, by the tariff that the contributor wants.
+    fn follow_tariff(&mut self) {
+        let tariff = self.machine.tariff().clone();
+        self.viewer.price(&tariff);
+        self.tariffs.send_if_modified(|current| {
+            let changed = *current != tariff;
+            *current = tariff;
+            changed
+        });
     }
 
     /// Tells the machine what work on each device would leave, where that is another than before.
@@ -346,12 +383,9 @@ impl Shell {
         }
     }
 
-    /// Writes down what a run took, where that is known. It is a figure to look at; work does not stop for it.
+    /// Writes down what a run took, and its price. They are figures to look at; work does not stop for them.
     async fn keep_energy(&mut self, lease: LeaseId) {
-        let Some((assignment, watt_hours)) = self.viewer.run_ended(lease) else { return };
-        // A run takes watt-hours, and its power is measured to the watt at best.
-        let milliwatt_hours = (watt_hours * 1000.0).round() as u64;
-        let record = Record::Energy { assignment, milliwatt_hours };
+        let Some(record) = self.viewer.run_ended(lease) else { return };
         if let Err(fault) = self.store.write(vec![record]).await {
             tracing::warn!(code = fault.code, "energy could not be written down");
         }
@@ -606,9 +640,9 @@ fn session_input(session: SessionId, event: LinkEvent, challenges: &Challenges) 
     }
 }
 
-/// When to look at the machine's deadline, on the clock that sleeping goes by.
-fn tick_at(deadline: UnixMillis, ticked_at: Option<Instant>) -> Instant {
-    let at = Instant::now() + deadline.since(clock::now()).min(SLEEP_MAX);
+/// When to look whether an instant has come, on the clock that sleeping goes by.
+fn deadline(at: UnixMillis, ticked_at: Option<Instant>) -> Instant {
+    let at = Instant::now() + at.since(clock::now()).min(SLEEP_MAX);
     match ticked_at {
         Some(last) => at.max(last + TICK_INTERVAL_MIN),
         None => at,

@@ -16,7 +16,7 @@ use nvml_wrapper::sys_exports::field_id::NVML_FI_DEV_MEMORY_TEMP;
 use nvml_wrapper::{Device, Nvml};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
-pub use energy::EnergyMeter;
+pub use energy::{EnergyMeter, Used};
 pub use kept::KeptEnergy;
 
 /// What this machine is; `devices` are from the runtime. Takes some milliseconds.

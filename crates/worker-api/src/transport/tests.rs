@@ -16,8 +16,8 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::{
-    Command, DataView, EarningsView, Intent, PROTOCOL_VERSION, PauseFor, Reply, Settings, Snapshot,
-    StateView, Steps,
+    Command, DataView, EarningsView, Intent, PROTOCOL_VERSION, PauseFor, PowerPrice, Reply, Settings,
+    Snapshot, StateView, Steps,
 };
 
 /// Bound on every wait; on a loaded machine a hundred times what is needed.
@@ -45,6 +45,7 @@ fn snapshot(taken_at: u64) -> Snapshot {
         payouts: None,
         earnings: EarningsView::default(),
         estimate: None,
+        power_price: PowerPrice::default(),
         settings: Settings::default(),
         notices: Vec::new(),
     }

@@ -18,6 +18,7 @@ use crate::logs;
 use crate::machine::Order;
 use crate::payouts;
 use crate::power::SystemPower;
+use crate::prices::SystemReader;
 use crate::shell::{self, Handle, Options, RuntimeSource, network_of};
 use crate::telemetry::SystemSource;
 
@@ -50,6 +51,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Fault> {
         network_program: None,
         telemetry: Box::<SystemSource>::default(),
         wallet_keys: WalletKeys::of_system(&paths),
+        prices: Box::<SystemReader>::default(),
         probes: lull_guards::probes::for_this_machine(paths.root()),
         power: Box::new(|| Box::<SystemPower>::default()),
     })

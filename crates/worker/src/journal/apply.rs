@@ -128,9 +128,10 @@ fn write(to: &Transaction<'_>, record: &Record) -> Result<(), JournalError> {
             Ok(())
         }
         Record::PayoutStanding { network, standing } => write_standing(to, *network, standing),
-        Record::Energy { assignment, milliwatt_hours } => {
-            let statement = "UPDATE assignments SET milliwatt_hours = ? WHERE id = ?";
-            let row = params![integer(*milliwatt_hours)?, assignment.as_bytes()];
+        Record::Energy { assignment, milliwatt_hours, micro_per_kwh } => {
+            let statement = "UPDATE assignments SET milliwatt_hours = ?, micro_per_kwh = ? WHERE id = ?";
+            let energy = milliwatt_hours.map(integer).transpose()?;
+            let row = params![energy, micro_per_kwh, assignment.as_bytes()];
             to.prepare_cached(statement)?.execute(row)?;
             Ok(())
         }

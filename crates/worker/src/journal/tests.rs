@@ -472,15 +472,21 @@ fn a_claim_is_kept_until_it_is_over() {
 fn statements_have_each_accepted_task_of_their_time() {
     let mut journal = Place::new().open();
     journal.apply(&[taken(1), taken(2)]).unwrap();
-    let energy = Record::Energy { assignment: assignment(2).id, milliwatt_hours: 1_500 };
+    let energy = |milliwatt_hours, micro_per_kwh| Record::Energy {
+        assignment: assignment(2).id,
+        milliwatt_hours,
+        micro_per_kwh,
+    };
     let ran = stage(2, Stage::Uploading { outputs: Vec::new(), ran_ms: 70 });
-    journal.apply(&[energy, ran]).unwrap();
+    // It was run twice; the last run counts.
+    journal.apply(&[energy(None, 210_000), energy(Some(1_500), -7), ran]).unwrap();
     journal.apply(&receipts(3, HOUR)).unwrap();
     let network = network().network_id();
     let stated = |from, until| journal.stated_tasks(network, UnixMillis(from), UnixMillis(until)).unwrap();
     let all = stated(0, u64::MAX);
     assert_eq!(all.iter().map(|task| task.nonce).collect::<Vec<_>>(), [1, 2, 3]);
     assert_eq!((all[1].milliwatt_hours, all[1].ran_ms, all[1].taken_at), (Some(1_500), Some(70), Some(NOW)));
+    assert_eq!((all[0].micro_per_kwh, all[1].micro_per_kwh, all[2].micro_per_kwh), (None, Some(-7), None));
     assert_eq!((all[0].milliwatt_hours, all[2].job.clone(), all[2].taken_at), (None, None, None));
     assert_eq!(all[2].cumulative, BaseUnits(750));
     // The end is not part of it.

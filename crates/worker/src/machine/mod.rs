@@ -47,7 +47,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use lull_guards::{Policy, TimeZone};
 use lull_network_api::{Balance, RecentPrice};
-use lull_types::{AssignmentId, BenchmarkReport, NetworkId, SecretKey, UnixMillis};
+use lull_types::{AssignmentId, BenchmarkReport, NetworkId, SecretKey, Tariff, UnixMillis};
 use lull_worker_api::{Intent, Notice, Settings, StateView};
 
 pub use data::{SAVE_AFTER, SAVE_BYTES};
@@ -314,6 +314,11 @@ impl Machine {
     /// When [`Input::Tick`] is to be given, if nothing else happens before.
     pub fn next_deadline(&self) -> Option<UnixMillis> {
         self.wake
+    }
+
+    /// What power costs, as the contributor says.
+    pub fn tariff(&self) -> &Tariff {
+        &self.settings.tariff
     }
 
     /// This worker's id.

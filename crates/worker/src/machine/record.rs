@@ -119,13 +119,14 @@ pub enum Record {
         /// What it says.
         standing: Box<PayoutStanding>,
     },
-    /// What a run of an assignment took, where power was measured for all of it. The shell's own: the machine knows no
-    /// power.
+    /// The power of a run of an assignment. The shell's own: the machine knows no power.
     Energy {
         /// Which assignment.
         assignment: AssignmentId,
-        /// Thousandths of a watt-hour.
-        milliwatt_hours: u64,
+        /// Thousandths of a watt-hour, where it was measured for all of the run.
+        milliwatt_hours: Option<u64>,
+        /// What a kilowatt-hour cost meanwhile, in millionths of a US dollar.
+        micro_per_kwh: i64,
     },
     /// A claim that the contributor's key has signed, before it is sent; none once it is over. The shell's own: the
     /// machine knows no chain.

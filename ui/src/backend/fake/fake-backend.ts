@@ -100,6 +100,7 @@ export class FakeBackend implements Backend {
       case 'status':
         return { reply: 'snapshot', value: worker.snapshot() };
       case 'subscribe':
+      case 'look':
         return DONE;
       case 'start':
         worker.start();
