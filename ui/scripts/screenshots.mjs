@@ -396,7 +396,8 @@ const allGuards = async (page) => {
   await page.evaluate(() => {
     const { worker } = globalThis.lullFake;
     const hours = [12582912 + 255, 255, 255, 255, 12582912, 0xffffff, 0xffffff];
-    worker.settings.guards = { ...worker.settings.guards, away_minutes: 25, programs: ['blender', 'DaVinci Resolve'], hours };
+    const quiet = { fan_percent: 40, power_watts: 180, may_lower_power_limit: true };
+    worker.settings.guards = { ...worker.settings.guards, away_minutes: 25, programs: ['blender', 'DaVinci Resolve'], hours, quiet };
     worker.play('doom');
   });
   await ahead(page, 1);
