@@ -114,7 +114,11 @@ impl PowerControl for FakePower {
         if there.locked {
             return Err(PowerError::NotPermitted);
         }
-        assert!(!std::mem::take(&mut there.panics), "as it was told");
+        if std::mem::take(&mut there.panics) {
+            // Whoever puts the board right after this asks for it on the same thread.
+            drop(boards);
+            panic!("as it was told");
+        }
         if !(limit.milliwatts_min..=limit.milliwatts_max).contains(&milliwatts) {
             return Err(PowerError::Refused("out of range".to_owned()));
         }
