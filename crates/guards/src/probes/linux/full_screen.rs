@@ -19,6 +19,7 @@ use x11rb::protocol::xproto::{
 };
 use x11rb::rust_connection::RustConnection;
 
+use crate::gpu_use::shown;
 use crate::{FullScreen, Observation, Probe, ProbeError, Watch};
 
 /// Windows that are moved change with every frame, and one that is opened does several times; so often is it looked where
@@ -421,10 +422,7 @@ fn is_without_border(hints: &[u32]) -> bool {
 fn class(value: &[u8]) -> Option<String> {
     let mut texts = value.split(|byte| *byte == 0).filter(|text| !text.is_empty());
     let name = texts.next()?;
-    let text = String::from_utf8_lossy(texts.next().unwrap_or(name));
-    // It is shown to people, and whoever made the window chose it.
-    let shown: String = text.chars().filter(|c| !c.is_control()).take(64).collect();
-    Some(shown).filter(|shown| !shown.trim().is_empty())
+    shown(&String::from_utf8_lossy(texts.next().unwrap_or(name)))
 }
 
 #[cfg(test)]

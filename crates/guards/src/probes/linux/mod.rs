@@ -24,7 +24,7 @@ pub(super) fn probes() -> Vec<Box<dyn Probe>> {
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let mut probes: Vec<Box<dyn Probe>> = vec![
         Box::new(battery::Battery::new()),
-        Box::new(gpu_use::GpuUsers::new()),
+        Box::new(gpu_use::GpuUsers::of(gpu_use::Drivers::new())),
         Box::new(programs::Programs::new()),
     ];
     if let Some(metered) = metered::Metered::by_system() {

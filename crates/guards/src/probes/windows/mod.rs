@@ -16,7 +16,7 @@ pub(super) fn probes() -> Vec<Box<dyn Probe>> {
     let mut probes: Vec<Box<dyn Probe>> = vec![
         Box::<full_screen::FullScreenWindows>::default(),
         Box::<battery::Battery>::default(),
-        Box::new(gpu_use::GpuUsers::new()),
+        Box::new(gpu_use::GpuUsers::of(gpu_use::Counters::new())),
         Box::new(presence::Presence::new()),
         Box::new(programs::Programs::new()),
     ];
