@@ -17,8 +17,8 @@ pub(super) fn probes() -> Vec<Box<dyn Probe>> {
         Box::<full_screen::FullScreenWindows>::default(),
         Box::<battery::Battery>::default(),
         Box::new(gpu_use::GpuUsers::of(gpu_use::Counters::new())),
-        Box::new(presence::Presence::new()),
-        Box::new(programs::Programs::new()),
+        Box::new(presence::presence()),
+        Box::new(programs::programs()),
     ];
     if let Some(metered) = metered::Metered::by_system() {
         probes.push(Box::new(metered));
