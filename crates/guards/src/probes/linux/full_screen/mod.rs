@@ -260,3 +260,87 @@ fn counted(program: Option<String>) -> Option<FullScreen> {
     });
     (!does_not_count).then_some(FullScreen { program })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, RecvTimeoutError};
+
+    use lull_testkit::desktop;
+    use x11rb::connection::Connection as _;
+    use x11rb::protocol::xproto::{
+        AtomEnum, ConnectionExt as _, CreateWindowAux, PropMode, Window, WindowClass,
+    };
+    use x11rb::rust_connection::RustConnection;
+    use x11rb::wrapper::ConnectionExt as _;
+
+    use super::*;
+    use crate::probes::here::wayland::tests::Fake;
+    use crate::probes::told_by;
+
+    /// Bound on what takes milliseconds.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// A window of an old game, which no window manager manages.
+    fn game(x: &RustConnection) -> Window {
+        let (window, root) = (x.generate_id().unwrap(), x.setup().roots[0].root);
+        let unmanaged = CreateWindowAux::new().override_redirect(1);
+        let class = WindowClass::INPUT_OUTPUT;
+        x.create_window(0, window, root, 0, 0, 400, 300, 0, class, 0, &unmanaged).unwrap();
+        let name = b"game\0game\0";
+        x.change_property8(PropMode::REPLACE, window, AtomEnum::WM_CLASS, AtomEnum::STRING, name).unwrap();
+        x.map_window(window).unwrap();
+        x.flush().unwrap();
+        window
+    }
+
+    #[track_caller]
+    fn tells(told: &Receiver<Observation>, program: Option<&str>) {
+        let expected = program.map(|program| FullScreen { program: Some(program.to_owned()) });
+        assert_eq!(told.recv_timeout(PATIENCE), Ok(Observation::FullScreen(expected)));
+    }
+
+    #[test]
+    fn an_x_server_beside_a_compositor_is_watched_whether_or_not_that_tells() {
+        let desktop = desktop::Desktop::start(400, 300).unwrap();
+        let (x, _) = x11rb::connect(Some(desktop.display())).unwrap();
+        let both = |fake: &Fake| {
+            let probe = FullScreenWindows::of(Some(desktop.display().to_owned()), Some(fake.socket()));
+            told_by(probe.unwrap(), &Watch::default())
+        };
+        // As GNOME's, it tells of no windows.
+        let fake = Fake::new();
+        let told = both(&fake);
+        let mut client = fake.accept();
+        client.offers(&[("wl_output", 4)]);
+        tells(&told, None);
+        let window = game(&x);
+        tells(&told, Some("game"));
+        x.destroy_window(window).unwrap();
+        x.flush().unwrap();
+        tells(&told, None);
+
+        let fake = Fake::new();
+        let told = both(&fake);
+        let mut client = toplevels::tests::serve(&fake);
+        tells(&told, None);
+        toplevels::tests::full_screen(&mut client, 0xff00_0000, "film");
+        tells(&told, Some("film"));
+        // The compositor tells better.
+        let window = game(&x);
+        drop(client);
+        tells(&told, Some("game"));
+        x.destroy_window(window).unwrap();
+        x.flush().unwrap();
+        tells(&told, None);
+        drop((x, desktop));
+        assert_eq!(told.recv_timeout(PATIENCE), Err(RecvTimeoutError::Disconnected));
+    }
+
+    #[test]
+    fn where_there_is_no_desktop_nothing_is_watched() {
+        assert!(FullScreenWindows::of(None, None).is_none());
+        let mut nowhere = FullScreenWindows::of(None, Some(PathBuf::from("/nowhere"))).unwrap();
+        let error = nowhere.next(&Watch::default()).unwrap_err().to_string();
+        assert!(error.contains("which program fills a screen") && error.contains("compositor"), "{error}");
+    }
+}

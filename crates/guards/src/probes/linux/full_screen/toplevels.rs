@@ -68,7 +68,8 @@ impl Window {
     /// Whether it fills a screen that can be seen.
     fn fills(&self) -> bool {
         let is = |state| self.states.contains(&state);
-        // One on another workspace is on no output. Compositors that never tell of outputs tell of what is made small.
+        // One on another workspace is on no output, where the compositor says what can be seen, as the protocol has it. Some
+        // say where it would be (sway 1.7 does): there a game counts on another workspace, too, which is the safer mistake.
         let is_seen = is(state::ACTIVATED) || self.outputs.as_ref().is_none_or(|outputs| !outputs.is_empty());
         is(state::FULL_SCREEN) && !is(state::MINIMIZED) && is_seen
     }
@@ -167,7 +168,7 @@ impl Windows for Toplevels {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::mpsc::{Receiver, RecvTimeoutError};
     use std::time::Duration;
 
@@ -193,6 +194,34 @@ mod tests {
     const GAME: u32 = 0xff00_0000;
     const OTHER: u32 = 0xff00_0001;
 
+    /// Accepts a client of a compositor with two outputs.
+    pub fn serve(fake: &Fake) -> Client {
+        let mut client = fake.accept();
+        client.offers(&[("wl_output", 4), (MANAGER_INTERFACE, 3), ("wl_output", 4)]);
+        client.hears_bind(11, MANAGER_INTERFACE, 2, MANAGER);
+        client.hears_bind(10, OUTPUT_INTERFACE, 1, LEFT);
+        client.hears_bind(12, OUTPUT_INTERFACE, 1, RIGHT);
+        client.answers(END);
+        client
+    }
+
+    fn opens(client: &mut Client, window: u32, app_id: &str) {
+        client.tells(MANAGER, event::MANAGER_TOPLEVEL, &[Argument::Number(window)]);
+        client.tells(window, 0, &[Argument::Text("a title")]);
+        client.tells(window, event::TOPLEVEL_APP_ID, &[Argument::Text(app_id)]);
+    }
+
+    fn is(client: &mut Client, window: u32, states: &[u32]) {
+        client.tells_list(window, event::TOPLEVEL_STATE, states);
+        client.tells(window, event::TOPLEVEL_DONE, &[]);
+    }
+
+    /// A window opens and fills a screen.
+    pub fn full_screen(client: &mut Client, window: u32, app_id: &str) {
+        opens(client, window, app_id);
+        is(client, window, &[ACTIVATED, FULL_SCREEN]);
+    }
+
     /// A compositor with two outputs, and what the probe tells of it.
     struct Bench {
         client: Client,
@@ -205,21 +234,14 @@ mod tests {
             let fake = Fake::new();
             let probe = FullScreenWindows::of(None, Some(fake.socket())).unwrap();
             let told = told_by(probe, &Watch::default());
-            let mut client = fake.accept();
-            client.offers(&[("wl_output", 4), (MANAGER_INTERFACE, 3), ("wl_output", 4)]);
-            client.hears_bind(11, MANAGER_INTERFACE, 2, MANAGER);
-            client.hears_bind(10, OUTPUT_INTERFACE, 1, LEFT);
-            client.hears_bind(12, OUTPUT_INTERFACE, 1, RIGHT);
-            client.answers(END);
+            let client = serve(&fake);
             let bench = Self { client, told, _fake: fake };
             bench.tells(None);
             bench
         }
 
         fn opens(&mut self, window: u32, app_id: &str) {
-            self.client.tells(MANAGER, event::MANAGER_TOPLEVEL, &[Argument::Number(window)]);
-            self.client.tells(window, 0, &[Argument::Text("a title")]);
-            self.client.tells(window, event::TOPLEVEL_APP_ID, &[Argument::Text(app_id)]);
+            opens(&mut self.client, window, app_id);
         }
 
         fn outputs(&mut self, window: u32, event: u16, output: u32) {
@@ -227,8 +249,7 @@ mod tests {
         }
 
         fn is(&mut self, window: u32, states: &[u32]) {
-            self.client.tells_list(window, event::TOPLEVEL_STATE, states);
-            self.done(window);
+            is(&mut self.client, window, states);
         }
 
         fn done(&mut self, window: u32) {
