@@ -5,7 +5,7 @@
 //! ```
 //! A [`Reading`] says what each process did to one device since the reading before it. [`Settling`] makes one answer of
 //! many readings: a blip is no need, and a need that pauses is not over. Where readings come from is the probes' affair;
-//! what they have in common is here, without a system under it: [`fdinfo`] for what Linux' drivers tell of their clients,
+//! what they have in common is here, without a system under it: [`Rounds`] for when devices are looked at, [`fdinfo`] for what Linux' drivers tell of their clients,
 //! [`nvidia`] for NVIDIA's management library, and [`windows_counters`] for Windows' performance counters.
 //!
 //! Only what can be seen counts: a process that the system does not let this one look at is neither another program nor
@@ -16,10 +16,17 @@ use std::time::Duration;
 pub mod fdinfo;
 #[cfg(all(feature = "probes", not(target_os = "macos")))]
 pub mod nvidia;
+#[cfg(feature = "probes")]
+pub(crate) mod rounds;
 mod settling;
 pub mod windows_counters;
 
+#[cfg(feature = "probes")]
+pub use rounds::{Device, Failure, Readings, Rounds};
 pub use settling::Settling;
+
+/// Longest name that is shown, in characters.
+const NAME_CHARS_MAX: usize = 64;
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
@@ -115,6 +122,12 @@ pub struct Who {
 pub trait Processes {
     /// Whose this one is. `None` where that cannot be told; it is then not counted.
     fn who(&mut self, pid: u32) -> Option<Who>;
+}
+
+/// A name that can be shown to people; whoever wrote the program chose it.
+pub fn shown(name: &str) -> Option<String> {
+    let shown: String = name.chars().filter(|c| !c.is_control()).take(NAME_CHARS_MAX).collect();
+    Some(shown).filter(|shown| !shown.trim().is_empty())
 }
 
 /// A PCI address such as `0000:01:00.0`, in lower case; `None` for what is none. It becomes a part of a path.

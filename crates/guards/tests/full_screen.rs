@@ -38,7 +38,7 @@ impl Display {
         let (connection, screen) = x11rb::connect(Some(display)).unwrap();
         let root = connection.setup().roots[screen].root;
         let (tell, told) = channel();
-        let mut probe = full_screen_of(display.to_owned());
+        let mut probe = full_screen_of(Some(display.to_owned()), None).unwrap();
         std::thread::spawn(
             move || while probe.next(&Watch::default()).is_ok_and(|seen| tell.send(seen).is_ok()) {},
         );
@@ -220,7 +220,7 @@ fn one_of_two_screens_is_enough() {
 
 #[test]
 fn a_display_that_goes_is_an_error_and_not_a_game() {
-    let mut nowhere = full_screen_of(":4711".to_owned());
+    let mut nowhere = full_screen_of(Some(":4711".to_owned()), None).unwrap();
     assert!(nowhere.next(&Watch::default()).unwrap_err().to_string().contains("does not hold the GPU free"));
     let Display { told, desktop, connection, .. } = Display::start();
     drop((connection, desktop));

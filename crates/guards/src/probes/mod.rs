@@ -20,6 +20,8 @@ mod here;
 #[cfg(windows)]
 #[path = "windows/mod.rs"]
 mod here;
+mod presence;
+mod programs;
 
 /// A probe cannot tell.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,10 +54,14 @@ pub trait Probe: Send {
     fn next(&mut self, watch: &Watch) -> Result<Observation, ProbeError>;
 }
 
-/// The probe of full-screen programs on this X display.
+/// The probe of full-screen programs on this X display, and at the Wayland compositor that listens at this socket; `None`
+/// where there is neither.
 #[cfg(target_os = "linux")]
-pub fn full_screen_of(display: String) -> Box<dyn Probe> {
-    here::full_screen_of(display)
+pub fn full_screen_of(
+    display: Option<String>,
+    compositor: Option<std::path::PathBuf>,
+) -> Option<Box<dyn Probe>> {
+    here::full_screen_of(display, compositor)
 }
 
 /// The probes that work on this machine. `data` is the folder in which Lull keeps what it stores: its disk is the one that
@@ -73,7 +79,7 @@ pub fn running_programs() -> Vec<String> {
 }
 
 /// What a probe tells from a thread of its own, as in the worker, until it cannot tell or nobody listens.
-#[cfg(all(test, any(target_os = "linux", windows)))]
+#[cfg(test)]
 fn told_by(mut probe: impl Probe + 'static, watch: &Watch) -> std::sync::mpsc::Receiver<Observation> {
     let (tell, told) = std::sync::mpsc::channel();
     let watch = watch.clone();

@@ -7,11 +7,15 @@ mod metered;
 mod presence;
 mod processes;
 mod programs;
+mod wait;
+mod wayland;
+
+use std::path::PathBuf;
 
 use super::Probe;
 
-pub(super) fn full_screen_of(display: String) -> Box<dyn Probe> {
-    Box::new(full_screen::FullScreenWindows::on(display))
+pub(super) fn full_screen_of(display: Option<String>, compositor: Option<PathBuf>) -> Option<Box<dyn Probe>> {
+    Some(Box::new(full_screen::FullScreenWindows::of(display, compositor)?))
 }
 
 /// The names of the programs that this user runs now.
@@ -24,18 +28,16 @@ pub(super) fn probes() -> Vec<Box<dyn Probe>> {
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let mut probes: Vec<Box<dyn Probe>> = vec![
         Box::new(battery::Battery::new()),
-        Box::new(gpu_use::GpuUsers::new()),
-        Box::new(programs::Programs::new()),
+        Box::new(gpu_use::GpuUsers::of(gpu_use::Drivers::new())),
+        Box::new(programs::programs()),
     ];
     if let Some(metered) = metered::Metered::by_system() {
         probes.push(Box::new(metered));
     }
-    // Without a display nobody plays here.
-    if let Some(display) = set("DISPLAY") {
-        probes.push(full_screen_of(display));
-    }
+    // Without a desktop nobody plays here.
+    probes.extend(full_screen_of(set("DISPLAY"), wayland::socket(set)));
     if let Some(place) = presence::Place::of(set) {
-        probes.push(Box::new(presence::Presence::at(place)));
+        probes.push(Box::new(presence::presence(place)));
     }
     probes
 }

@@ -6,10 +6,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use lull_types::Guard;
-
 use super::processes::{Process, Processes};
-use crate::{Observation, Probe, ProbeError, Watch};
+use crate::ProbeError;
+use crate::probes::programs::{Programs, Running};
 
 /// A game takes seconds to start; the GPU is free before it draws.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -26,10 +25,14 @@ const NEW_LOOKS: u8 = 5;
 const ONE_BY_ONE_MAX: u32 = 256;
 
 /// The probe.
+pub(super) fn programs() -> Programs<Looks> {
+    Programs::every(INTERVAL, Looks::of(Processes::new(), LIST_INTERVAL))
+}
+
+/// What is known of the processes that run.
 #[derive(Debug)]
-pub(super) struct Programs {
+pub(super) struct Looks {
     processes: Processes,
-    interval: Duration,
     list_interval: Duration,
     listed: Vec<String>,
     known: BTreeMap<u32, Known>,
@@ -37,7 +40,6 @@ pub(super) struct Programs {
     new: BTreeMap<u32, u8>,
     last: Option<u32>,
     all_looked_at: Option<Instant>,
-    told: Option<Vec<String>>,
 }
 
 /// A process that was looked at.
@@ -48,22 +50,16 @@ struct Known {
     programs: Vec<usize>,
 }
 
-impl Programs {
-    pub fn new() -> Self {
-        Self::of(Processes::new(), INTERVAL, LIST_INTERVAL)
-    }
-
-    fn of(processes: Processes, interval: Duration, list_interval: Duration) -> Self {
+impl Looks {
+    fn of(processes: Processes, list_interval: Duration) -> Self {
         Self {
             processes,
-            interval,
             list_interval,
             listed: Vec::new(),
             known: BTreeMap::new(),
             new: BTreeMap::new(),
             last: None,
             all_looked_at: None,
-            told: None,
         }
     }
 
@@ -80,7 +76,7 @@ impl Programs {
                 for process in before + 1..=last {
                     self.read(process);
                 }
-                return self.running();
+                return self.those_that_run();
             }
             _ => {}
         }
@@ -101,7 +97,7 @@ impl Programs {
         if is_due {
             self.all_looked_at = Some(Instant::now());
         }
-        self.running()
+        self.those_that_run()
     }
 
     fn look_at_new(&mut self) {
@@ -135,7 +131,7 @@ impl Programs {
         self.new.entry(process).or_insert(NEW_LOOKS);
     }
 
-    fn running(&mut self) -> Vec<String> {
+    fn those_that_run(&mut self) -> Vec<String> {
         let is_listed = |(process, known): (&u32, &Known)| (!known.programs.is_empty()).then_some(*process);
         let processes: Vec<u32> = self.known.iter().filter_map(is_listed).collect();
         let mut runs = vec![false; self.listed.len()];
@@ -168,30 +164,14 @@ impl Programs {
     }
 }
 
-impl Probe for Programs {
-    fn guard(&self) -> Guard {
-        Guard::Program
-    }
-
-    fn next(&mut self, watch: &Watch) -> Result<Observation, ProbeError> {
-        loop {
-            let watched = watch.now();
-            if self.listed != watched.rules.programs {
-                self.listed.clone_from(&watched.rules.programs);
-                self.forget();
-                self.last = None;
-            }
-            let running = if self.listed.is_empty() { Vec::new() } else { self.look() };
-            if self.told.as_ref() != Some(&running) {
-                self.told = Some(running.clone());
-                return Ok(Observation::Programs(running));
-            }
-            if self.listed.is_empty() {
-                watch.until(|watched| !watched.rules.programs.is_empty());
-            } else {
-                watch.sleep(self.interval, &watched);
-            }
+impl Running for Looks {
+    fn running(&mut self, listed: &[String]) -> Result<Vec<String>, ProbeError> {
+        if self.listed != listed {
+            self.listed = listed.to_vec();
+            self.forget();
+            self.last = None;
         }
+        Ok(self.look())
     }
 }
 
@@ -201,31 +181,21 @@ mod tests {
     use std::io::Write as _;
     use std::path::{Path, PathBuf};
     use std::process::{Child, Command, Stdio};
-    use std::sync::mpsc::{Receiver, RecvTimeoutError};
+    use std::sync::mpsc::RecvTimeoutError;
 
-    use lull_types::GuardRules;
     use tempfile::TempDir;
 
     use super::*;
-    use crate::Watched;
     use crate::probes::here::processes::tests::Fake;
+    use crate::probes::programs::tests::{PATIENCE, SILENCE, SOON, listing, tells};
     use crate::probes::told_by;
+    use crate::{Observation, Watch};
 
-    /// Bound on what takes milliseconds.
-    const PATIENCE: Duration = Duration::from_secs(20);
-    /// What is not told within this is not told: dozens of looks.
-    const SILENCE: Duration = Duration::from_millis(300);
     const NEVER: Duration = Duration::from_secs(3600);
-    const SOON: Duration = Duration::from_millis(10);
 
-    fn listing(programs: &[&str]) -> Watched {
-        let programs = programs.iter().map(|name| (*name).to_owned()).collect();
-        Watched { rules: GuardRules { programs, ..GuardRules::default() }, ..Watched::default() }
-    }
-
-    /// A probe of a kernel that is none, and that lists all processes so often.
-    fn probe(fake: &Fake, list_interval: Duration) -> Programs {
-        let mut probe = Programs::of(fake.processes(), NEVER, list_interval);
+    /// Looks at a kernel that is none, and lists all processes so often.
+    fn probe(fake: &Fake, list_interval: Duration) -> Looks {
+        let mut probe = Looks::of(fake.processes(), list_interval);
         probe.listed = vec!["game".to_owned(), "blender".to_owned()];
         probe
     }
@@ -347,17 +317,11 @@ mod tests {
         }
     }
 
-    #[track_caller]
-    fn tells(told: &Receiver<Observation>, programs: &[&str]) {
-        let programs = programs.iter().map(|name| (*name).to_owned()).collect();
-        assert_eq!(told.recv_timeout(PATIENCE), Ok(Observation::Programs(programs)));
-    }
-
     #[test]
     fn real_programs_come_and_go() {
         let watch = Watch::default();
         // With so many looks, a process is new for less time than a busy machine needs to start it.
-        let told = told_by(Programs::of(Processes::new(), SOON, SOON), &watch);
+        let told = told_by(Programs::every(SOON, Looks::of(Processes::new(), SOON)), &watch);
         tells(&told, &[]);
         let (long, short) = ("A Game With A Long Name", "lulltestgame");
         watch.tell(listing(&[short, "a game with a long name.EXE"]));
@@ -382,7 +346,7 @@ mod tests {
     fn a_launcher_that_becomes_a_game_is_one() {
         let watch = Watch::default();
         watch.tell(listing(&["lulltestlater"]));
-        let told = told_by(Programs::of(Processes::new(), SOON, SOON), &watch);
+        let told = told_by(Programs::every(SOON, Looks::of(Processes::new(), SOON)), &watch);
         tells(&told, &[]);
         let mut launcher = Program::launcher("lulltestlauncher", "lulltestlater");
         assert_eq!(told.recv_timeout(SILENCE), Err(RecvTimeoutError::Timeout));
@@ -397,7 +361,7 @@ mod tests {
         let game = Program::start("lulltestsuggested");
         let watch = Watch::default();
         watch.tell(listing(&["lulltestsuggested"]));
-        let told = told_by(Programs::of(Processes::new(), SOON, SOON), &watch);
+        let told = told_by(Programs::every(SOON, Looks::of(Processes::new(), SOON)), &watch);
         while told.recv_timeout(PATIENCE) == Ok(Observation::Programs(Vec::new())) {}
         let running = crate::probes::running_programs();
         assert!(running.contains(&"lulltestsuggested".to_owned()), "{running:?}");

@@ -16,9 +16,9 @@ pub(super) fn probes() -> Vec<Box<dyn Probe>> {
     let mut probes: Vec<Box<dyn Probe>> = vec![
         Box::<full_screen::FullScreenWindows>::default(),
         Box::<battery::Battery>::default(),
-        Box::new(gpu_use::GpuUsers::new()),
-        Box::new(presence::Presence::new()),
-        Box::new(programs::Programs::new()),
+        Box::new(gpu_use::GpuUsers::of(gpu_use::Counters::new())),
+        Box::new(presence::presence()),
+        Box::new(programs::programs()),
     ];
     if let Some(metered) = metered::Metered::by_system() {
         probes.push(Box::new(metered));

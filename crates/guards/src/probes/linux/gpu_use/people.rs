@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::files::read_small;
-use crate::gpu_use::{Processes, Who};
+use crate::gpu_use::{Processes, Who, shown};
 
 /// So long is what is known of a process taken for granted. A launcher becomes its game, and a number another process, but
 /// not often.
@@ -22,9 +22,6 @@ const COMM_BYTES_MAX: usize = 15;
 
 /// The window, from which the worker is started. To look at it is no reason to stop, as for a program that fills a screen.
 const WINDOW: &str = "lull";
-
-/// Longest name that is shown, in characters.
-const NAME_CHARS_MAX: usize = 64;
 
 /// The processes of this machine.
 #[derive(Debug)]
@@ -104,12 +101,6 @@ fn stat(text: &[u8]) -> Option<(String, u32)> {
     let (comm, rest) = rest.rsplit_once(')')?;
     let parent = rest.split_ascii_whitespace().nth(1)?.parse().ok()?;
     Some((comm.to_owned(), parent))
-}
-
-/// A name that can be shown to people; whoever wrote the program chose it.
-fn shown(name: &str) -> Option<String> {
-    let shown: String = name.chars().filter(|c| !c.is_control()).take(NAME_CHARS_MAX).collect();
-    Some(shown).filter(|shown| !shown.trim().is_empty())
 }
 
 #[cfg(test)]

@@ -4,12 +4,15 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use lull_types::{GpuNeed, GuardRules};
 use tempfile::TempDir;
 
 use super::*;
 use crate::gpu_use::nvidia::{Holder, Sample};
+use crate::gpu_use::rounds::is_to_be_watched;
+use crate::{GpuUse, Observation, Probe as _, ProbeError, Watch, Watched};
 
 pub(super) const AMD: &str = "0000:03:00.0";
 pub(super) const INTEL: &str = "0000:00:02.0";
@@ -203,7 +206,7 @@ impl Bench {
                 Ok(Box::new(library.clone()) as Box<dyn Nvidia>)
             }
         };
-        let probe = GpuUsers::of(roots, OWN, Box::new(load));
+        let probe = GpuUsers::of(Drivers::of(roots, OWN, Box::new(load)));
         Self { proc, sys, library, probe, watched: Watched { devices, at_work: true, ..Watched::default() } }
     }
 
@@ -454,8 +457,10 @@ fn a_device_that_is_not_lent_any_more_holds_nothing() {
 
 #[test]
 fn what_cannot_be_watched_is_not() {
-    let check =
-        |device: DeviceInfo, expected: bool| assert_eq!(can_be_watched(&device), expected, "{device:?}");
+    let check = |device: DeviceInfo, expected: bool| {
+        let watched = Watched { devices: vec![device], ..Watched::default() };
+        assert_eq!(is_to_be_watched::<Drivers>(&watched), expected, "{:?}", watched.devices);
+    };
     check(amd(), true);
     check(device(0, "AMD", DeviceKind::Integrated, Some("0000:0B:00.0")), true);
     check(device(0, "Mesa", DeviceKind::Software, None), false);

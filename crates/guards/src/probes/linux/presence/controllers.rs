@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::OFlags;
 
+use crate::probes::presence;
+
 const FOLDER: &str = "/dev/input";
 
 /// How often it is looked for controllers that were plugged in meanwhile.
@@ -35,7 +37,7 @@ const INITIAL: u8 = 0x80;
 
 /// The controllers that are plugged in.
 #[derive(Debug)]
-pub(super) struct Controllers {
+pub(in crate::probes::here) struct Controllers {
     folder: PathBuf,
     open: BTreeMap<PathBuf, Controller>,
     listed_at: Option<Instant>,
@@ -57,19 +59,29 @@ impl Controllers {
         Self { folder, open: BTreeMap::new(), listed_at: None }
     }
 
-    /// Whether one is plugged in, so that there is something to look at.
-    pub fn any(&self) -> bool {
+    fn list(&mut self) {
+        let is_new = |path: &PathBuf| {
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            name.starts_with("js") && !self.open.contains_key(path)
+        };
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let new: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_new).collect();
+        for path in new {
+            if self.open.len() < CONTROLLERS_MAX
+                && let Ok(controller) = Controller::open(&path)
+            {
+                self.open.insert(path, controller);
+            }
+        }
+    }
+}
+
+impl presence::Controllers for Controllers {
+    fn any(&self) -> bool {
         !self.open.is_empty()
     }
 
-    /// Reads none of them until it is asked again.
-    pub fn close(&mut self) {
-        self.open.clear();
-        self.listed_at = None;
-    }
-
-    /// Whether one was moved since this was last asked; the first time, none is.
-    pub fn moved(&mut self) -> bool {
+    fn moved(&mut self) -> bool {
         if self.listed_at.is_none_or(|at| at.elapsed() >= LIST_INTERVAL) {
             self.listed_at = Some(Instant::now());
             self.list();
@@ -85,20 +97,9 @@ impl Controllers {
         moved
     }
 
-    fn list(&mut self) {
-        let is_new = |path: &PathBuf| {
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            name.starts_with("js") && !self.open.contains_key(path)
-        };
-        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
-        let new: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_new).collect();
-        for path in new {
-            if self.open.len() < CONTROLLERS_MAX
-                && let Ok(controller) = Controller::open(&path)
-            {
-                self.open.insert(path, controller);
-            }
-        }
+    fn close(&mut self) {
+        self.open.clear();
+        self.listed_at = None;
     }
 }
 
@@ -148,6 +149,7 @@ mod tests {
     use rustix::fs::{CWD, FileType, Mode};
 
     use super::*;
+    use crate::probes::presence::Controllers as _;
 
     /// What is written to it comes out as from a device.
     fn device(folder: &Path, name: &str) -> (PathBuf, impl FnMut(i16, u8, u8)) {

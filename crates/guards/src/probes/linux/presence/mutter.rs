@@ -43,20 +43,10 @@ impl Mutter {
 }
 
 impl Seat for Mutter {
+    type Error = SeatError;
+
     fn quiet_for(&mut self) -> Result<Duration, SeatError> {
         Ok(self.ask_quiet_for()?)
-    }
-
-    fn can_tell(&self) -> bool {
-        false
-    }
-
-    fn tell_of_input(&mut self, _tell: bool) -> Result<bool, SeatError> {
-        Ok(false)
-    }
-
-    fn wait_for_input(&mut self, _time: Duration) -> Result<bool, SeatError> {
-        Ok(false)
     }
 }
 
@@ -67,9 +57,9 @@ mod tests {
 
     use lull_testkit::bus::Bus;
 
-    use super::super::tests::{intervals, is_here, is_quiet, now, watch};
-    use super::super::{Place, Presence};
+    use super::super::{Place, presence};
     use super::*;
+    use crate::probes::presence::tests::{SHORT, is_here, is_quiet, now, watch};
     use crate::probes::told_by;
 
     /// What Mutter tells, told by a test: when something was touched last.
@@ -93,13 +83,11 @@ mod tests {
         let _server = server.build().unwrap();
         let touch = || *touched.lock().unwrap() = Instant::now();
         let mutter = Mutter::on(&client).unwrap().unwrap();
-        let presence = Presence {
-            intervals: intervals(Duration::from_secs(3600), Duration::from_millis(20)),
-            seat: Some(Box::new(mutter)),
-            ..Presence::at(Place::X(String::new()))
-        };
+        let mut probe = presence(Place::X(String::new()));
+        probe.intervals = SHORT;
+        probe.seat = Some(Box::new(mutter));
         touch();
-        let told = told_by(presence, &watch());
+        let told = told_by(probe, &watch());
         is_here(&told);
         let from = now();
         touch();

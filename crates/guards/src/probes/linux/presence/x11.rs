@@ -3,6 +3,7 @@
 //! touched, and [XInput 2](https://www.x.org/releases/current/doc/inputproto/XI2proto.txt) tells when something is. It is
 //! asked to tell only while nobody is here, and to stop with the first input.
 
+use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
 
 use x11rb::connection::{Connection as _, RequestConnection as _};
@@ -12,8 +13,9 @@ use x11rb::protocol::xinput::{self, ConnectionExt as _, EventMask, XIEventMask};
 use x11rb::protocol::xproto::Window;
 use x11rb::rust_connection::RustConnection;
 
-use super::{Seat, SeatError, readable};
+use super::{Seat, SeatError};
 use crate::probes::here::full_screen::DesktopError;
+use crate::probes::here::wait::readable;
 
 /// `XIAllMasterDevices`: the pointers and keyboards that people see, each of which stands for all that are plugged in.
 const ALL_MASTERS: u16 = 1;
@@ -80,6 +82,8 @@ impl Server {
 }
 
 impl Seat for Server {
+    type Error = SeatError;
+
     fn quiet_for(&mut self) -> Result<Duration, SeatError> {
         Ok(self.ask_quiet_for()?)
     }
@@ -104,7 +108,7 @@ impl Seat for Server {
             if Instant::now() >= until {
                 return Ok(false);
             }
-            readable(self.connection.stream(), until)?;
+            readable(&[self.connection.stream().as_fd()], Some(until))?;
         }
         Ok(true)
     }
@@ -119,11 +123,9 @@ mod tests {
     use x11rb::protocol::xproto::{ConnectionExt as _, EventMask as CoreMask, GrabMode, GrabStatus};
     use x11rb::protocol::xtest::ConnectionExt as _;
 
-    use super::super::tests::{
-        BY_EVENTS, PATIENCE, SILENCE, intervals, is_here, is_quiet, now, wanted, watch,
-    };
-    use super::super::{Intervals, Place, Presence};
+    use super::super::{Place, Presence, presence};
     use super::*;
+    use crate::probes::presence::tests::{PATIENCE, SHORT, SILENCE, is_here, is_quiet, now, wanted, watch};
     use crate::probes::told_by;
     use crate::{Observation, Person, Probe as _};
 
@@ -161,13 +163,16 @@ mod tests {
             }
         }
 
-        /// The probe here, its looks so often, and with XInput or without it.
-        fn probe(&self, intervals: Intervals, with_xinput: bool) -> Presence {
+        /// The probe here, with XInput or without it.
+        fn probe(&self, with_xinput: bool) -> Presence {
             let mut server = Server::open(self.desktop.display()).unwrap();
             assert!(server.has_xinput);
             server.has_xinput = with_xinput;
             let place = Place::X(self.desktop.display().to_owned());
-            Presence { intervals, seat: Some(Box::new(server)), ..Presence::at(place) }
+            let mut probe = presence(place);
+            probe.intervals = SHORT;
+            probe.seat = Some(Box::new(server));
+            probe
         }
     }
 
@@ -175,7 +180,7 @@ mod tests {
     fn a_person_who_goes_is_told_once_and_one_who_comes_at_once() {
         let seat = Chair::new();
         seat.does(MOTION, 0, 1);
-        let told = told_by(seat.probe(BY_EVENTS, true), &watch());
+        let told = told_by(seat.probe(true), &watch());
         is_here(&told);
         for (what, detail) in [(MOTION, 0), (KEY, 38), (BUTTON, 1)] {
             let from = now();
@@ -190,7 +195,7 @@ mod tests {
     #[test]
     fn a_game_that_grabs_all_input_hides_nobody() {
         let seat = Chair::new();
-        let told = told_by(seat.probe(BY_EVENTS, true), &watch());
+        let told = told_by(seat.probe(true), &watch());
         while told.recv_timeout(PATIENCE).unwrap() == Observation::Person(Person::Here) {}
         let (connection, root) = (&seat.connection, seat.root);
         let mode = GrabMode::ASYNC;
@@ -233,8 +238,7 @@ mod tests {
     fn a_server_that_tells_nothing_by_itself_is_asked() {
         let seat = Chair::new();
         seat.does(MOTION, 0, 1);
-        let asked = intervals(Duration::from_secs(3600), Duration::from_millis(20));
-        let told = told_by(seat.probe(asked, false), &watch());
+        let told = told_by(seat.probe(false), &watch());
         is_here(&told);
         let from = now();
         seat.does(MOTION, 0, 2);
@@ -248,7 +252,7 @@ mod tests {
         let seat = Chair::new();
         seat.does(MOTION, 0, 1);
         let watch = watch();
-        let told = told_by(seat.probe(BY_EVENTS, true), &watch);
+        let told = told_by(seat.probe(true), &watch);
         is_here(&told);
         watch.tell(wanted(None));
         assert_eq!(
@@ -265,10 +269,10 @@ mod tests {
     #[test]
     fn a_display_that_goes_is_an_error_and_nobody_there() {
         let watch = watch();
-        let error = Presence::at(Place::X(":4711".to_owned())).next(&watch).unwrap_err();
+        let error = presence(Place::X(":4711".to_owned())).next(&watch).unwrap_err();
         assert!(error.to_string().contains("whether somebody uses this machine"), "{error}");
         let seat = Chair::new();
-        let told = told_by(seat.probe(BY_EVENTS, true), &watch);
+        let told = told_by(seat.probe(true), &watch);
         while told.recv_timeout(PATIENCE).unwrap() == Observation::Person(Person::Here) {}
         drop(seat);
         assert_eq!(told.recv_timeout(PATIENCE), Err(RecvTimeoutError::Disconnected));

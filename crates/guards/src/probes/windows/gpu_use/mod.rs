@@ -7,22 +7,16 @@ mod adapters;
 mod counters;
 mod people;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use lull_types::{DeviceInfo, DeviceKind, Guard};
+use lull_types::{DeviceInfo, DeviceKind};
 
 use self::counters::{CounterError, Query};
 use self::people::People;
+use crate::gpu_use::rounds::{INTERVAL, INTERVAL_IDLE};
 use crate::gpu_use::windows_counters::{self, Adapter, ByProcess, Luid};
-use crate::gpu_use::{DeviceMemory, ProcessUse, Processes, Reading, Settling};
-use crate::{GpuUse, Observation, Probe, ProbeError, Watch, Watched};
-
-/// How often devices are looked at while one is at work: a game that begins then is in its menu four seconds later.
-const INTERVAL: Duration = Duration::from_secs(1);
-
-/// And while none is, as nobody is in anybody's way.
-const INTERVAL_IDLE: Duration = Duration::from_secs(3);
+use crate::gpu_use::{Device, DeviceMemory, Failure, ProcessUse, Processes, Reading, Readings, Rounds};
 
 /// Counters come with their names as texts, and the more processes run the longer reading them takes; how long is not measured
 /// yet, so that it is measured on the contributor's machine. Looking takes a 500th of a core's time at most, within the bounds
@@ -38,11 +32,6 @@ const INTERVAL_IDLE_MAX: Duration = Duration::from_secs(6);
 /// A device that no adapter is found for is looked for again after so long: its driver may have been replaced, which gives it
 /// another number.
 const MATCHED_AGAIN: Duration = Duration::from_secs(30);
-
-/// What does not answer so often in a row is not watched any more. Once is a system that was busy.
-const FAILURES_MAX: u32 = 3;
-
-const WHAT: &str = "which programs use the GPU";
 
 const ENGINES: &str = "\\GPU Engine(*)\\Utilization Percentage";
 const PROCESS_MEMORY: &str = "\\GPU Process Memory(*)\\Dedicated Usage";
@@ -114,194 +103,147 @@ fn opened<'a>(query: &'a mut Option<Query>, names: &[&'static str]) -> Result<&'
 }
 
 /// The probe.
-pub(super) struct GpuUsers {
+pub(super) type GpuUsers = Rounds<Counters>;
+
+/// What counts the use of devices.
+pub(super) struct Counters {
     system: Box<dyn System>,
-    began: Instant,
     people: People,
-    devices: BTreeMap<u32, Device>,
-    /// What is still to be told.
-    found: VecDeque<Observation>,
-    last_round: Option<Duration>,
     matched_at: Option<Duration>,
     /// How long a look takes, smoothed, as any can be interrupted.
     look_takes: Duration,
-    /// How often in a row the counters did not tell.
-    failures: u32,
 }
 
-/// A device that is watched.
-struct Device {
-    info: DeviceInfo,
+/// How a device is read.
+pub(super) struct Known {
     /// Which adapter it is, if that was found.
     adapter: Option<Adapter>,
-    settling: Settling,
-    failures: u32,
-    told: Option<Option<GpuUse>>,
 }
 
-impl GpuUsers {
+type Devices = BTreeMap<u32, Device<Known>>;
+
+impl Counters {
+    /// Those of this machine.
     pub fn new() -> Self {
         let people = People::new(Box::new(people::System), std::process::id());
         Self::of(Box::<Windows>::default(), people)
     }
 
     fn of(system: Box<dyn System>, people: People) -> Self {
-        Self {
-            system,
-            began: Instant::now(),
-            people,
-            devices: BTreeMap::new(),
-            found: VecDeque::new(),
-            last_round: None,
-            matched_at: None,
-            look_takes: Duration::ZERO,
-            failures: 0,
-        }
+        Self { system, people, matched_at: None, look_takes: Duration::ZERO }
     }
 
-    /// How long the next look is not due yet; `None` if it is.
-    fn rest(&self, watched: &Watched, now: Duration) -> Option<Duration> {
-        let is_new = |device: &&DeviceInfo| !self.devices.contains_key(&device.index);
-        if watched.devices.iter().filter(|device| can_be_watched(device)).any(|device| is_new(&device)) {
-            return None;
-        }
-        let (least, most) =
-            if watched.at_work { (INTERVAL, INTERVAL_MAX) } else { (INTERVAL_IDLE, INTERVAL_IDLE_MAX) };
-        let interval = (self.look_takes * LOOK_SHARE).clamp(least, most);
-        (self.last_round? + interval).checked_sub(now).filter(|rest| !rest.is_zero())
-    }
-
-    /// Looks at all devices.
-    fn round(&mut self, watched: &Watched, now: Duration) -> Result<(), ProbeError> {
-        self.last_round = Some(now);
-        self.people.set_time(now);
-        self.follow(&watched.devices);
+    fn look(&mut self) -> Result<Look, Failure> {
         let began = Instant::now();
         let look = self.system.look();
         self.look_takes = (self.look_takes * 3 + began.elapsed()) / 4;
-        let look = match look {
-            Ok(look) => look,
-            Err(CounterError::Pdh(_)) if self.failures + 1 < FAILURES_MAX => {
-                self.failures += 1;
-                return Ok(());
-            }
-            Err(error) => return Err(self.lost(error.to_string())),
-        };
-        self.failures = 0;
-        self.find_adapters(now);
-        let holders = self.holders(&look);
-        let mut can_be_read = false;
-        for (index, device) in &mut self.devices {
-            let Some(reading) = device.reading(&look, &holders, now, &mut self.people) else {
-                device.failures += 1;
-                if device.failures < FAILURES_MAX {
-                    // It says nothing new.
-                    can_be_read |= device.adapter.is_some();
-                    continue;
-                }
-                self.found.extend(device.released(*index));
-                // It may come again as another.
-                (device.adapter, device.told, device.settling) = (None, None, Settling::default());
-                continue;
+        look.map_err(|error| {
+            let is_final = match &error {
+                CounterError::Missing { .. } => true,
+                CounterError::Pdh(_) => false,
             };
-            (device.failures, can_be_read) = (0, true);
-            let by = device.settling.settle(&reading, watched.at_work).cloned();
-            if device.told.as_ref() != Some(&by) {
-                device.told = Some(by.clone());
-                self.found.push_back(Observation::GpuUse { device: *index, by });
-            }
-        }
-        if can_be_read {
-            // The others are not watched, and no reason to say that none is.
-            return Ok(());
-        }
-        let names: Vec<&str> = self.devices.values().map(|device| device.info.name.as_str()).collect();
-        let why = format!("Windows does not count what is done on {}", names.join(" and on "));
-        Err(self.lost(why))
-    }
-
-    /// The guard is lost sight of as a whole, so that all is told anew when it is seen again.
-    fn lost(&mut self, why: String) -> ProbeError {
-        self.devices.clear();
-        self.found.clear();
-        self.system.close();
-        (self.last_round, self.matched_at, self.failures) = (None, None, 0);
-        ProbeError { what: WHAT, why }
-    }
-
-    /// Watches these devices, and no others any more.
-    fn follow(&mut self, infos: &[DeviceInfo]) {
-        let wanted: BTreeMap<u32, &DeviceInfo> =
-            infos.iter().filter(|info| can_be_watched(info)).map(|info| (info.index, info)).collect();
-        let found = &mut self.found;
-        self.devices.retain(|index, device| {
-            let stays = wanted.get(index).is_some_and(|info| **info == device.info);
-            if !stays {
-                found.extend(device.released(*index));
-            }
-            stays
-        });
-        for (index, info) in wanted {
-            self.devices.entry(index).or_insert_with(|| {
-                self.matched_at = None;
-                Device::new(info)
-            });
-        }
+            Failure { why: error.to_string(), is_final }
+        })
     }
 
     /// Finds out which adapters the devices are, where that is not known.
-    fn find_adapters(&mut self, now: Duration) {
+    fn find_adapters(&mut self, devices: &mut Devices, now: Duration) {
         let is_due = self.matched_at.is_none_or(|at| now.saturating_sub(at) >= MATCHED_AGAIN);
-        if !is_due || self.devices.values().all(|device| device.adapter.is_some()) {
+        if !is_due || devices.values().all(|device| device.kept.adapter.is_some()) {
             return;
         }
         self.matched_at = Some(now);
-        let infos: Vec<DeviceInfo> = self.devices.values().map(|device| device.info.clone()).collect();
+        let infos: Vec<DeviceInfo> = devices.values().map(|device| device.info.clone()).collect();
         let mut matched = windows_counters::matched(&infos, &self.system.adapters());
-        for (index, device) in &mut self.devices {
+        for (index, device) in devices {
             let adapter = matched.remove(index);
-            if device.adapter != adapter {
-                device.settling = Settling::default();
+            if device.kept.adapter != adapter {
+                device.forget();
             }
-            device.adapter = adapter;
+            device.kept.adapter = adapter;
         }
     }
 
     /// Who holds memory, where a device has little. Where nobody says, nobody is found to hold any.
-    fn holders(&mut self, look: &Look) -> ByProcess<u64> {
-        let memories = self.devices.values().filter_map(|device| device.memory(look));
+    fn holders(&mut self, devices: &Devices, look: &Look) -> ByProcess<u64> {
+        let memories = devices.values().filter_map(|device| device.kept.memory(&device.info, look));
         if memories.into_iter().all(|memory| memory.is_roomy(0)) {
             return ByProcess::new();
         }
         self.system.holders().unwrap_or_default()
     }
+}
 
-    /// Watches nothing; what was told does not hold any more.
-    fn release(&mut self) {
-        for (index, device) in std::mem::take(&mut self.devices) {
-            self.found.extend(device.released(index));
-        }
+impl Readings for Counters {
+    /// Which adapter a device is, is found for all of them together.
+    type Address = ();
+    type Kept = Known;
+
+    fn address(_info: &DeviceInfo) -> Option<()> {
+        Some(())
+    }
+
+    fn keep(&mut self, _info: &DeviceInfo, (): ()) -> Known {
+        self.matched_at = None;
+        Known { adapter: None }
+    }
+
+    fn interval(&self, at_work: bool) -> Duration {
+        let (least, most) =
+            if at_work { (INTERVAL, INTERVAL_MAX) } else { (INTERVAL_IDLE, INTERVAL_IDLE_MAX) };
+        (self.look_takes * LOOK_SHARE).clamp(least, most)
+    }
+
+    fn read(
+        &mut self,
+        devices: &mut Devices,
+        _at_work: bool,
+        now: Duration,
+    ) -> Vec<(u32, Result<Reading, Failure>)> {
+        self.people.set_time(now);
+        let look = match self.look() {
+            Ok(look) => look,
+            Err(failure) => return devices.keys().map(|index| (*index, Err(failure.clone()))).collect(),
+        };
+        self.find_adapters(devices, now);
+        let holders = self.holders(devices, &look);
+        devices
+            .iter()
+            .map(|(index, device)| {
+                let reading = device.kept.reading(&device.info, &look, &holders, now, &mut self.people);
+                let failure = || Failure {
+                    why: format!("Windows does not count what is done on {}", device.info.name),
+                    is_final: device.kept.adapter.is_none(),
+                };
+                (*index, reading.ok_or_else(failure))
+            })
+            .collect()
+    }
+
+    fn lost(&mut self, known: &mut Known) {
+        // It may come again as another.
+        known.adapter = None;
+    }
+
+    fn close(&mut self) {
         self.system.close();
-        (self.last_round, self.matched_at, self.failures) = (None, None, 0);
+        self.matched_at = None;
     }
 }
 
-impl Device {
-    fn new(info: &DeviceInfo) -> Self {
-        Self { info: info.clone(), adapter: None, settling: Settling::default(), failures: 0, told: None }
-    }
-
-    /// Its own memory; `None` where it shares the system's.
-    fn memory(&self, look: &Look) -> Option<DeviceMemory> {
-        let adapter = self.adapter.as_ref().filter(|_| self.info.kind == DeviceKind::Discrete)?;
+impl Known {
+    /// The device's own memory; `None` where it shares the system's.
+    fn memory(&self, info: &DeviceInfo, look: &Look) -> Option<DeviceMemory> {
+        let adapter = self.adapter.as_ref().filter(|_| info.kind == DeviceKind::Discrete)?;
         let taken_bytes = *look.taken.get(&adapter.luid)?;
-        let total_bytes = Some(adapter.memory_bytes).filter(|bytes| *bytes > 0).or(self.info.vram_bytes)?;
+        let total_bytes = Some(adapter.memory_bytes).filter(|bytes| *bytes > 0).or(info.vram_bytes)?;
         Some(DeviceMemory { free_bytes: total_bytes.saturating_sub(taken_bytes), total_bytes })
     }
 
     /// What was done to it; `None` where that is not told, as of an adapter that has gone.
     fn reading(
         &self,
+        info: &DeviceInfo,
         look: &Look,
         holders: &ByProcess<u64>,
         at: Duration,
@@ -313,7 +255,7 @@ impl Device {
         for (pid, load) in look.loads.get(&luid).into_iter().flatten() {
             uses.insert(*pid, (*load, None));
         }
-        let memory = self.memory(look);
+        let memory = self.memory(info, look);
         for (pid, bytes) in holders.get(&luid).filter(|_| memory.is_some()).into_iter().flatten() {
             uses.entry(*pid).or_default().1 = Some(*bytes);
         }
@@ -329,48 +271,6 @@ impl Device {
         });
         Some(Reading { at, processes: processes.collect(), memory })
     }
-
-    /// What is to be told of it when it is not watched any more.
-    fn released(&self, index: u32) -> Option<Observation> {
-        let holds = matches!(self.told, Some(Some(_)));
-        holds.then_some(Observation::GpuUse { device: index, by: None })
-    }
-}
-
-impl Probe for GpuUsers {
-    fn guard(&self) -> Guard {
-        Guard::GpuUse
-    }
-
-    fn next(&mut self, watch: &Watch) -> Result<Observation, ProbeError> {
-        loop {
-            if let Some(found) = self.found.pop_front() {
-                return Ok(found);
-            }
-            let watched = watch.now();
-            if !is_to_be_watched(&watched) {
-                self.release();
-                if self.found.is_empty() {
-                    watch.until(is_to_be_watched);
-                }
-                continue;
-            }
-            let now = self.began.elapsed();
-            match self.rest(&watched, now) {
-                Some(rest) => watch.sleep(rest, &watched),
-                None => self.round(&watched, now)?,
-            }
-        }
-    }
-}
-
-fn is_to_be_watched(watched: &Watched) -> bool {
-    watched.rules.gpu_use && watched.devices.iter().any(can_be_watched)
-}
-
-/// A processor that plays a GPU is everybody's.
-fn can_be_watched(device: &DeviceInfo) -> bool {
-    device.kind != DeviceKind::Software
 }
 
 #[cfg(test)]

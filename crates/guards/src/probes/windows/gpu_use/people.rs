@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use super::super::processes::{self, Process};
-use crate::gpu_use::{Processes, Who};
+use crate::gpu_use::{Processes, Who, shown};
 use crate::is_same_program;
 
 /// So long is what is known of a process taken for granted. A number becomes another process', but not often.
@@ -18,9 +18,6 @@ const WINDOW: &str = "lull";
 
 /// Processes that are none: the idle one, and the kernel's, which moves memory for all others.
 const SYSTEM_PIDS: [u32; 2] = [0, 4];
-
-/// Longest name that is shown, in characters.
-const NAME_CHARS_MAX: usize = 64;
 
 /// Who tells of processes.
 pub(super) trait Listing: Send {
@@ -112,12 +109,6 @@ fn is_ours(listing: &mut dyn Listing, all: &HashMap<u32, Process>, process: &Pro
         process = parent;
     }
     false
-}
-
-/// A name that can be shown to people; whoever wrote the program chose it.
-fn shown(name: &str) -> Option<String> {
-    let shown: String = name.chars().filter(|c| !c.is_control()).take(NAME_CHARS_MAX).collect();
-    Some(shown).filter(|shown| !shown.trim().is_empty())
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ use lull_types::{GpuNeed, GuardRules};
 
 use super::people::tests::Fake as FakeListing;
 use super::*;
+use crate::gpu_use::rounds::is_to_be_watched;
+use crate::{GpuUse, Observation, Probe as _, Watch, Watched};
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
@@ -85,7 +87,7 @@ impl Fake {
             (70, "lull-runtime-gpu.exe", OWN, Some(3)),
             (80, "Game.exe", 40, Some(4)),
         ]);
-        GpuUsers::of(Box::new(self.clone()), People::new(Box::new(listing), OWN))
+        GpuUsers::of(Counters::of(Box::new(self.clone()), People::new(Box::new(listing), OWN)))
     }
 }
 
@@ -244,7 +246,7 @@ fn it_is_looked_often_only_while_a_device_is_at_work() {
     let (mut probe, mut clock) = (fake.probe(), Clock(100));
     assert_eq!(probe.rest(&card(), Duration::from_secs(100)), None, "nothing was looked at yet");
     clock.rounds(&mut probe, &card(), 1);
-    probe.look_takes = Duration::ZERO;
+    probe.readings.look_takes = Duration::ZERO;
     let (at, half) = (Duration::from_secs(101), Duration::from_millis(500));
     assert_eq!(probe.rest(&card(), at + half), Some(half));
     let idle = Watched { at_work: false, ..card() };
@@ -254,14 +256,14 @@ fn it_is_looked_often_only_while_a_device_is_at_work() {
     for (takes_ms, at_work_ms, idle_ms) in
         [(2, 1000, 3000), (3, 1500, 3000), (8, 2000, 4000), (900, 2000, 6000)]
     {
-        probe.look_takes = Duration::from_millis(takes_ms);
+        probe.readings.look_takes = Duration::from_millis(takes_ms);
         assert_eq!(probe.rest(&card(), at), Some(Duration::from_millis(at_work_ms)), "{takes_ms} ms");
         assert_eq!(probe.rest(&idle, at), Some(Duration::from_millis(idle_ms)), "{takes_ms} ms");
     }
     let more = watched(&[device(0, "A", DeviceKind::Discrete), device(1, "B", DeviceKind::Discrete)]);
     assert_eq!(probe.rest(&more, at + half), None, "one is new");
-    assert!(!is_to_be_watched(&watched(&[device(0, "llvmpipe", DeviceKind::Software)])));
-    assert!(!is_to_be_watched(&watched(&[])));
+    assert!(!is_to_be_watched::<Counters>(&watched(&[device(0, "llvmpipe", DeviceKind::Software)])));
+    assert!(!is_to_be_watched::<Counters>(&watched(&[])));
 }
 
 /// Wine has no such counters, and a machine of Windows has no such device.
@@ -269,7 +271,7 @@ fn it_is_looked_often_only_while_a_device_is_at_work() {
 fn this_machine_cannot_tell_of_a_device_that_is_not_there() {
     let watch = Watch::default();
     watch.tell(watched(&[device(0, "Lull's Never Made Card", DeviceKind::Discrete)]));
-    let mut probe = GpuUsers::new();
+    let mut probe = GpuUsers::of(Counters::new());
     for _ in 0..2 {
         let error = probe.next(&watch).unwrap_err();
         println!("{error}");

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use windows_sys::Win32::UI::Input::XboxController::{XINPUT_GAMEPAD, XINPUT_STATE, XUSER_MAX_COUNT};
 
 use super::super::library;
+use crate::probes::presence;
 
 /// How often places without a controller are asked for one: that takes the system about a millisecond each.
 const PLUGGED_IN_INTERVAL: Duration = Duration::from_secs(10);
@@ -22,7 +23,7 @@ type GetState = unsafe extern "system" fn(u32, *mut XINPUT_STATE) -> u32;
 
 /// The controllers that are plugged in.
 #[derive(Debug)]
-pub(super) struct Controllers {
+pub(in crate::probes::here) struct Controllers {
     /// `None` where the system has no XInput.
     get_state: Option<GetState>,
     places: [Place; XUSER_MAX_COUNT as usize],
@@ -57,9 +58,14 @@ impl Controllers {
         });
         Self { get_state, places: Default::default() }
     }
+}
 
-    /// Whether one was moved since this was asked last.
-    pub fn moved(&mut self) -> bool {
+impl presence::Controllers for Controllers {
+    fn any(&self) -> bool {
+        self.places.iter().any(|place| matches!(place, Place::Held(_)))
+    }
+
+    fn moved(&mut self) -> bool {
         let Some(get_state) = self.get_state else { return false };
         let mut moved = false;
         for (number, place) in (0..).zip(&mut self.places) {
@@ -75,8 +81,7 @@ impl Controllers {
         moved
     }
 
-    /// What was seen is not to be compared with any more.
-    pub fn forget(&mut self) {
+    fn close(&mut self) {
         self.places = Default::default();
     }
 }
@@ -109,6 +114,7 @@ fn read(get_state: GetState, number: u32) -> Option<Seen> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::probes::presence::Controllers as _;
 
     #[test]
     fn only_a_hand_moves_a_controller() {
@@ -132,7 +138,7 @@ mod tests {
     fn a_machine_without_controllers_is_not_moved() {
         let mut controllers = Controllers::new();
         assert!(!controllers.moved());
-        controllers.forget();
+        controllers.close();
         controllers.get_state = None;
         assert!(!controllers.moved());
     }
@@ -158,7 +164,7 @@ mod tests {
         let mut controllers = Controllers { get_state: Some(one_that_turns), places: Default::default() };
         assert!(!controllers.moved(), "there is nothing to compare with");
         assert!(controllers.moved());
-        controllers.forget();
+        controllers.close();
         assert!(!controllers.moved());
         assert!(matches!(
             controllers.places,

@@ -1,14 +1,12 @@
-//! Which program fills a screen, on an X server: games and films, and under Wayland those of them that run on Xwayland,
-//! as Wine's and Proton's do.
+//! What an X server tells of windows: of games and films, and under Wayland of those of them that run on Xwayland, as Wine's
+//! and Proton's do.
 //!
 //! Window managers tell it by the
 //! [Extended Window Manager Hints](https://specifications.freedesktop.org/wm-spec/latest/). What fills a screen without
-//! saying so is told by its place: windows without a border, and those that no window manager manages. The server wakes
-//! this thread when a window changes, so that a game is seen within milliseconds and nothing is done meanwhile.
+//! saying so is told by its place: windows without a border, and those that no window manager manages.
 
-use std::time::{Duration, Instant};
+use std::os::fd::{AsFd as _, BorrowedFd};
 
-use lull_types::Guard;
 use x11rb::connection::Connection;
 use x11rb::errors::{ConnectError, ConnectionError, ReplyError, ReplyOrIdError};
 use x11rb::protocol::Event;
@@ -19,11 +17,9 @@ use x11rb::protocol::xproto::{
 };
 use x11rb::rust_connection::RustConnection;
 
-use crate::{FullScreen, Observation, Probe, ProbeError, Watch};
-
-/// Windows that are moved change with every frame, and one that is opened does several times; so often is it looked where
-/// they are now. A look takes a third of a millisecond, and every look that is put off is one later for a game.
-const LOOK_INTERVAL: Duration = Duration::from_millis(16);
+use super::{Windows, WindowsError, counted};
+use crate::FullScreen;
+use crate::gpu_use::shown;
 
 /// Windows on a desktop are dozens; whoever makes thousands does not get to use the processor for it.
 const WINDOWS_MAX: usize = 512;
@@ -37,26 +33,6 @@ const RIM: i32 = 8;
 
 /// All desktops, in `_NET_WM_DESKTOP`.
 const ALL_DESKTOPS: u32 = u32::MAX;
-
-/// Programs that fill the screen to lock it or to save it, by class: nobody uses the machine then.
-const LOCKERS: &[&str] = &[
-    "i3lock",
-    "light-locker",
-    "lightdm-gtk-greeter",
-    "physlock",
-    "slock",
-    "xfce4-screensaver",
-    "cinnamon-screensaver",
-    "mate-screensaver",
-    "gnome-screensaver",
-    "xscreensaver",
-    "xsecurelock",
-    "xlock",
-    "xtrlock",
-];
-
-/// Lull itself: to look at its window is no reason to stop.
-const OWN_CLASS: &str = "lull";
 
 x11rb::atom_manager! {
     Atoms: AtomsCookie {
@@ -75,56 +51,9 @@ x11rb::atom_manager! {
     }
 }
 
-/// The probe.
-pub(super) struct FullScreenWindows {
-    display: String,
-    desktop: Option<Desktop>,
-    told: Option<Option<FullScreen>>,
-}
-
-impl FullScreenWindows {
-    /// Of this display.
-    pub fn on(display: String) -> Self {
-        Self { display, desktop: None, told: None }
-    }
-
-    fn watch(&mut self) -> Result<Option<FullScreen>, DesktopError> {
-        let mut changed = self.desktop.is_none();
-        let desktop = match &mut self.desktop {
-            Some(desktop) => desktop,
-            none => none.insert(Desktop::open(&self.display)?),
-        };
-        loop {
-            if changed {
-                let found = desktop.look()?;
-                if self.told.as_ref() != Some(&found) {
-                    self.told = Some(found.clone());
-                    return Ok(found);
-                }
-            }
-            changed = desktop.wait()?;
-        }
-    }
-}
-
-impl Probe for FullScreenWindows {
-    fn guard(&self) -> Guard {
-        Guard::FullScreen
-    }
-
-    fn next(&mut self, _watch: &Watch) -> Result<Observation, ProbeError> {
-        self.watch().map(Observation::FullScreen).map_err(|error| {
-            // The next question begins with a new connection, and tells what it finds whatever was told before.
-            self.desktop = None;
-            self.told = None;
-            ProbeError { what: "which program fills a screen", why: error.to_string() }
-        })
-    }
-}
-
 /// An X server does not tell.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum DesktopError {
+pub(in crate::probes::here) enum DesktopError {
     #[error(transparent)]
     Connect(#[from] ConnectError),
     #[error(transparent)]
@@ -138,13 +67,12 @@ pub(super) enum DesktopError {
 }
 
 /// A connection to a display.
-struct Desktop {
+pub(super) struct Desktop {
     connection: RustConnection,
     root: Window,
     atoms: Atoms,
     /// Managed windows of which changes are told.
     watched: Vec<Window>,
-    looked_at: Option<Instant>,
 }
 
 /// A place on the root window.
@@ -177,7 +105,7 @@ struct Managed {
 }
 
 impl Desktop {
-    fn open(display: &str) -> Result<Self, DesktopError> {
+    pub fn open(display: &str) -> Result<Self, DesktopError> {
         let (connection, screen) = x11rb::connect(Some(display))?;
         let roots = &connection.setup().roots;
         let root = roots.get(screen).ok_or(DesktopError::NoScreen(screen))?.root;
@@ -186,24 +114,7 @@ impl Desktop {
         connection
             .change_window_attributes(root, &ChangeWindowAttributesAux::new().event_mask(told))?
             .check()?;
-        Ok(Self { connection, root, atoms, watched: Vec::new(), looked_at: None })
-    }
-
-    /// Waits for something that may have changed what fills a screen; whether it may have.
-    fn wait(&mut self) -> Result<bool, DesktopError> {
-        let mut changed = self.matters(&self.connection.wait_for_event()?);
-        if !changed {
-            return Ok(false);
-        }
-        // The first change is looked at at once; those that follow it are looked at together.
-        let since = self.looked_at.map_or(LOOK_INTERVAL, |at| at.elapsed());
-        if let Some(rest) = LOOK_INTERVAL.checked_sub(since) {
-            std::thread::sleep(rest);
-        }
-        while let Some(event) = self.connection.poll_for_event()? {
-            changed |= self.matters(&event);
-        }
-        Ok(changed)
+        Ok(Self { connection, root, atoms, watched: Vec::new() })
     }
 
     fn matters(&self, event: &Event) -> bool {
@@ -222,8 +133,7 @@ impl Desktop {
     }
 
     /// Which program fills a screen now.
-    fn look(&mut self) -> Result<Option<FullScreen>, DesktopError> {
-        self.looked_at = Some(Instant::now());
+    fn find(&mut self) -> Result<Option<FullScreen>, DesktopError> {
         let screens = self.screens()?;
         let current = self.numbers(self.root, self.atoms._NET_CURRENT_DESKTOP, AtomEnum::CARDINAL)?;
         let current = current.first().copied();
@@ -379,16 +289,31 @@ impl Desktop {
             LIST_UNITS_MAX,
         )?;
         let program = answer(asked.reply())?.and_then(|reply| class(&reply.value));
-        let does_not_count = program.as_ref().is_some_and(|program| {
-            let program = program.to_lowercase();
-            program == OWN_CLASS || LOCKERS.contains(&program.as_str())
-        });
-        Ok((!does_not_count).then_some(FullScreen { program }))
+        Ok(counted(program))
     }
 
     fn numbers(&self, window: Window, atom: u32, kind: AtomEnum) -> Result<Vec<u32>, DesktopError> {
         let reply = self.connection.get_property(false, window, atom, kind, 0, LIST_UNITS_MAX)?.reply()?;
         Ok(reply.value32().map(Iterator::collect).unwrap_or_default())
+    }
+}
+
+impl Windows for Desktop {
+    fn socket(&self) -> BorrowedFd<'_> {
+        self.connection.stream().as_fd()
+    }
+
+    fn receive(&mut self) -> Result<bool, WindowsError> {
+        let mut changed = false;
+        // What came with an answer is here already, and the socket tells nothing of it.
+        while let Some(event) = self.connection.poll_for_event().map_err(DesktopError::from)? {
+            changed |= self.matters(&event);
+        }
+        Ok(changed)
+    }
+
+    fn look(&mut self) -> Result<Option<FullScreen>, WindowsError> {
+        Ok(self.find()?)
     }
 }
 
@@ -421,10 +346,7 @@ fn is_without_border(hints: &[u32]) -> bool {
 fn class(value: &[u8]) -> Option<String> {
     let mut texts = value.split(|byte| *byte == 0).filter(|text| !text.is_empty());
     let name = texts.next()?;
-    let text = String::from_utf8_lossy(texts.next().unwrap_or(name));
-    // It is shown to people, and whoever made the window chose it.
-    let shown: String = text.chars().filter(|c| !c.is_control()).take(64).collect();
-    Some(shown).filter(|shown| !shown.trim().is_empty())
+    shown(&String::from_utf8_lossy(texts.next().unwrap_or(name)))
 }
 
 #[cfg(test)]
