@@ -54,15 +54,15 @@ impl Queue {
     }
 }
 
+const NEXT_KIND: &str =
+    "SELECT min(kind) FROM tasks INDEXED BY tasks_waiting_of_kind WHERE state = 'waiting' AND kind > ?1";
+const COUNT_OF_KIND: &str = "SELECT count(*) FROM (SELECT 1 FROM tasks INDEXED BY tasks_waiting_of_kind
+     WHERE state = 'waiting' AND kind = ?1 LIMIT ?2)";
+
 /// Goes from kind to kind through the index, and no further into each than is told.
 fn firsts(tx: &Transaction<'_>) -> Result<Vec<(String, u32)>, EngineError> {
-    let mut next = tx.prepare_cached(
-        "SELECT min(kind) FROM tasks INDEXED BY tasks_waiting_of_kind WHERE state = 'waiting' AND kind > ?1",
-    )?;
-    let mut count = tx.prepare_cached(
-        "SELECT count(*) FROM (SELECT 1 FROM tasks INDEXED BY tasks_waiting_of_kind
-         WHERE state = 'waiting' AND kind = ?1 LIMIT ?2)",
-    )?;
+    let mut next = tx.prepare_cached(NEXT_KIND)?;
+    let mut count = tx.prepare_cached(COUNT_OF_KIND)?;
     let mut firsts: Vec<(String, u32)> = Vec::new();
     while firsts.len() < WITHHELD_MAX {
         let last = firsts.last().map_or("", |(kind, _)| kind);
@@ -79,4 +79,23 @@ fn seconds(tx: &Transaction<'_>) -> Result<Vec<(String, String, u32)>, EngineErr
     )?;
     let rows = statement.query_map([SECONDS_MAX], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store;
+
+    /// A count that read all that waits would stop the network for as long as that takes.
+    #[test]
+    fn tasks_are_sought_and_not_scanned() {
+        let connection = store::open_in_memory().unwrap();
+        for sql in [NEXT_KIND, COUNT_OF_KIND] {
+            let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let rows = statement.raw_query().mapped(|row| row.get::<_, String>(3));
+            let plan = rows.collect::<Result<Vec<_>, _>>().unwrap();
+            assert!(plan.iter().any(|step| step.starts_with("SEARCH tasks")), "{plan:?}");
+            assert!(!plan.iter().any(|step| step.starts_with("SCAN tasks")), "{plan:?}");
+        }
+    }
 }
