@@ -146,7 +146,7 @@ pub enum Command {
         utc_offset_minutes: i32,
     },
     /// Changes settings. → [`Reply::Done`]
-    Configure(SettingsChange),
+    Configure(Box<SettingsChange>),
     /// Earnings over time. → [`Reply::Earnings`]
     Earnings {
         /// From then.

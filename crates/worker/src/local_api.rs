@@ -158,7 +158,7 @@ impl LocalApi {
                 if let Some(url) = change.chain_endpoint.as_deref().filter(|url| !url.is_empty()) {
                     check_endpoint(url)?;
                 }
-                Order::Configure(change)
+                Order::Configure(*change)
             }
             Command::Shutdown => Order::Shutdown,
         };

@@ -291,7 +291,7 @@ impl Shell {
         match request {
             Request::Order(order, reply) => {
                 let result = match self.machine.check(&order, clock::now()) {
-                    Ok(()) => self.handle(Input::Order(order)).await,
+                    Ok(()) => self.handle(Input::Order(*order)).await,
                     Err(refusal) => Err(refusal),
                 };
                 // Whoever asked may have left.

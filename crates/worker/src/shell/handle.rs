@@ -17,7 +17,7 @@ use crate::session::Meter;
 
 /// What a handle asks of the loop.
 pub(super) enum Request {
-    Order(Order, oneshot::Sender<Result<(), Fault>>),
+    Order(Box<Order>, oneshot::Sender<Result<(), Fault>>),
     Snapshot(oneshot::Sender<Snapshot>),
     PayoutFacts(oneshot::Sender<Option<PayoutFacts>>),
     ProofAnswer(WalletAddress, oneshot::Sender<Option<ProofAnswer>>),
@@ -46,7 +46,7 @@ impl Handle {
     /// The refusal; nothing was changed.
     pub async fn order(&self, order: Order) -> Result<(), Fault> {
         let (reply, answer) = oneshot::channel();
-        self.requests.send(Request::Order(order, reply)).await.map_err(|_| ending())?;
+        self.requests.send(Request::Order(Box::new(order), reply)).await.map_err(|_| ending())?;
         answer.await.map_err(|_| ending())?
     }
 

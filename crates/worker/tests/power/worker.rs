@@ -41,7 +41,7 @@ impl Bench {
         // A worker that is started again waits for a word, so that nothing is lowered anew.
         let change =
             SettingsChange { guards: Some(rules), start_working: Some(false), ..SettingsChange::default() };
-        done(&client, Command::Configure(change)).await;
+        done(&client, Command::Configure(Box::new(change))).await;
         done(&client, Command::Enrol { ticket: Some(network.ticket.to_string()) }).await;
         done(&client, Command::Start).await;
         (Self { worker, library, _network: network }, client)
