@@ -9,6 +9,7 @@ import type { KeptWallet } from "./KeptWallet";
 import type { NetworkView } from "./NetworkView";
 import type { Notice } from "./Notice";
 import type { PayoutStanding } from "./PayoutStanding";
+import type { PowerPrice } from "./PowerPrice";
 import type { SandboxPart } from "./SandboxPart";
 import type { Settings } from "./Settings";
 import type { StateView } from "./StateView";
@@ -99,6 +100,10 @@ earnings: EarningsView,
  * What could be earned, once a benchmark is there.
  */
 estimate: Estimate | null, 
+/**
+ * What power costs now, by the contributor's tariff.
+ */
+power_price: PowerPrice, 
 /**
  * The contributor's choices.
  */
