@@ -18,6 +18,7 @@ import { SimulatedKeptWallet } from './kept-wallet';
 import { SimulatedLedger } from './ledger';
 import { networkBeingJoined, ticketFault, veteransNetwork } from './network';
 import { SimulatedPayouts, simulatedPlace } from './payouts';
+import { simulatedPrice } from './power-price';
 import { hexDigits, seededRandom, type Random } from './random';
 import { SimulatedTasks } from './tasks';
 import { SimulatedTelemetry } from './telemetry';
@@ -56,7 +57,7 @@ export class SimulatedWorker {
   network: NetworkView | null = null;
   settings: Settings = {
     effort: 'full',
-    tariff_micro_per_kwh: 150_000,
+    tariff: { kind: 'flat', micro_per_kwh: 150_000 },
     devices_not_lent: [1],
     start_working: true,
     chain_endpoint: null,
@@ -325,7 +326,8 @@ export class SimulatedWorker {
       kept_wallet: this.kept.kept,
       payouts: this.network?.enrolled ? this.payouts.view(this.now, this.ledger, this.wallets.standing) : null,
       earnings: this.ledger.view(this.now),
-      estimate: this.benchmarks.has(0) ? simulatedEstimate(this.settings, this.ledger.receipts.length) : null,
+      estimate: this.benchmarks.has(0) ? simulatedEstimate(this.settings, this.ledger.receipts.length, this.now) : null,
+      power_price: simulatedPrice(this.settings.tariff, this.now),
       settings: this.settings,
       notices: [...this.notices],
     };
