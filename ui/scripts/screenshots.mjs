@@ -399,7 +399,9 @@ const priceOf = (tariff) => async (page) => {
     worker.settings = { ...worker.settings, tariff: chosen };
   }, tariff);
   await ahead(page, 1);
-  await page.getByTestId(tariff.kind === 'listed' ? 'price-list-stand' : 'band-1').waitFor();
+  const shown = page.getByTestId(tariff.kind === 'listed' ? 'price-list-stand' : 'band-1');
+  await shown.waitFor();
+  await shown.scrollIntoViewIfNeeded();
 };
 const bands = [
   { days: 127, from_minute: 1320, to_minute: 360, micro_per_kwh: 120_000 },
@@ -416,13 +418,13 @@ const byList = priceOf({
 for (const [name, options] of [
   ['dark', { width: 1280 }],
   ['light-zh', { width: 1280, theme: 'light', language: 'zh-CN' }],
-  ['narrow', { width: 360, height: 760 }],
-  ['narrow-long', { width: 360, height: 760, language: 'de-x-long', theme: 'light' }],
+  ['narrow', { width: 360 }],
+  ['narrow-long', { width: 360, language: 'de-x-long', theme: 'light' }],
 ]) {
-  await photograph(`price-bands-${name}`, { query: enrolled, ...options }, byTime);
-  await photograph(`price-list-${name}`, { query: enrolled, ...options }, byList);
+  await photograph(`price-bands-${name}`, { query: enrolled, height: 1100, full: false, ...options }, byTime);
+  await photograph(`price-list-${name}`, { query: enrolled, height: 1100, full: false, ...options }, byList);
 }
-await photograph('price-refused', { query: enrolled, width: 1280 }, async (page) => {
+await photograph('price-refused', { query: enrolled, width: 1280, height: 1100, full: false }, async (page) => {
   await byTime(page);
   await page.getByTestId('band-2').locator('input[type=time]').last().fill('23:00');
   await page.getByTestId('tariff-fault').waitFor();

@@ -25,12 +25,12 @@ export function SettingsPage({ onMeasured }: { onMeasured: (device: number) => v
             <EffortChoice label={t('settings.effort')} />
             <StartSwitches />
           </Section>
-          <PowerPriceSection />
           <WalletSection />
           <LookSection />
         </div>
         <div className="grid gap-5">
           <DevicesSection onMeasured={onMeasured} />
+          <PowerPriceSection />
           <SandboxSection />
           <AboutSection />
         </div>
