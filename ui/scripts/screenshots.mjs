@@ -421,6 +421,44 @@ for (const [name, options] of [
     await page.getByTestId('trips').locator('summary').click();
     await page.getByTestId('trip-row').first().waitFor();
   });
+// The price of power by the time of day, one of them refused, and from a list that could not be read again.
+const priceOf = (tariff) => async (page) => {
+  await goTo('settings')(page);
+  await page.evaluate((chosen) => {
+    const { worker } = globalThis.lullFake;
+    worker.settings = { ...worker.settings, tariff: chosen };
+  }, tariff);
+  await ahead(page, 1);
+  const shown = page.getByTestId(tariff.kind === 'listed' ? 'price-list-stand' : 'band-1');
+  await shown.waitFor();
+  await shown.scrollIntoViewIfNeeded();
+};
+const bands = [
+  { days: 127, from_minute: 1320, to_minute: 360, micro_per_kwh: 120_000 },
+  { days: 31, from_minute: 1020, to_minute: 1200, micro_per_kwh: 384_500 },
+];
+const byTime = priceOf({ kind: 'time_of_use', base_micro_per_kwh: 210_000, bands });
+const byList = priceOf({
+  kind: 'listed',
+  source: { from: 'url', url: 'https://prices.example/de/today.csv' },
+  factor_millionths: 1_190_000,
+  added_micro_per_kwh: 142_000,
+  fallback_micro_per_kwh: 300_000,
+});
+for (const [name, options] of [
+  ['dark', { width: 1280 }],
+  ['light-zh', { width: 1280, theme: 'light', language: 'zh-CN' }],
+  ['narrow', { width: 360 }],
+  ['narrow-long', { width: 360, language: 'de-x-long', theme: 'light' }],
+]) {
+  await photograph(`price-bands-${name}`, { query: enrolled, height: 1100, full: false, ...options }, byTime);
+  await photograph(`price-list-${name}`, { query: enrolled, height: 1100, full: false, ...options }, byList);
+}
+await photograph('price-refused', { query: enrolled, width: 1280, height: 1100, full: false }, async (page) => {
+  await byTime(page);
+  await page.getByTestId('band-2').locator('input[type=time]').last().fill('23:00');
+  await page.getByTestId('tariff-fault').waitFor();
+});
 const allGuards = async (page) => {
   await goTo('settings')(page);
   await page.evaluate(() => {

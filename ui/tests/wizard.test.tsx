@@ -123,7 +123,7 @@ describe('the wizard', () => {
     expect(step.getByRole('alert')).toHaveTextContent('Give a price');
     await app.user.clear(tariff);
     await app.user.type(tariff, '1.5{Enter}');
-    await waitFor(() => expect(app.backend.worker.settings.tariff_micro_per_kwh).toBe(1_500_000));
+    await waitFor(() => expect(app.backend.worker.settings.tariff).toEqual({ kind: 'flat', micro_per_kwh: 1_500_000 }));
     expect(await step.findByText(/cost more than the work brings/)).toBeVisible();
   });
 

@@ -53,11 +53,19 @@ export function parseMillionths(text: string): number | null {
   return Number(match[1]) * BASE_UNITS + Number((match[2] ?? '').padEnd(DECIMALS, '0'));
 }
 
+/** The same for what may be below zero, such as `-0.02`. */
+export function parseSignedMillionths(text: string): number | null {
+  const match = /^\s*([-−]?)(.*)$/s.exec(text);
+  const size = parseMillionths(match?.[2] ?? '');
+  return size !== null && size > 0 && match?.[1] ? -size : size;
+}
+
 /** Millionths as a person would type them, such as `0.15`. */
 export function writeMillionths(millionths: number): string {
-  const whole = Math.floor(millionths / BASE_UNITS);
-  const decimals = String(millionths % BASE_UNITS)
+  const size = Math.abs(millionths);
+  const whole = Math.floor(size / BASE_UNITS);
+  const decimals = String(size % BASE_UNITS)
     .padStart(DECIMALS, '0')
     .replace(/0{1,4}$/, '');
-  return `${whole}.${decimals}`;
+  return `${millionths < 0 ? '-' : ''}${whole}.${decimals}`;
 }

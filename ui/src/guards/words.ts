@@ -138,7 +138,9 @@ function tripClears(trip: Trip, until: UnixMillis | null, { t, language, now, sn
       return t(`clears.quiet_${trip.much}`, { value: Math.floor((limit ?? trip.value) * QUIET_CLEARS_AT) });
     }
     case 'margin':
-      return t('clears.margin');
+      return until === null
+        ? t('clears.margin')
+        : t('clears.margin_until', { time: formatComing(until, now, language) });
     case 'metered':
       return t('clears.metered');
     case 'data_cap':

@@ -20,7 +20,8 @@ export function EstimateCard() {
     );
   }
   const net = estimate.gross_per_day - estimate.power_cost_per_day;
-  const costShare = estimate.gross_per_day > 0 ? Math.min(1, estimate.power_cost_per_day / estimate.gross_per_day) : 1;
+  const costShare = 
+    estimate.gross_per_day > 0 ? Math.min(1, Math.max(0, estimate.power_cost_per_day / estimate.gross_per_day)) : 1;
   const figures = {
     watts: formatNumber(estimate.power_watts, i18n.language),
     hours: formatNumber(estimate.hours_per_day, i18n.language),

@@ -4,7 +4,7 @@ import { ask } from '../backend/ask';
 
 const unchanged: SettingsChange = {
   effort: null,
-  tariff_micro_per_kwh: null,
+  tariff: null,
   devices_not_lent: null,
   start_working: null,
   chain_endpoint: null,

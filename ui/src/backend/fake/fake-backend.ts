@@ -8,6 +8,7 @@ import en from '../../i18n/en.json';
 import type { Backend, ExplorerCluster } from '../backend';
 import { SIMULATED_WORDS } from './kept-wallet';
 import { CLAIM_PAGE } from './payouts';
+import { tariffFault } from './power-price';
 import { SimulatedWorker, type SimulationStart } from './simulated-worker';
 import { walletFault, walletRequest } from './wallet';
 
@@ -175,11 +176,11 @@ export class FakeBackend implements Backend {
       }
       case 'configure': {
         const { settings } = worker;
-        const fault = endpointFault(command.chain_endpoint) ?? guardsFault(command.guards);
+        const fault = endpointFault(command.chain_endpoint) ?? guardsFault(command.guards) ?? tariffFault(command.tariff);
         if (fault) return { reply: 'refused', value: fault };
         worker.settings = {
           effort: command.effort ?? settings.effort,
-          tariff_micro_per_kwh: command.tariff_micro_per_kwh ?? settings.tariff_micro_per_kwh,
+          tariff: command.tariff ?? settings.tariff,
           devices_not_lent: command.devices_not_lent ?? settings.devices_not_lent,
           start_working: command.start_working ?? settings.start_working,
           chain_endpoint: command.chain_endpoint === null ? settings.chain_endpoint : command.chain_endpoint || null,

@@ -3,7 +3,6 @@ import type { Cause } from '../../bindings/Cause';
 import type { DeviceInfo } from '../../bindings/DeviceInfo';
 import type { Fault } from '../../bindings/Fault';
 import type { NetworkView } from '../../bindings/NetworkView';
-import type { Notice } from '../../bindings/Notice';
 import type { PauseFor } from '../../bindings/PauseFor';
 import type { Settings } from '../../bindings/Settings';
 import type { Snapshot } from '../../bindings/Snapshot';
@@ -17,8 +16,10 @@ import { SimulatedGuards } from './guards';
 import { SimulatedKeptWallet } from './kept-wallet';
 import { SimulatedLedger } from './ledger';
 import { networkBeingJoined, ticketFault, veteransNetwork } from './network';
+import { SimulatedNotices } from './notices';
 import { simulatedPowerLimit } from './power-limit';
 import { SimulatedPayouts, simulatedPlace } from './payouts';
+import { simulatedPrice } from './power-price';
 import { hexDigits, seededRandom, type Random } from './random';
 import { SIMULATED_SETTINGS } from './settings';
 import { SimulatedTasks } from './tasks';
@@ -64,7 +65,7 @@ export class SimulatedWorker {
   private readonly random: Random;
   private readonly id: string;
   private readonly telemetry: SimulatedTelemetry;
-  private readonly notices: Notice[] = [];
+  private readonly notices = new SimulatedNotices();
 
   constructor(start: SimulationStart) {
     this.random = seededRandom(start.seed);
@@ -143,7 +144,7 @@ export class SimulatedWorker {
   /** For tests: something failed. */
   fail(fault: Fault, retryInMs: number | null): void {
     this.handBack();
-    this.notice(fault.code, fault.sentence, true);
+    this.notices.tell(this.now, fault.code, fault.sentence, true);
     this.enter({ name: 'faulted', fault, retry_at: retryInMs === null ? null : this.now + retryInMs });
   }
 
@@ -156,7 +157,7 @@ export class SimulatedWorker {
     this.telemetry.advance(elapsedMs, busy, this.state.name === 'benchmarking' ? 1 : effortShare[this.settings.effort]);
     this.tasks.giveVerdicts(this.now, () => {
       if (this.ledger.receipts.length === 1)
-        this.notice('first_earning', 'Your first earning has arrived, with its receipt.', false);
+        this.notices.tell(this.now, 'first_earning', 'Your first earning has arrived, with its receipt.');
     });
     this.watch();
     this.advanceState(this.now - this.phaseSince, elapsedMs);
@@ -289,10 +290,6 @@ export class SimulatedWorker {
     this.phaseSince = this.now;
   }
 
-  private notice(code: string, sentence: string, problem: boolean): void {
-    this.notices.push({ id: this.notices.length + 1, at: this.now, code, sentence, problem });
-  }
-
   snapshot(): Snapshot {
     const found = this.state.name !== 'starting' || this.benchmarks.any();
     const devices = found ? simulatedHardware.devices : [];
@@ -329,9 +326,10 @@ export class SimulatedWorker {
       kept_wallet: this.kept.kept,
       payouts: this.network?.enrolled ? this.payouts.view(this.now, this.ledger, this.wallets.standing) : null,
       earnings: this.ledger.view(this.now),
-      estimate: this.benchmarks.has(0) ? simulatedEstimate(this.settings, this.ledger.receipts.length) : null,
+      estimate: this.benchmarks.has(0) ? simulatedEstimate(this.settings, this.ledger.receipts.length, this.now) : null,
+      power_price: simulatedPrice(this.settings.tariff, this.now),
       settings: this.settings,
-      notices: [...this.notices],
+      notices: [...this.notices.all],
     };
   }
 }

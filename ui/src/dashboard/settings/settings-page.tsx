@@ -2,11 +2,11 @@ import { useTranslation } from 'react-i18next';
 
 import { EffortChoice } from '../../worker/effort-choice';
 import { StartSwitches } from '../../worker/start-switches';
-import { TariffField } from '../../worker/tariff-field';
 import { PageHeading } from '../page-heading';
 import { AboutSection } from './about-section';
 import { DevicesSection } from './devices-section';
 import { LookSection } from './look-section';
+import { PowerPriceSection } from './power-price-section';
 import { SandboxSection } from './sandbox-section';
 import { Section } from './section';
 import { WalletSection } from './wallet-section';
@@ -23,8 +23,6 @@ export function SettingsPage({ onMeasured }: { onMeasured: (device: number) => v
           <WhenSection />
           <Section title={t('settings.work')}>
             <EffortChoice label={t('settings.effort')} />
-            <TariffField />
-            <p className="-mt-3 text-sm text-muted">{t('settings.tariff_why')}</p>
             <StartSwitches />
           </Section>
           <WalletSection />
@@ -32,6 +30,7 @@ export function SettingsPage({ onMeasured }: { onMeasured: (device: number) => v
         </div>
         <div className="grid gap-5">
           <DevicesSection onMeasured={onMeasured} />
+          <PowerPriceSection />
           <SandboxSection />
           <AboutSection />
         </div>
