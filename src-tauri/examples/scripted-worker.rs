@@ -12,9 +12,9 @@ use lull_types::{
 };
 use lull_worker_api::transport::{Handler, Listener, data_dir, default_endpoint, serve};
 use lull_worker_api::{
-    AssignmentStage, AssignmentView, BenchmarkView, Command, DeviceView, EarningsView, Intent, NetworkView,
-    Notice, PROTOCOL_VERSION, PauseFor, ReceiptRow, ReceiptsCheck, Reply, Settings, Snapshot, StateView,
-    Steps, TaskRow, TaskState,
+    AssignmentStage, AssignmentView, BenchmarkView, Command, DataView, DeviceView, EarningsView, Intent,
+    NetworkView, Notice, PROTOCOL_VERSION, PauseFor, PowerPrice, ReceiptRow, ReceiptsCheck, Reply, Settings,
+    Snapshot, StateView, Steps, TaskRow, TaskState,
 };
 use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
@@ -136,6 +136,10 @@ fn measured() -> BenchmarkReport {
 }
 
 impl Handler for Scripted {
+    type Look = ();
+
+    fn look(&self) {}
+
     async fn handle(&self, command: Command) -> Reply {
         let taken = self.snapshot.borrow().earnings;
         match command {
@@ -183,6 +187,7 @@ impl Handler for Scripted {
             }
             Command::Programs => return Reply::Programs(vec!["blender".to_owned(), "obs".to_owned()]),
             Command::Trips { .. } => return Reply::Trips(Vec::new()),
+            Command::DataDays { .. } => return Reply::DataDays(Vec::new()),
             Command::Picture { .. } => return Reply::Picture(None),
             Command::Receipts { .. } => {
                 return Reply::Receipts((1..=taken.receipts).rev().map(receipt).collect());
@@ -228,6 +233,7 @@ impl Handler for Scripted {
                 ));
             }
             Command::Subscribe
+            | Command::Look { .. }
             | Command::CancelBenchmark
             | Command::SetPayoutThreshold { .. }
             | Command::Configure(_) => {}
@@ -278,16 +284,19 @@ fn newcomer() -> Snapshot {
         hardware: None,
         sandbox: Vec::new(),
         guards: Vec::new(),
+        data: DataView::default(),
         devices: vec![DeviceView {
             scores: measured().scores(),
             info: device(),
             lent: true,
             held: Vec::new(),
             pace_percent: 100,
+            power_limit: None,
             telemetry: DeviceTelemetry::default(),
             benchmark: None,
             timed_gigaflops: None,
             timed_memory_bytes: None,
+            standing: None,
         }],
         network: None,
         wallet: None,
@@ -297,6 +306,7 @@ fn newcomer() -> Snapshot {
         payouts: None,
         earnings: EarningsView::default(),
         estimate: None,
+        power_price: PowerPrice::default(),
         settings: Settings::default(),
         notices: Vec::new(),
     }

@@ -16,6 +16,7 @@ use crate::language::Language;
 use crate::notify::Notifier;
 use crate::quit::Quitting;
 use crate::tray::Tray;
+use crate::window::Looking;
 use crate::worker::{Link, LinkState, Pace, WorkerProgram, supervise};
 use crate::{quit, tray, window};
 
@@ -119,12 +120,14 @@ fn set_up(app: &AppHandle, data_dir: PathBuf) -> tauri::Result<()> {
     let (state, states) = watch::channel(LinkState::Starting);
     let asked = CancellationToken::new();
     let (ended, worker_ended) = watch::channel(false);
+    let (looking, looked_at) = watch::channel(false);
+    app.manage(Looking::new(looking));
     app.manage(Link::new(states.clone()));
     app.manage(Quitting::new(asked.clone(), worker_ended));
 
     let endpoint = default_endpoint(&data_dir);
     async_runtime::spawn(async move {
-        supervise(WorkerProgram::installed(), endpoint, state, asked, Pace::default()).await;
+        supervise(WorkerProgram::installed(), endpoint, state, looked_at, asked, Pace::default()).await;
         ended.send_replace(true);
     });
     quit::on_signals(app);

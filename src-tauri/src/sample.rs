@@ -1,7 +1,9 @@
 //! A snapshot for tests to change.
 
 use lull_types::{UnixMillis, WorkerId};
-use lull_worker_api::{EarningsView, Intent, PROTOCOL_VERSION, Settings, Snapshot, StateView, Steps};
+use lull_worker_api::{
+    DataView, EarningsView, Intent, PROTOCOL_VERSION, PowerPrice, Settings, Snapshot, StateView, Steps,
+};
 
 /// A worker that is ready and has not earned yet.
 pub fn snapshot() -> Snapshot {
@@ -16,6 +18,7 @@ pub fn snapshot() -> Snapshot {
         hardware: None,
         sandbox: Vec::new(),
         guards: Vec::new(),
+        data: DataView::default(),
         devices: Vec::new(),
         network: None,
         wallet: None,
@@ -25,6 +28,7 @@ pub fn snapshot() -> Snapshot {
         payouts: None,
         earnings: EarningsView::default(),
         estimate: None,
+        power_price: PowerPrice::default(),
         settings: Settings::default(),
         notices: Vec::new(),
     }

@@ -1,6 +1,7 @@
 //! The window: built when it is asked for, destroyed when it is closed. An app in the tray then holds no web view.
 
-use tauri::{AppHandle, Manager, Url, WebviewUrl, WebviewWindowBuilder};
+use tauri::{AppHandle, Manager, Url, WebviewUrl, WebviewWindowBuilder, WindowEvent};
+use tokio::sync::watch;
 
 /// The label that the capability and the window's kept size go by.
 const LABEL: &str = "main";
@@ -21,6 +22,17 @@ try {
   Object.defineProperty(Navigator.prototype, 'languages', { get: () => ['en-US'] });
 }
 ";
+
+/// Whether the window is there, for whoever works only while somebody looks.
+#[derive(Clone)]
+pub struct Looking(watch::Sender<bool>);
+
+impl Looking {
+    /// Tells by `sender`.
+    pub fn new(sender: watch::Sender<bool>) -> Self {
+        Self(sender)
+    }
+}
 
 /// Opens the window, or brings it to the front.
 pub fn open(app: &AppHandle) {
@@ -43,15 +55,22 @@ pub fn close(app: &AppHandle) {
 }
 
 fn build(app: &AppHandle) -> tauri::Result<()> {
-    WebviewWindowBuilder::new(app, LABEL, WebviewUrl::App("index.html".into()))
+    let window = WebviewWindowBuilder::new(app, LABEL, WebviewUrl::App("index.html".into()))
         .title("Lull")
         .inner_size(SIZE.0, SIZE.1)
         .min_inner_size(SIZE_MIN.0, SIZE_MIN.1)
         .center()
         .initialization_script(LANGUAGE_TAG_SCRIPT)
         .on_navigation(is_own_page)
-        .build()
-        .map(drop)
+        .build()?;
+    let looking = app.state::<Looking>().inner().clone();
+    looking.0.send_replace(true);
+    window.on_window_event(move |event| {
+        if matches!(event, WindowEvent::Destroyed) {
+            looking.0.send_replace(false);
+        }
+    });
+    Ok(())
 }
 
 /// The window shows the app's own pages and nothing else.

@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 // What the programs cost when nothing is to be done, beside BOINC's client, in the same minute:
 //
-//   node idle.mjs --programs target/release [--seconds 60]
+//   node idle.mjs --programs target/release [--seconds 60] [--threads]
 //
 // Measured are a worker that is switched off, a worker that is enrolled and finds no work, the app in the tray with its
 // worker off, the network that the second worker is enrolled in, and, where it is installed, boinc without a project.
-// Linux only. Needs Xvfb and dbus-run-session.
+// With --threads the threads that took most of it are listed too. Linux only. Needs Xvfb and dbus-run-session.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -19,7 +19,7 @@ import { freshHome } from './lib/home.mjs';
 import { endGroup, startGroup, until } from './lib/processes.mjs';
 
 const { values } = parseArgs({
-  options: { programs: { type: 'string' }, seconds: { type: 'string', default: '60' } },
+  options: { programs: { type: 'string' }, seconds: { type: 'string', default: '60' }, threads: { type: 'boolean', default: false } },
 });
 if (!values.programs) {
   console.error('usage: node idle.mjs --programs FOLDER [--seconds N]');
@@ -64,6 +64,18 @@ function readStat(pid) {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return { parent: Number(fields[1]), ticks: Number(fields[11]) + Number(fields[12]) };
+}
+
+/** Nanoseconds on a processor, of each thread. */
+function threads(pid) {
+  const ids = readdirSync(`/proc/${pid}/task`);
+  return new Map(
+    ids.map((id) => {
+      const thread = `/proc/${pid}/task/${id}`;
+      const ran = Number(readFileSync(`${thread}/schedstat`, 'utf8').split(' ')[0]);
+      return [id, { name: readFileSync(`${thread}/comm`, 'utf8').trim(), ran }];
+    }),
+  );
 }
 
 function memory(pid) {
@@ -129,6 +141,7 @@ try {
 
   await sleep(SETTLE_MS);
   const before = measured.map(({ pid }) => readStat(pid).ticks);
+  const threadsBefore = measured.map(({ pid }) => threads(pid));
   await sleep(Number(values.seconds) * 1_000);
   console.log(`idle for ${values.seconds} s, all at once`);
   console.log(`${''.padEnd(30)}${'RSS'.padStart(10)}${'anonymous'.padStart(12)}${'private dirty'.padStart(15)}${'CPU'.padStart(12)}`);
@@ -137,6 +150,13 @@ try {
     const share = (readStat(pid).ticks - before[at]) / TICKS_PER_SECOND / Number(values.seconds);
     const columns = [`${rss.toFixed(1)} MB`.padStart(10), `${anonymous.toFixed(1)} MB`.padStart(12), `${unique.toFixed(1)} MB`.padStart(15)];
     console.log(`${name.padEnd(30)}${columns.join('')}${`${(share * 100).toFixed(3)} %`.padStart(12)}`);
+    if (!values.threads) return;
+    const ran = [...threads(pid)].map(([id, thread]) => ({ ...thread, ran: thread.ran - (threadsBefore[at].get(id)?.ran ?? 0) }));
+    ran.sort((one, other) => other.ran - one.ran);
+    for (const thread of ran.slice(0, 6)) {
+      const share = thread.ran / 1e9 / Number(values.seconds);
+      console.log(`  ${thread.name.padEnd(28)}${`${(share * 100).toFixed(4)} %`.padStart(49)}`);
+    }
   });
 } finally {
   for (const end of ends.reverse()) await end();

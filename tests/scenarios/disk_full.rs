@@ -42,7 +42,10 @@ async fn a_worker_whose_disk_is_full_says_so_and_loses_nothing() -> Result<()> {
         .await?;
     let guards = GuardRules { disk_free_gib: None, ..GuardRules::default() };
     machine
-        .order(Command::Configure(SettingsChange { guards: Some(guards), ..SettingsChange::default() }))
+        .order(Command::Configure(Box::new(SettingsChange {
+            guards: Some(guards),
+            ..SettingsChange::default()
+        })))
         .await?;
     let id = some_tasks(&customer).await?;
 

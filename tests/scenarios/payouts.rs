@@ -103,7 +103,9 @@ fn arrived(snapshot: &lull_worker_api::Snapshot) -> Option<&Payout> {
 
 async fn choose(machine: &Machine, endpoint: &str) -> Result<()> {
     let chain_endpoint = Some(endpoint.to_owned());
-    machine.order(Command::Configure(SettingsChange { chain_endpoint, ..SettingsChange::default() })).await?;
+    machine
+        .order(Command::Configure(Box::new(SettingsChange { chain_endpoint, ..SettingsChange::default() })))
+        .await?;
     Ok(())
 }
 

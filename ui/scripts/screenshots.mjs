@@ -381,6 +381,36 @@ await photograph('idle-nothing', { query: enrolled, full: false, height: 1000 },
 for (const [name, options] of [
   ['dark', {}],
   ['light-zh-CN', { theme: 'light', language: 'zh-CN' }],
+  ['narrow-long', { width: 360, height: 760, language: 'de-x-long' }],
+])
+  await photograph(`idle-standing-${name}`, { query: enrolled, ...options }, async (page) => {
+    await settled(page);
+    await lendBoth(page);
+    await page.evaluate(() => {
+      const { worker } = globalThis.lullFake;
+      const exactly = (count) => ({ count, or_more: false });
+      worker.tasks.standings.set(0, {
+        told_at: worker.now,
+        ahead: exactly(3),
+        withheld: [
+          { tasks: { count: 1000, or_more: true }, by: { exclusion: 'kind', kind: 'infer/1' } },
+          { tasks: exactly(12), by: { exclusion: 'own_report' } },
+          { tasks: exactly(1), by: { exclusion: 'tried_lately', again_at: worker.now + 42_000 } },
+        ],
+      });
+      worker.tasks.standings.set(1, {
+        told_at: worker.now,
+        ahead: null,
+        withheld: [{ tasks: exactly(4), by: { exclusion: 'refuted', again_at: worker.now + 2_700_000 } }],
+      });
+      worker.enter({ name: 'ready', reason: { code: 'no_matching_kind', sentence: 'The waiting jobs are of kinds that this machine does not run.' } });
+      globalThis.lullFake.tell();
+    });
+    await page.getByTestId('standing-1').waitFor();
+  });
+for (const [name, options] of [
+  ['dark', {}],
+  ['light-zh-CN', { theme: 'light', language: 'zh-CN' }],
   ['narrow', { width: 360, height: 760 }],
   ['narrow-long', { width: 360, height: 760, language: 'de-x-long', theme: 'light' }],
 ])
@@ -396,7 +426,8 @@ const allGuards = async (page) => {
   await page.evaluate(() => {
     const { worker } = globalThis.lullFake;
     const hours = [12582912 + 255, 255, 255, 255, 12582912, 0xffffff, 0xffffff];
-    worker.settings.guards = { ...worker.settings.guards, away_minutes: 25, programs: ['blender', 'DaVinci Resolve'], hours };
+    const quiet = { fan_percent: 40, power_watts: 180, may_lower_power_limit: true };
+    worker.settings.guards = { ...worker.settings.guards, away_minutes: 25, programs: ['blender', 'DaVinci Resolve'], hours, quiet };
     worker.play('doom');
   });
   await ahead(page, 1);
@@ -413,6 +444,24 @@ for (const [name, options] of [
   ['narrow-long', { width: 360, height: 760, language: 'de-x-long' }],
 ])
   await photograph(`guards-${name}`, { query: enrolled, ...options }, allGuards);
+const capOfData = async (page) => {
+  await allGuards(page);
+  await page.evaluate(() => {
+    const { worker } = globalThis.lullFake;
+    const caps = { sent_gb: 12, received_gb: null, both_gb: 45, month_day: 18 };
+    worker.settings.guards = { ...worker.settings.guards, data_cap: caps };
+  });
+  await ahead(page, 1);
+  await page.getByTestId('data-chart').locator('canvas').waitFor();
+  await page.getByTestId('guard-data_cap').scrollIntoViewIfNeeded();
+};
+for (const [name, options] of [
+  ['dark', { height: 1000 }],
+  ['light-zh-CN', { height: 1000, theme: 'light', language: 'zh-CN' }],
+  ['narrow', { width: 360, height: 1100 }],
+  ['narrow-long', { width: 360, height: 1400, language: 'de-x-long' }],
+])
+  await photograph(`data-cap-${name}`, { query: enrolled, full: false, ...options }, capOfData);
 // As by the keyboard: an hour has the focus; the last hour was kept back; a number is beyond its bounds.
 await photograph('guards-focus', { query: enrolled, full: false, height: 1000 }, async (page) => {
   await allGuards(page);

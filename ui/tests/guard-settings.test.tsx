@@ -2,6 +2,7 @@ import { fireEvent, screen, waitFor, within } from '@testing-library/react';
 import axe from 'axe-core';
 import { describe, expect, it } from 'vitest';
 
+import type { StateView } from '../src/bindings/StateView';
 import { countHours, isLent, presets } from '../src/guards/hours';
 import { openGuards, renderApp, renderDashboard, type RenderedApp } from './render-app';
 
@@ -26,6 +27,8 @@ describe('when Lull works', () => {
     await app.user.click(tick('Quiet'));
     await waitFor(() => expect(app.backend.worker.settings.effort).toBe('quiet'));
     expect(rules(app)).toMatchObject({ heat: { core: 70, hotspot: 85, memory: 85 }, away_minutes: 10 });
+    // The simulated card tells how fast its fan turns.
+    expect(rules(app).quiet?.fan_percent).toBe(40);
     await app.user.click(tick('Only when I’m away'));
     await waitFor(() => expect(rules(app).away_minutes).toBeNull());
     expect(tick('Only when I’m away')).not.toBeChecked();
@@ -167,6 +170,34 @@ describe('all guards', () => {
     await app.user.clear(disk);
     await app.user.type(disk, '50{Enter}');
     await waitFor(() => expect(rules(app).disk_free_gib).toBe(50));
+  });
+
+  it('ask for leave to lower a card’s power limit, and say what came of it', async () => {
+    const app = await renderGuards();
+    await app.user.click(screen.getByTestId('guard-quiet-wanted'));
+    const leave = await screen.findByRole('checkbox', { name: 'Lull may lower the card’s power limit' });
+    expect(leave).not.toBeChecked();
+    expect(leave).toHaveAccessibleDescription(/Choose above how much power/);
+    const power = screen.getByRole('spinbutton', { name: 'Power at most' });
+    await app.user.clear(power);
+    await app.user.type(power, '180{Enter}');
+    await waitFor(() => expect(leave).toHaveAccessibleDescription(/only while it works/));
+    expect(screen.queryByTestId('power-limit-0')).toBeNull();
+    await app.user.click(leave);
+    await waitFor(() => expect(rules(app).quiet).toMatchObject({ power_watts: 180, may_lower_power_limit: true }));
+    const { worker } = app.backend;
+    const says = async (state: StateView, words: RegExp) => {
+      worker.enter(state);
+      await app.pass(1);
+      expect(screen.getByTestId('power-limit-0')).toHaveTextContent(words);
+    };
+    await says({ name: 'working', assignments: [] }, /In force: 180 W of 320 W\./);
+    await says({ name: 'stopped' }, /Not lowered now: 320 W\./);
+    worker.guards.machine.letsPowerBeLowered = false;
+    await says({ name: 'stopped' }, /Not permitted: that needs an administrator\./);
+    await app.user.click(leave);
+    await waitFor(() => expect(rules(app).quiet?.may_lower_power_limit).toBe(false));
+    expect(screen.queryByTestId('power-limit-0')).toBeNull();
   });
 
   it('send changes that follow each other quickly one by one, and lose none', async () => {

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 
 import type { Cause } from '../src/bindings/Cause';
+import type { DeviceView } from '../src/bindings/DeviceView';
 import type { GuardRules } from '../src/bindings/GuardRules';
 import type { Settings } from '../src/bindings/Settings';
 import type { Trip } from '../src/bindings/Trip';
@@ -8,7 +9,7 @@ import type { TripRow } from '../src/bindings/TripRow';
 import { simulatedHardware } from '../src/backend/fake/hardware';
 import { formatComing, formatDuration } from '../src/format/time';
 import { countHours, hourAfterKey, hourAt, isLent, isSame, NO_HOURS, painted, presets } from '../src/guards/hours';
-import { intentNames, intentStand, QUIET_HEAT, withIntent } from '../src/guards/intents';
+import { intentNames, intentStand, QUIET_HEAT, tellsFan, withIntent } from '../src/guards/intents';
 import { DEFAULT_RULES, GUARDS, isProgramName, names, programName, rulesFault, switched, wants } from '../src/guards/rules';
 import { isHolding, sumOf } from '../src/guards/trips';
 import { causeClears, causeWhat, tripSubject, type Saying } from '../src/guards/words';
@@ -18,20 +19,36 @@ const settings = (guards: Partial<GuardRules> = {}, effort: Settings['effort'] =
   ({ effort, guards: { ...DEFAULT_RULES, ...guards } }) as Settings;
 
 describe('intents', () => {
-  it.each(intentNames)('set, are on, and unset again: %s', (name) => {
-    const before = settings({ full_screen: false, gpu_use: false, battery: false, metered: false });
-    expect(intentStand(before, name)).toBe('off');
-    const chosen = { ...before, ...withIntent(before, name, true) } as Settings;
-    expect(intentStand(chosen, name)).toBe('on');
-    expect(rulesFault(chosen.guards)).toBeNull();
-    // The others are not touched.
-    for (const other of intentNames) if (other !== name) expect(intentStand(chosen, other), other).toBe('off');
-    expect({ ...chosen, ...withIntent(chosen, name, false) }).toEqual(before);
-  });
+  it.each(intentNames.flatMap((name) => [[name, false] as const, [name, true] as const]))(
+    'set, are on, and unset again: %s, with a fan that tells: %s',
+    (name, hasFan) => {
+      const before = settings({ full_screen: false, gpu_use: false, battery: false, metered: false });
+      expect(intentStand(before, name, hasFan)).toBe('off');
+      const chosen = { ...before, ...withIntent(before, name, true, hasFan) } as Settings;
+      expect(intentStand(chosen, name, hasFan)).toBe('on');
+      expect(rulesFault(chosen.guards)).toBeNull();
+      // The others are not touched.
+      for (const other of intentNames)
+        if (other !== name) expect(intentStand(chosen, other, hasFan), other).toBe('off');
+      expect({ ...chosen, ...withIntent(chosen, name, false, hasFan) }).toEqual(before);
+    },
+  );
 
   it('are as the worker has them in the beginning', () => {
-    const stands = intentNames.map((name) => intentStand(settings(), name));
+    const stands = intentNames.map((name) => intentStand(settings(), name, true));
     expect(stands).toEqual(['on', 'off', 'off', 'off', 'off']);
+  });
+
+  it('limit a fan only where one tells, and leave the power as it was chosen', () => {
+    const power = { fan_percent: null, power_watts: 180, may_lower_power_limit: true };
+    const quiet = (guards: Partial<GuardRules>, wanted: boolean, hasFan: boolean) =>
+      withIntent(settings(guards), 'quiet', wanted, hasFan).guards?.quiet;
+    expect(quiet({}, true, false)).toBeNull();
+    expect(quiet({}, true, true)).toEqual({ fan_percent: 40, power_watts: null, may_lower_power_limit: false });
+    expect(quiet({ quiet: power }, true, true)).toEqual({ ...power, fan_percent: 40 });
+    expect(quiet({ quiet: { ...power, fan_percent: 40 } }, false, true)).toEqual(power);
+    const told = (fan_percent: number | null) => tellsFan([{ telemetry: { fan_percent } } as DeviceView]);
+    expect([told(null), told(0), told(60)]).toEqual([false, true, true]);
   });
 
   it.each([
@@ -40,9 +57,10 @@ describe('intents', () => {
     ['nights', settings({ hours: presets.nights })],
     ['quiet', settings({ heat: { ...QUIET_HEAT, core: 75 } }, 'quiet')],
     ['quiet', settings({ heat: QUIET_HEAT })],
+    ['quiet', settings({ heat: QUIET_HEAT }, 'quiet')],
     ['paying', settings({ margin_floor: 20_000 })],
   ] as const)('show that they were changed in detail: %s', (name, changed) => {
-    expect(intentStand(changed, name)).toBe('changed');
+    expect(intentStand(changed, name, true)).toBe('changed');
   });
 });
 
@@ -94,12 +112,16 @@ describe('rules', () => {
     [{ hours: NO_HOURS }, 'no_hour_lent'],
     [{ heat: { core: 49, hotspot: 100, memory: 100 } }, 'heat_limit'],
     [{ heat: null }, null],
-    [{ quiet: { fan_percent: 9, power_watts: null } }, 'quiet_limit'],
-    [{ quiet: { fan_percent: 40, power_watts: 19 } }, 'quiet_limit'],
-    [{ quiet: { fan_percent: null, power_watts: null } }, 'quiet_limit'],
-    [{ quiet: { fan_percent: null, power_watts: 150 } }, null],
+    [{ quiet: { fan_percent: 9, power_watts: null, may_lower_power_limit: false } }, 'quiet_limit'],
+    [{ quiet: { fan_percent: 40, power_watts: 19, may_lower_power_limit: false } }, 'quiet_limit'],
+    [{ quiet: { fan_percent: null, power_watts: null, may_lower_power_limit: false } }, 'quiet_limit'],
+    [{ quiet: { fan_percent: null, power_watts: 150, may_lower_power_limit: false } }, null],
     [{ margin_floor: 100_000_001 }, 'margin_floor'],
     [{ margin_floor: 0 }, null],
+    [{ data_cap: { sent_gb: null, received_gb: null, both_gb: null, month_day: 1 } }, 'data_cap'],
+    [{ data_cap: { sent_gb: 1, received_gb: 100_000, both_gb: null, month_day: 1 } }, 'data_cap'],
+    [{ data_cap: { sent_gb: null, received_gb: 30, both_gb: null, month_day: 32 } }, 'data_month_day'],
+    [{ data_cap: { sent_gb: null, received_gb: 30, both_gb: null, month_day: 31 } }, null],
     [{ disk_free_gib: 0 }, 'disk_kept_free'],
   ] as const)('are refused as the worker does: %j', (part, code) => {
     expect(rulesFault({ ...DEFAULT_RULES, ...part } as GuardRules)).toBe(code);
@@ -133,7 +155,8 @@ describe('a cause says what it is and what would clear it', () => {
   beforeAll(async () => {
     const { t } = await setUpLanguages();
     await chooseLanguage('en');
-    saying = { t, language: 'en', now: NOW, snapshot: { devices, settings: settings({ away_minutes: 10 }) } };
+    const data = { moved: { sent_bytes: 0, received_bytes: 0 }, begins_at: NOW, ends_at: NOW + 9 * 86_400_000, reached_at: null };
+    saying = { t, language: 'en', now: NOW, snapshot: { data, devices, settings: settings({ away_minutes: 10 }) } };
   });
 
   it.each<[Cause, RegExp, RegExp]>([
@@ -159,6 +182,16 @@ describe('a cause says what it is and what would clear it', () => {
     [held({ guard: 'margin', device: 0, per_hour: 5_000, power_measured: true }), /would leave only 0.005 USDC/, /pays more/],
     [held({ guard: 'heat', device: 0, sensor: 'hotspot', celsius: 101 }), /hottest spot/, /cooled to 92 °C/],
     [held({ guard: 'metered' }), /metered/, /no longer metered/],
+    [
+      held({ guard: 'data_cap', direction: 'sent', used_bytes: 29.9e9, cap_bytes: 30e9 }, new Date(2024, 1, 1).getTime()),
+      /^29\.9 GB have been sent this month, of the 30 GB/,
+      /next month begins, Feb 1, 2024, 12:00.AM, or when you allow more/,
+    ],
+    [
+      held({ guard: 'data_cap', direction: 'both', used_bytes: 4.95e9, cap_bytes: 5e9 }),
+      /^4\.95 GB have been sent and received/,
+      /Jan 10, 2024/,
+    ],
     [held({ guard: 'disk', free_bytes: 1.5 * 1024 ** 3 }), /Only 1\.5 GiB/, /at least 2\.25 GiB/],
     [{ cause: 'paused', device: null, until: { instant: NOW + 3_360_000 } }, /paused work until 10:00/, /or as soon as you resume/],
     [{ cause: 'paused', device: null, until: 'restart' }, /until Lull is started again/, /or as soon as you resume/],
@@ -174,6 +207,9 @@ describe('a cause says what it is and what would clear it', () => {
     expect(tripSubject({ guard: 'full_screen', program: null }, saying)).toBe('Full-screen programs');
     expect(tripSubject({ guard: 'heat', device: 1, sensor: 'core', celsius: 84 }, saying)).toBe('Heat · AMD Radeon 780M · 84 °C');
     expect(tripSubject({ guard: 'battery', percent: 54 }, saying)).toBe('Battery · 54 %');
+    expect(tripSubject({ guard: 'data_cap', direction: 'both', used_bytes: 29.9e9, cap_bytes: 30e9 }, saying)).toBe(
+      'Data a month · 29.9 GB',
+    );
   });
 });
 

@@ -4,6 +4,8 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use lull_types::{UnixMillis, WeekHours};
 
+use crate::clock::{at_most_to_a_change, instant, millis};
+
 /// A week and its longest hours: further apart no two changes of a plan for a week are.
 const SEARCH: SignedDuration = SignedDuration::from_hours(8 * 24);
 
@@ -60,17 +62,7 @@ pub fn stretch(hours: &WeekHours, zone: &TimeZone, now: UnixMillis) -> Stretch {
 fn next_turn(zone: &TimeZone, from: Timestamp) -> Timestamp {
     let local = zone.to_datetime(from);
     let passed = i64::from(local.minute()) * 60 + i64::from(local.second());
-    let full_hour = from.saturating_add(SignedDuration::from_secs(3600 - passed)).unwrap_or(Timestamp::MAX);
-    let change = zone.following(from).next().map(|transition| transition.timestamp());
-    change.map_or(full_hour, |change| change.min(full_hour))
-}
-
-fn instant(at: UnixMillis) -> Timestamp {
-    i64::try_from(at.0).ok().and_then(|at| Timestamp::from_millisecond(at).ok()).unwrap_or(Timestamp::MAX)
-}
-
-fn millis(at: Timestamp) -> UnixMillis {
-    UnixMillis(u64::try_from(at.as_millisecond()).unwrap_or(0))
+    at_most_to_a_change(zone, from, 3600 - passed)
 }
 
 #[cfg(test)]

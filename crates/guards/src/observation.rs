@@ -4,16 +4,14 @@ use std::time::Duration;
 
 use lull_types::{ActiveTrip, GpuNeed, Guard, GuardRules, HeatSensor, Loudness, Trip, UnixMillis};
 
+use crate::margin::{Margin, unpaid};
+
 /// A device that was held free for its heat is used again when it is so many degrees cooler; nearer to the limit it would
 /// be back within seconds.
 pub const HEAT_CLEARS_BELOW: u16 = 8;
 
 /// A disk that was nearly full is used again when an eighth more is free than must be.
 const DISK_CLEARS_ABOVE: f64 = 1.125;
-
-/// A device that was not worth its power is used again when work brings more than is wanted by this part of its power, as
-/// prices go up and down with every task.
-const MARGIN_CLEARS_ABOVE: i64 = 10;
 
 const GIB: u64 = 1 << 30;
 
@@ -122,17 +120,6 @@ pub struct Draw {
     pub watts: Option<u16>,
 }
 
-/// What an hour of a device's work brings, and the power that it takes, in base units.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Margin {
-    /// What it brings.
-    pub gross: i64,
-    /// What its power costs.
-    pub power: i64,
-    /// Whether the power was measured.
-    pub power_measured: bool,
-}
-
 impl Observation {
     /// The guard that judges it.
     pub fn guard(&self) -> Guard {
@@ -214,14 +201,9 @@ pub fn judge(rules: &GuardRules, seen: &Observation, before: Before<'_>) -> Opti
         Observation::Heat { device, at } => hot(rules, *device, *at, held)?,
         Observation::Draw { device, at } => loud(rules, *device, *at, before)?,
         Observation::Margin { device, at } => {
-            let Margin { gross, power, power_measured } = (*at)?;
-            let floor = i64::try_from(rules.margin_floor?.0).unwrap_or(i64::MAX);
-            let per_hour = gross.saturating_sub(power);
-            let ease = if held.is_some() { power / MARGIN_CLEARS_ABOVE } else { 0 };
-            if per_hour >= floor.saturating_add(ease) {
-                return None;
-            }
-            Trip::Margin { device: *device, per_hour, power_measured }
+            let (trip, pays_again_at) = unpaid(rules, *device, at.as_ref()?, held)?;
+            until = pays_again_at;
+            trip
         }
         Observation::Metered(metered) => {
             if !metered {
@@ -314,7 +296,17 @@ mod tests {
             programs: vec!["Blender".to_owned(), "obs".to_owned()],
             hours: Some(lull_types::WeekHours([1; 7])),
             margin_floor: Some(lull_types::BaseUnits(0)),
-            quiet: Some(lull_types::QuietLimits { fan_percent: Some(40), power_watts: Some(100) }),
+            quiet: Some(lull_types::QuietLimits {
+                fan_percent: Some(40),
+                power_watts: Some(100),
+                ..lull_types::QuietLimits::default()
+            }),
+            data_cap: Some(lull_types::DataCaps {
+                sent_gb: None,
+                received_gb: None,
+                both_gb: Some(30),
+                month_day: 1,
+            }),
             ..GuardRules::default()
         }
     }
@@ -325,7 +317,7 @@ mod tests {
 
     /// Power for 1001, and what work brings.
     fn margin(gross: i64) -> Option<Margin> {
-        Some(Margin { gross, power: 1001, power_measured: true })
+        Some(Margin { gross, power: 1001, power_measured: true, later: Vec::new() })
     }
 
     fn none() -> GuardRules {
@@ -340,6 +332,7 @@ mod tests {
             quiet: None,
             margin_floor: None,
             metered: false,
+            data_cap: None,
             disk_free_gib: None,
         }
     }

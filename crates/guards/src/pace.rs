@@ -27,6 +27,9 @@ const FAN_EASE: u16 = 5;
 /// The same for power: in parts of the limit.
 const POWER_EASE: f64 = 0.9;
 
+/// A board that holds itself to a limit regulates around it: so much more, in parts of it, is no reason to slow it too.
+const BOARD_SWING: f64 = 0.05;
+
 /// At the slowest pace fans and power have so long to come under their limits. A fan takes some seconds to slow down.
 pub const STRAIN_MAX: Duration = Duration::from_secs(20);
 
@@ -66,17 +69,23 @@ impl Pace {
         self.after(places.into_iter().flatten().max(), now)
     }
 
-    /// The pace after a look at what the device draws and how loud it is.
-    pub fn for_draw(self, rules: &GuardRules, at: Draw, now: UnixMillis) -> Self {
+    /// The pace after a look at what the device draws and how loud it is. `by_board`: its board holds itself to the limit
+    /// of power.
+    pub fn for_draw(self, rules: &GuardRules, at: Draw, by_board: bool, now: UnixMillis) -> Self {
         let Some(limits) = rules.quiet else { return Self::default() };
         let fan = at
             .fan_percent
             .zip(limits.fan_percent)
             .and_then(|(fan, limit)| place(fan, limit + 1, limit.saturating_sub(FAN_EASE)));
-        let power = at
-            .watts
-            .zip(limits.power_watts)
-            .and_then(|(watts, limit)| place(watts, limit + 1, (f64::from(limit) * POWER_EASE) as u16));
+        let power = at.watts.zip(limits.power_watts).and_then(|(watts, limit)| {
+            let part = |share: f64| (f64::from(limit) * share) as u16;
+            if by_board {
+                // It cannot draw much more, so that up to there nothing speaks for a rest.
+                place(watts, part(1.0 + BOARD_SWING) + 1, part(1.0 + BOARD_SWING))
+            } else {
+                place(watts, limit + 1, part(POWER_EASE))
+            }
+        });
         self.after([fan, power].into_iter().flatten().max(), now)
     }
 
@@ -117,7 +126,11 @@ mod tests {
     fn rules() -> GuardRules {
         GuardRules {
             heat: Some(HeatLimits { core: 80, hotspot: 100, memory: 100 }),
-            quiet: Some(QuietLimits { fan_percent: Some(50), power_watts: Some(100) }),
+            quiet: Some(QuietLimits {
+                fan_percent: Some(50),
+                power_watts: Some(100),
+                ..QuietLimits::default()
+            }),
             ..GuardRules::default()
         }
     }
@@ -155,13 +168,18 @@ mod tests {
     #[test]
     fn fans_and_power_are_held_at_their_limits() {
         let draw = |fan_percent, watts| Draw { fan_percent, watts };
-        let step = |at| Pace::default().for_draw(&rules(), at, UnixMillis(0)).percent;
+        let step = |at| Pace::default().for_draw(&rules(), at, false, UnixMillis(0)).percent;
         assert_eq!(step(draw(Some(50), Some(100))), 100);
         assert_eq!(step(draw(Some(51), Some(10))), 85);
         assert_eq!(step(draw(Some(10), Some(101))), 85);
-        let only_fan =
-            GuardRules { quiet: Some(QuietLimits { fan_percent: Some(50), power_watts: None }), ..rules() };
-        assert_eq!(Pace::default().for_draw(&only_fan, draw(None, Some(900)), UnixMillis(0)).percent, 100);
+        let only_fan = GuardRules {
+            quiet: Some(QuietLimits { fan_percent: Some(50), ..QuietLimits::default() }),
+            ..rules()
+        };
+        assert_eq!(
+            Pace::default().for_draw(&only_fan, draw(None, Some(900)), false, UnixMillis(0)).percent,
+            100
+        );
     }
 
     #[test]
@@ -171,7 +189,8 @@ mod tests {
         let mut settled = Vec::new();
         for second in 0..120 {
             let watts = 30 + 220 * u16::from(pace.percent) / 100;
-            pace = pace.for_draw(&rules(), Draw { fan_percent: None, watts: Some(watts) }, UnixMillis(0));
+            pace =
+                pace.for_draw(&rules(), Draw { fan_percent: None, watts: Some(watts) }, false, UnixMillis(0));
             if second > 20 {
                 settled.push((watts, pace.percent));
             }
@@ -182,16 +201,32 @@ mod tests {
     }
 
     #[test]
+    fn a_board_that_holds_itself_to_the_limit_is_slowed_only_where_that_does_not_hold() {
+        let step = |pace: Pace, watts, by_board| {
+            let at = Draw { fan_percent: None, watts: Some(watts) };
+            pace.for_draw(&rules(), at, by_board, UnixMillis(0)).percent
+        };
+        let slowed = Pace { percent: 70, strained_since: None };
+        for (watts, by_itself, by_board) in [(90, 75, 75), (100, 70, 75), (105, 55, 75), (106, 55, 55)] {
+            assert_eq!(step(slowed, watts, false), by_itself, "{watts} W");
+            assert_eq!(step(slowed, watts, true), by_board, "{watts} W");
+        }
+        let loud = Draw { fan_percent: Some(51), watts: Some(90) };
+        assert_eq!(Pace::default().for_draw(&rules(), loud, true, UnixMillis(0)).percent, 85);
+    }
+
+    #[test]
     fn what_is_over_at_the_slowest_pace_for_long_is_too_much() {
         let loud = Draw { fan_percent: Some(90), watts: None };
         let mut pace = Pace::default();
         for second in 0..10 {
-            pace = pace.for_draw(&rules(), loud, UnixMillis(second * 1000));
+            pace = pace.for_draw(&rules(), loud, false, UnixMillis(second * 1000));
         }
         assert_eq!(pace.percent, SLOWEST);
         // It became slowest in the fifth second, and was found over its limit so in the sixth.
         assert!(!pace.is_strained(UnixMillis(24_999)) && pace.is_strained(UnixMillis(25_000)));
-        let quiet = pace.for_draw(&rules(), Draw { fan_percent: Some(48), watts: None }, UnixMillis(26_000));
+        let quiet =
+            pace.for_draw(&rules(), Draw { fan_percent: Some(48), watts: None }, false, UnixMillis(26_000));
         assert!(!quiet.is_strained(UnixMillis(100_000)));
     }
 }

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use lull_types::{ActiveTrip, Cause, Guard, GuardRules, GuardState, PauseUntil, Trip, UnixMillis};
+use lull_types::{ActiveTrip, Cause, DataMoved, Guard, GuardRules, GuardState, PauseUntil, Trip, UnixMillis};
 
+use crate::data_use::{DataMonth, DataRoom, DataUse};
 use crate::hours::{Stretch, stretch};
 use crate::{Before, Judgement, Observation, Pace, judge};
 
@@ -30,6 +31,14 @@ impl Stand {
     pub fn is_clear(&self) -> bool {
         self.causes.is_empty()
     }
+
+    /// Whether work that was begun may go on: a cap of data holds back only what would move more.
+    pub fn lets_finish(&self) -> bool {
+        self.causes.iter().all(|cause| match cause {
+            Cause::Guard(held) => held.trip.guard() == Guard::DataCap,
+            Cause::Paused { .. } | Cause::ResumeDelay { .. } => false,
+        })
+    }
 }
 
 /// What something is about: one device, or `None` for the whole machine.
@@ -50,10 +59,14 @@ pub struct Policy {
     cleared_at: BTreeMap<Scope, UnixMillis>,
     /// When a device was last resumed by itself.
     resumed_at: BTreeMap<u32, UnixMillis>,
+    /// Devices whose boards hold themselves to the contributor's limit of power.
+    limited_by_board: BTreeSet<u32>,
     /// How fast each device works for a guard that slows it before it stops it.
     paces: BTreeMap<(Guard, u32), Pace>,
     /// The plan of hours around the instant at which it was last looked at.
     hours: Option<Stretch>,
+    /// What has moved, whether a cap is wanted or not: one that comes to be wanted in the middle of a month counts all of it.
+    data: DataUse,
 }
 
 impl Policy {
@@ -67,8 +80,10 @@ impl Policy {
             tripped: BTreeMap::new(),
             cleared_at: BTreeMap::new(),
             resumed_at: BTreeMap::new(),
+            limited_by_board: BTreeSet::new(),
             paces: BTreeMap::new(),
             hours: None,
+            data: DataUse::default(),
         }
     }
 
@@ -92,10 +107,17 @@ impl Policy {
         let pace = self.paces.get(&(guard, device)).copied().unwrap_or_default();
         let pace = match seen {
             Observation::Heat { at, .. } => pace.for_heat(&self.rules, *at, now),
-            Observation::Draw { at, .. } => pace.for_draw(&self.rules, *at, now),
+            Observation::Draw { at, .. } => {
+                pace.for_draw(&self.rules, *at, self.limited_by_board.contains(&device), now)
+            }
             _ => return,
         };
         self.paces.insert((guard, device), pace);
+    }
+
+    /// Which devices have boards that hold themselves to the contributor's limit of power.
+    pub fn limited_by_board(&mut self, devices: BTreeSet<u32>) {
+        self.limited_by_board = devices;
     }
 
     /// How fast a device may work, in per cent of the time.
@@ -119,6 +141,7 @@ impl Policy {
     pub fn follow(&mut self, rules: GuardRules, now: UnixMillis) {
         self.rules = rules;
         self.hours = None;
+        self.look_at_data(now);
         self.paces.retain(|(guard, _), _| self.rules.wants(*guard));
         let keys: BTreeSet<_> = self.seen.keys().chain(self.tripped.keys()).copied().collect();
         for key in keys {
@@ -128,7 +151,7 @@ impl Policy {
             self.set(key, judgement, now);
             // Who turns a guard off wants work now, as who resumes by hand.
             let (guard, scope) = key;
-            if was_held && !self.rules.wants(guard) && !self.is_delayed(scope) {
+            if was_held && !self.rules.wants(guard) && !self.is_delayed(scope, now) {
                 self.cleared_at.remove(&scope);
             }
         }
@@ -146,8 +169,9 @@ impl Policy {
                 }
             }
             None => {
-                let was_held = self.tripped.remove(&key).is_some();
-                if was_held && guard.has_resume_delay() && !self.is_delayed(scope) {
+                // What has ended by the clock has freed the device then; work that has begun since goes on.
+                let was_held = self.tripped.remove(&key).is_some_and(|held| is_active(&held, now));
+                if was_held && guard.has_resume_delay() && !self.is_delayed(scope, now) {
                     self.cleared_at.insert(scope, now);
                 }
             }
@@ -155,15 +179,60 @@ impl Policy {
     }
 
     /// Whether a guard is tripped there after which work waits for a while.
-    fn is_delayed(&self, scope: Scope) -> bool {
-        self.tripped.keys().any(|(guard, of)| *of == scope && guard.has_resume_delay())
+    fn is_delayed(&self, scope: Scope, now: UnixMillis) -> bool {
+        self.tripped
+            .iter()
+            .any(|((guard, of), held)| *of == scope && guard.has_resume_delay() && is_active(held, now))
     }
 
-    /// The hour is looked at: the plan of hours is worked out again when it has turned.
+    /// The clock is looked at: the plan of hours is worked out again when it has turned, and the month of data may be over.
     pub fn pass(&mut self, now: UnixMillis) {
+        self.look_at_data(now);
         if self.hours.is_none_or(|hours| !hours.contains(now)) {
             self.hours = self.rules.hours.map(|hours| stretch(&hours, &self.zone, now));
         }
+    }
+
+    fn look_at_data(&mut self, now: UnixMillis) {
+        self.data.look(self.rules.data_cap.as_ref(), &self.zone, now);
+    }
+
+    /// When [`Self::pass`] is to be called at the latest.
+    pub fn look_again_at(&self) -> Option<UnixMillis> {
+        self.data.look_again_at(self.rules.data_cap.as_ref())
+    }
+
+    /// Data has moved. Gives the quarter of an hour since the Unix epoch under which it is counted, and all that is counted
+    /// there.
+    pub fn count_data(&mut self, moved: DataMoved, now: UnixMillis) -> (u64, DataMoved) {
+        let counted = self.data.count(moved, now);
+        self.look_at_data(now);
+        counted
+    }
+
+    /// What was counted before, by such quarters. What is counted already stays.
+    pub fn restore_data(&mut self, by_quarter: &BTreeMap<u64, DataMoved>) {
+        self.data.restore(by_quarter);
+    }
+
+    /// All that was counted.
+    pub fn data_by_quarter(&self) -> &BTreeMap<u64, DataMoved> {
+        self.data.by_quarter()
+    }
+
+    /// What more work may move, `reserved` being for work that was taken already.
+    pub fn data_room(&self, reserved: DataMoved) -> DataRoom {
+        self.data.room(self.rules.data_cap.as_ref(), reserved)
+    }
+
+    /// The month that counts, and what has moved in it; `None` before anything was looked at.
+    pub fn data_month(&self) -> Option<(DataMonth, DataMoved)> {
+        self.data.this_month()
+    }
+
+    /// When a cap of data is reached at the pace of this month so far, if it is.
+    pub fn data_reached_at(&self, now: UnixMillis) -> Option<UnixMillis> {
+        self.data.reached_at(self.rules.data_cap.as_ref(), now)
     }
 
     fn hours(&self, now: UnixMillis) -> Option<Stretch> {
@@ -178,7 +247,8 @@ impl Policy {
             .filter(|hours| !hours.lent)
             .map(|Stretch { since, until, .. }| ActiveTrip { trip: Trip::Hours, since, until });
         let seen = self.tripped.values().filter(|held| is_active(held, now)).cloned();
-        let mut active: Vec<_> = of_hour.into_iter().chain(seen).collect();
+        let of_data = self.data.tripped(now).cloned();
+        let mut active: Vec<_> = of_hour.into_iter().chain(of_data).chain(seen).collect();
         active.sort_by_key(|held| (held.trip.guard(), held.trip.device()));
         active
     }
@@ -188,7 +258,8 @@ impl Policy {
         let active = self.active(now);
         Guard::ALL.into_iter().map(move |guard| {
             let trips: Vec<_> = active.iter().filter(|held| held.trip.guard() == guard).cloned().collect();
-            let watched = guard == Guard::Hours || self.seen.keys().any(|(of, _)| *of == guard);
+            let tells_itself = matches!(guard, Guard::Hours | Guard::DataCap);
+            let watched = tells_itself || self.seen.keys().any(|(of, _)| *of == guard);
             let state = match trips.is_empty() {
                 _ if !self.rules.wants(guard) => GuardState::Off,
                 false => GuardState::Tripped { trips },
@@ -284,9 +355,9 @@ fn is_active(held: &ActiveTrip, now: UnixMillis) -> bool {
 mod tests {
     use super::*;
 
-    use lull_types::{GpuNeed, Loudness, QuietLimits, WeekHours};
+    use lull_types::{BaseUnits, GpuNeed, Loudness, QuietLimits, WeekHours};
 
-    use crate::{Draw, FullScreen, GpuUse, Person, Power, SLOWEST, Temperatures};
+    use crate::{Draw, FullScreen, GpuUse, LaterPower, Margin, Person, Power, SLOWEST, Temperatures};
 
     /// What is looked at in these tests.
     #[derive(Clone, Copy)]
@@ -604,6 +675,31 @@ mod tests {
     }
 
     #[test]
+    fn work_that_pays_again_by_the_clock_begins_then_and_is_not_delayed() {
+        let rules = GuardRules { margin_floor: Some(BaseUnits(0)), ..GuardRules::default() };
+        let margin = |power, later: &[(u64, i64)]| {
+            let later = later.iter().map(|(from, power)| LaterPower { from: at(*from), power: *power });
+            let at = Margin { gross: 100, power, power_measured: true, later: later.collect() };
+            Observation::Margin { device: 1, at: Some(at) }
+        };
+        let mut policy = Policy::new(TimeZone::UTC);
+        policy.follow(rules, at(0));
+        policy.observe(margin(150, &[(500, 95), (900, 50)]), at(1));
+        let held = policy.stand(Some(1), at(2));
+        assert_eq!((held.clear_at, held.changes_at), (Some(at(900)), Some(at(900))));
+        assert!(policy.stand(Some(0), at(2)).is_clear());
+        // The price falls as it was told; the next look comes a moment later and changes nothing.
+        assert!(policy.stand(Some(1), at(900)).is_clear());
+        policy.observe(margin(50, &[(2000, 150)]), at(901));
+        assert!(policy.stand(Some(1), at(902)).is_clear());
+        // It is held again when the price rises, and waits its minute where work pays more all at once.
+        policy.observe(margin(150, &[(3000, 50)]), at(2000));
+        assert_eq!(policy.stand(Some(1), at(2000)).clear_at, Some(at(3000)));
+        policy.observe(margin(50, &[]), at(2500));
+        assert_eq!(policy.stand(Some(1), at(2501)).causes, [Cause::ResumeDelay { until: at(2560) }]);
+    }
+
+    #[test]
     fn every_guard_tells_where_it_stands() {
         let mut policy = Policy::new(TimeZone::UTC);
         let state = |policy: &Policy, of: Guard| {
@@ -641,7 +737,7 @@ mod tests {
 
     #[test]
     fn the_slowest_of_a_devices_paces_counts_until_its_guard_is_not_wanted() {
-        let quiet = QuietLimits { fan_percent: Some(40), power_watts: None };
+        let quiet = QuietLimits { fan_percent: Some(40), ..QuietLimits::default() };
         let rules = GuardRules { quiet: Some(quiet), ..GuardRules::default() };
         let mut policy = Policy::new(TimeZone::UTC);
         policy.follow(rules, at(0));

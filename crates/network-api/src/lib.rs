@@ -8,6 +8,7 @@ mod challenge;
 pub mod customer;
 pub mod funds;
 mod message;
+mod standing;
 mod ticket;
 
 pub use challenge::{CHALLENGE_REPLY_FRAMES, CHALLENGE_REQUEST_FRAMES, ChallengeReply, ChallengeRequest};
@@ -16,6 +17,7 @@ pub use message::{
     ALPN, Assignment, Balance, BlobRequest, BlobResponse, Enrolment, NetworkInfo, NetworkMessage,
     RecentPrice, Verdict, WorkerMessage,
 };
+pub use standing::{COUNTED_MAX, Exclusion, Standing, WITHHELD_MAX, Withheld};
 pub use ticket::{NetworkTicket, TicketError};
 
 /// The frames of the session and of the first message of each blob stream. The largest message is an enrolment

@@ -7,8 +7,10 @@ use lull_types::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::Standing;
+
 /// Protocol name with its version. A change of any message here raises it; a network may serve several.
-pub const ALPN: &[u8] = b"lull/worker/1";
+pub const ALPN: &[u8] = b"lull/worker/2";
 
 /// Worker → network, on the session stream. The network may get any of them twice, or never.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -137,6 +139,8 @@ pub enum NetworkMessage {
         reason: Fault,
         /// When to ask again. The network also sends an unasked `WorkWaiting` when that changes.
         retry_after_ms: u64,
+        /// What waits all the same, what keeps it from this device, and who is served before.
+        standing: Standing,
     },
     /// What the network's own challenge found of a device.
     Timed {

@@ -10,7 +10,6 @@ pub mod gpu;
 pub mod memory;
 pub mod process;
 pub mod product;
-pub mod sandbox;
 pub mod serve;
 pub mod wgsl;
 pub mod work;

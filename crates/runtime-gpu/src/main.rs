@@ -8,15 +8,21 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use lull_runtime_gpu::process::exit_now;
-use lull_runtime_gpu::sandbox::lock_down;
 use lull_runtime_gpu::serve::{Ended, Options, Outbox, serve};
 use lull_runtime_gpu::work::HANG_AFTER;
+use lull_sandbox::{Policy, lock_down};
 use lull_types::Fault;
+use lull_types::wgsl::limits::BUFFER_BYTES_TOTAL_MAX;
 use tracing_subscriber::EnvFilter;
+
+/// Four times what the buffers of the largest task take: on a software adapter they are main memory, and there are staging
+/// copies, the compiler and the threads' stacks.
+const MEMORY_BYTES_MAX: u64 = 4 * BUFFER_BYTES_TOTAL_MAX;
 
 fn main() -> ExitCode {
     // First of all: threads that run already would keep their rights.
-    let sandbox = match lock_down() {
+    let policy = Policy::of_this_process(MEMORY_BYTES_MAX);
+    let sandbox = match policy.and_then(|policy| lock_down(&policy)) {
         Ok(sandbox) => sandbox,
         Err(error) => {
             eprintln!("lull-runtime-gpu: {error}");

@@ -2,6 +2,7 @@
 //!
 //! - [`fake_runtime`] behaves like a runtime, or misbehaves as told; the program `lull-runtime-fake` is it.
 //! - [`runtime_contract`] is what every runtime must do, checked from outside.
+//! - [`fake_nvml`] is what a fake of NVIDIA's management library knows of its boards.
 //! - [`clock`] is time that passes only when a test says so.
 //! - [`desktop`] is an X server with a window manager, and [`bus`] a message bus.
 
@@ -10,6 +11,7 @@ pub mod bus;
 pub mod clock;
 #[cfg(target_os = "linux")]
 pub mod desktop;
+pub mod fake_nvml;
 pub mod fake_runtime;
 mod raw_runtime;
 pub mod runtime_contract;

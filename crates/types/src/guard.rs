@@ -1,11 +1,15 @@
 //! Guards: what they are called, why each holds the GPU free, and where it stands. What the contributor wants of them is
 //! in [`GuardRules`].
 
+mod data;
+mod power_limit;
 mod rules;
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+pub use data::{DATA_CAP_GB_MAX, DataCaps, DataDay, DataDirection, DataMoved, GB};
+pub use power_limit::PowerLimit;
 pub use rules::{AWAY_MINUTES_MAX, GuardRules, HeatLimits, PROGRAMS_MAX, QuietLimits, RulesError, WeekHours};
 
 use crate::UnixMillis;
@@ -35,13 +39,15 @@ pub enum Guard {
     Margin,
     /// The connection costs by what is sent.
     Metered,
+    /// As much data has moved this month as the contributor allows.
+    DataCap,
     /// The disk is nearly full.
     Disk,
 }
 
 impl Guard {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::FullScreen,
         Self::GpuUse,
         Self::Presence,
@@ -52,13 +58,14 @@ impl Guard {
         Self::Quiet,
         Self::Margin,
         Self::Metered,
+        Self::DataCap,
         Self::Disk,
     ];
 
     /// Whether work waits for a while after it has cleared. What is told with a delay of its own, or by the clock, needs
     /// no other.
     pub fn has_resume_delay(self) -> bool {
-        !matches!(self, Self::Presence | Self::Hours)
+        !matches!(self, Self::Presence | Self::Hours | Self::DataCap)
     }
 }
 
@@ -124,6 +131,17 @@ pub enum Trip {
     },
     /// [`Guard::Metered`].
     Metered,
+    /// [`Guard::DataCap`].
+    DataCap {
+        /// Which cap.
+        direction: DataDirection,
+        /// What had moved when the guard tripped, in bytes.
+        #[ts(type = "number")]
+        used_bytes: u64,
+        /// What may, in bytes. The guard trips a little before it.
+        #[ts(type = "number")]
+        cap_bytes: u64,
+    },
     /// [`Guard::Disk`].
     Disk {
         /// What is free, in bytes.
@@ -146,6 +164,7 @@ impl Trip {
             Self::Quiet { .. } => Guard::Quiet,
             Self::Margin { .. } => Guard::Margin,
             Self::Metered => Guard::Metered,
+            Self::DataCap { .. } => Guard::DataCap,
             Self::Disk { .. } => Guard::Disk,
         }
     }
@@ -163,6 +182,7 @@ impl Trip {
             | Self::Hours
             | Self::Battery { .. }
             | Self::Metered
+            | Self::DataCap { .. }
             | Self::Disk { .. } => None,
         }
     }

@@ -15,6 +15,7 @@ mod receipt;
 mod sandbox;
 mod score;
 mod statistics;
+mod tariff;
 mod time;
 mod wallet;
 pub mod wgsl;
@@ -24,8 +25,9 @@ pub use chain::{Base58Error, ChainAddress, TransactionSignature};
 pub use device::{DeviceClass, DeviceInfo, DeviceKind, DeviceTelemetry, HardwareReport};
 pub use fault::{Coded, Fault};
 pub use guard::{
-    AWAY_MINUTES_MAX, ActiveTrip, Cause, GpuNeed, Guard, GuardRules, GuardState, HeatLimits, HeatSensor,
-    Loudness, PROGRAMS_MAX, PauseUntil, QuietLimits, RulesError, Trip, WeekHours,
+    AWAY_MINUTES_MAX, ActiveTrip, Cause, DATA_CAP_GB_MAX, DataCaps, DataDay, DataDirection, DataMoved, GB,
+    GpuNeed, Guard, GuardRules, GuardState, HeatLimits, HeatSensor, Loudness, PROGRAMS_MAX, PauseUntil,
+    PowerLimit, QuietLimits, RulesError, Trip, WeekHours,
 };
 pub use hash::BlobHash;
 pub use id::{AssignmentId, CustomerId, DepositId, IdError, JobId, NetworkId, TaskId, WorkerId};
@@ -39,6 +41,10 @@ pub use picture::PictureTile;
 pub use receipt::{CountersignedReceipt, Receipt, ReceiptLeaf, SignedReceipt};
 pub use sandbox::SandboxPart;
 pub use score::{Score, WorkClass};
+pub use tariff::{
+    BANDS_MAX, DAY_MINUTES, FACTOR_ONE, MICRO_PER_KWH_MAX, MICRO_PER_KWH_MIN, PriceSource, Tariff,
+    TariffBand, TariffError, tariff_or_price,
+};
 pub use time::UnixMillis;
 pub use wallet::{NextWallet, PaidFrom, WalletAddress, WalletAddressError, WalletStanding, WalletStatement};
 

@@ -6,8 +6,10 @@
 
 mod message;
 mod payouts;
+mod power;
 mod secret;
 mod snapshot;
+mod standing;
 pub mod transport;
 
 pub use message::{
@@ -15,12 +17,14 @@ pub use message::{
     ReplyEnvelope, ServerMessage, SettingsChange, TaskRow, TaskState, TripRow,
 };
 pub use payouts::{CheckedFact, Finding, KeptWallet, PayoutCheck, Subject};
+pub use power::{PowerPrice, PriceChange, PriceListView};
 pub use secret::SecretText;
 pub use snapshot::{
-    AssignmentStage, AssignmentView, BenchmarkView, DeviceView, EarningsView, Effort, Estimate, GuardView,
-    Intent, NetworkView, Notice, Settings, Snapshot, StateView, Steps, WalletProof,
+    AssignmentStage, AssignmentView, BenchmarkView, DataView, DeviceView, EarningsView, Effort, Estimate,
+    GuardView, Intent, NetworkView, Notice, Settings, Snapshot, StateView, Steps, WalletProof,
 };
+pub use standing::{Counted, DeviceStanding, Exclusion, Withheld};
 
 /// Version of these messages. The app and the worker are installed together; a client that finds another
 /// version asks for a restart.
-pub const PROTOCOL_VERSION: u16 = 3;
+pub const PROTOCOL_VERSION: u16 = 4;

@@ -1,8 +1,8 @@
 //! What a client asks of the worker, and what it is told.
 
 use lull_types::{
-    AssignmentId, BaseUnits, Fault, GuardRules, JobId, Payout, PictureTile, TransactionSignature, Trip,
-    UnixMillis, WalletAddress,
+    AssignmentId, BaseUnits, DataDay, Fault, GuardRules, JobId, Payout, PictureTile, Tariff,
+    TransactionSignature, Trip, UnixMillis, WalletAddress,
 };
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -17,6 +17,12 @@ pub enum Command {
     Status,
     /// A snapshot now and after every change, as [`ServerMessage::Changed`]. → [`Reply::Done`]
     Subscribe,
+    /// Somebody looks at the devices' figures from now on, or does not any more: they are measured while somebody does,
+    /// which the end of the connection ends too. → [`Reply::Done`]
+    Look {
+        /// Whether somebody does.
+        on: bool,
+    },
     /// Turns work on. → [`Reply::Done`]
     Start,
     /// Turns work off. → [`Reply::Done`] at once; the snapshot shows the draining.
@@ -41,6 +47,11 @@ pub enum Command {
     Trips {
         /// At most so many, capped at 200.
         limit: u32,
+    },
+    /// How much data has moved on each of the last days, today included. → [`Reply::DataDays`]
+    DataDays {
+        /// So many, capped at 400.
+        days: u16,
     },
     /// Measures one device; work waits. → [`Reply::Done`] when it has begun; progress is in the snapshot.
     Benchmark {
@@ -135,7 +146,7 @@ pub enum Command {
         utc_offset_minutes: i32,
     },
     /// Changes settings. → [`Reply::Done`]
-    Configure(SettingsChange),
+    Configure(Box<SettingsChange>),
     /// Earnings over time. → [`Reply::Earnings`]
     Earnings {
         /// From then.
@@ -190,9 +201,8 @@ pub enum PauseFor {
 pub struct SettingsChange {
     /// How hard to work.
     pub effort: Option<Effort>,
-    /// Price of power, in millionths of a US dollar for a kilowatt-hour.
-    #[ts(type = "number | null")]
-    pub tariff_micro_per_kwh: Option<u64>,
+    /// What power costs.
+    pub tariff: Option<Tariff>,
     /// Devices that are not lent.
     pub devices_not_lent: Option<Vec<u32>>,
     /// Whether work begins when the worker starts.
@@ -351,6 +361,8 @@ pub enum Reply {
     Programs(Vec<String>),
     /// To [`Command::Trips`].
     Trips(Vec<TripRow>),
+    /// To [`Command::DataDays`]: oldest first, those without data too.
+    DataDays(Vec<DataDay>),
     /// To [`Command::Earnings`].
     Earnings(Vec<EarningsPoint>),
     /// To [`Command::Tasks`].

@@ -1,14 +1,15 @@
 //! Everything that a client shows, in one value.
 
 use lull_types::{
-    AssignmentId, BaseUnits, BenchmarkReport, Cause, ChainAddress, DeviceInfo, DeviceTelemetry, Fault, Guard,
-    GuardRules, GuardState, HardwareReport, JobId, Measure, PayoutStanding, PictureTile, SandboxPart, Score,
-    UnixMillis, WalletAddress, WalletStanding, WorkerId,
+    AssignmentId, BaseUnits, BenchmarkReport, Cause, ChainAddress, DataMoved, DeviceInfo, DeviceTelemetry,
+    Fault, Guard, GuardRules, GuardState, HardwareReport, JobId, Measure, PayoutStanding, PictureTile,
+    PowerLimit, SandboxPart, Score, Tariff, UnixMillis, WalletAddress, WalletStanding, WorkerId,
+    tariff_or_price,
 };
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::KeptWallet;
+use crate::{DeviceStanding, KeptWallet, PowerPrice};
 
 /// Whether the contributor wants work to be done. Kept over restarts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -43,6 +44,8 @@ pub struct Snapshot {
     pub sandbox: Vec<SandboxPart>,
     /// What the machine is watched for, so that the GPU is free when it must be; in the order in which it is shown.
     pub guards: Vec<GuardView>,
+    /// How much data has moved this month.
+    pub data: DataView,
     /// Its devices.
     pub devices: Vec<DeviceView>,
     /// The network joined or being joined.
@@ -61,6 +64,8 @@ pub struct Snapshot {
     pub earnings: EarningsView,
     /// What could be earned, once a benchmark is there.
     pub estimate: Option<Estimate>,
+    /// What power costs now, by the contributor's tariff.
+    pub power_price: PowerPrice,
     /// The contributor's choices.
     pub settings: Settings,
     /// Things that a person should be told once, newest last. A client remembers the highest `id` it showed.
@@ -208,6 +213,20 @@ pub struct GuardView {
     pub stand: GuardState,
 }
 
+/// How much data has moved between this machine and others in the month that counts for caps. What stays on this machine,
+/// such as that of the practice network, is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct DataView {
+    /// That much.
+    pub moved: DataMoved,
+    /// When the month began.
+    pub begins_at: UnixMillis,
+    /// When the next one does.
+    pub ends_at: UnixMillis,
+    /// When a cap is reached at the pace of this month so far, if it is.
+    pub reached_at: Option<UnixMillis>,
+}
+
 /// Which steps to a first earning are behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct Steps {
@@ -233,6 +252,9 @@ pub struct DeviceView {
     /// How much of the time it works, in per cent, so that it stays under the contributor's limits of heat, noise and
     /// power.
     pub pace_percent: u8,
+    /// How its board's own power limit stands, where Lull may lower it and has looked.
+    #[serde(default)]
+    pub power_limit: Option<PowerLimit>,
     /// What it is doing now.
     pub telemetry: DeviceTelemetry,
     /// Its last benchmark.
@@ -245,6 +267,8 @@ pub struct DeviceView {
     /// it would take more than a few seconds.
     #[ts(type = "number | null")]
     pub timed_memory_bytes: Option<u64>,
+    /// Where it stands, as the network last said, while it would take work and has none.
+    pub standing: Option<DeviceStanding>,
 }
 
 /// The network joined or being joined.
@@ -295,11 +319,13 @@ pub struct Estimate {
     pub power_watts: f64,
     /// Whether `power_watts` was measured; otherwise it is a typical figure for this sort of device.
     pub power_measured: bool,
-    /// The contributor's tariff, in micro-units of the currency in which it was given, for a kilowatt-hour.
+    /// The price of power, in millionths of a US dollar for a kilowatt-hour; where it changes, on average over the coming
+    /// 24 hours.
     #[ts(type = "number")]
-    pub tariff_micro_per_kwh: u64,
-    /// What that power costs a day, in base units.
-    pub power_cost_per_day: BaseUnits,
+    pub tariff_micro_per_kwh: i64,
+    /// What that power costs a day, in base units; below zero where whoever takes power is paid for it.
+    #[ts(type = "number")]
+    pub power_cost_per_day: i64,
     /// How it was computed, in a sentence.
     pub basis: String,
     /// Accepted tasks of this worker that the figures rest on; 0 when they rest on the benchmark alone.
@@ -323,9 +349,9 @@ pub enum Effort {
 pub struct Settings {
     /// How hard to work.
     pub effort: Effort,
-    /// Price of power, in millionths of a US dollar for a kilowatt-hour.
-    #[ts(type = "number")]
-    pub tariff_micro_per_kwh: u64,
+    /// What power costs. Older files have one price in its place.
+    #[serde(alias = "tariff_micro_per_kwh", deserialize_with = "tariff_or_price")]
+    pub tariff: Tariff,
     /// Devices that are not lent, by index.
     pub devices_not_lent: Vec<u32>,
     /// Work begins when the worker starts, instead of waiting for a word.
@@ -340,10 +366,9 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        // 0.15 USD/kWh is near the median household price of the OECD; the wizard asks for the real one.
         Self {
             effort: Effort::Full,
-            tariff_micro_per_kwh: 150_000,
+            tariff: Tariff::default(),
             devices_not_lent: Vec::new(),
             start_working: true,
             chain_endpoint: None,

@@ -156,6 +156,11 @@ impl BlobCache {
         Ok(Some(bytes))
     }
 
+    /// Whether a blob is here, as far as is known without reading it.
+    pub fn contains(&self, hash: BlobHash) -> bool {
+        self.index().entries.contains_key(&hash)
+    }
+
     /// Size of all blobs.
     pub fn bytes(&self) -> u64 {
         self.index().bytes

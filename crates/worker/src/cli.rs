@@ -7,6 +7,7 @@ mod private_screen;
 mod receipts;
 mod remote;
 mod run;
+mod standing;
 mod statement;
 mod text;
 mod wallet;

@@ -4,12 +4,16 @@
 //! tasks. Without, for each lent device: `score × what the network has lately paid for an hour of that score`, of the
 //! kind of work that brings most, `× hours × share`; and where the network has not told, a reference price for the
 //! score for rendering.
-//! Power: `watts ÷ 1000 × hours × share × tariff`. `share` is the part of the time that the effort allows.
+//! Power: `watts ÷ 1000 × hours × share × price`. `share` is the part of the time that the effort allows; the price is the
+//! mean over the coming 24 hours where it changes.
 
-use lull_guards::Margin;
+use lull_guards::tariff::Course;
+use lull_guards::{LaterPower, Margin};
 use lull_network_api::RecentPrice;
-use lull_types::{BaseUnits, BenchmarkReport, DeviceKind, WorkClass};
-use lull_worker_api::{Effort, Estimate, Settings, Snapshot, TripRow};
+use lull_types::{BaseUnits, BenchmarkReport, DeviceKind, UnixMillis, WorkClass};
+use lull_worker_api::{Effort, Estimate, Snapshot, TripRow};
+
+use crate::power_price::DayPrice;
 
 /// Hours a day: an evening and a night, or a working day away from home.
 const HOURS_PER_DAY: f64 = 8.0;
@@ -49,12 +53,13 @@ pub fn estimate(
     lent: &[Lent<'_>],
     seen: Seen,
     prices: &[RecentPrice],
-    settings: &Settings,
+    effort: Effort,
+    power: DayPrice,
 ) -> Option<Estimate> {
     if lent.is_empty() {
         return None;
     }
-    let share = share(settings.effort);
+    let share = share(effort);
     let hours = HOURS_PER_DAY * share;
     let from_tasks = seen.tasks >= TASKS_SEEN_MIN && seen.ran_ms > 0;
     let gross_per_hour = if from_tasks {
@@ -67,8 +72,8 @@ pub fn estimate(
     let power_measured = lent.iter().all(|device| device.watts_measured.is_some());
     let power_watts: f64 =
         lent.iter().map(|device| device.watts_measured.unwrap_or(typical_watts(device.kind))).sum();
-    // A tariff in millionths of a US dollar is one in base units.
-    let cost = power_watts / 1000.0 * hours * settings.tariff_micro_per_kwh as f64;
+    // A price in millionths of a US dollar is one in base units.
+    let cost = power_watts / 1000.0 * hours * power.micro_per_kwh as f64;
     let gross_basis = if from_tasks {
         format!("what the last {} accepted tasks earned for their time on the device", seen.tasks)
     } else if prices.is_empty() {
@@ -80,16 +85,18 @@ pub fn estimate(
         )
     };
     let power_basis = if power_measured { "power as measured" } else { "power typical for such a device" };
+    let price_basis =
+        if power.varies { "the mean of your prices over the coming 24 hours" } else { "your tariff" };
     Some(Estimate {
         hours_per_day: HOURS_PER_DAY,
         gross_per_day: base_units(gross),
         power_watts,
         power_measured,
-        tariff_micro_per_kwh: settings.tariff_micro_per_kwh,
-        power_cost_per_day: base_units(cost),
+        tariff_micro_per_kwh: power.micro_per_kwh,
+        power_cost_per_day: cost.round() as i64,
         basis: format!(
             "An estimate, not a promise: {gross_basis}; {HOURS_PER_DAY} hours a day, working {:.0} % of them; \
-             {power_basis}, at your tariff.",
+             {power_basis}, at {price_basis}.",
             share * 100.0
         ),
         tasks_seen: if from_tasks { seen.tasks } else { 0 },
@@ -98,7 +105,13 @@ pub fn estimate(
 
 /// What an hour of one device's work would leave after power; `None` while neither the network nor accepted tasks have
 /// told what work pays. How hard the device works changes both sides alike.
-pub fn margin(device: &Lent<'_>, seen: Seen, prices: &[RecentPrice], settings: &Settings) -> Option<Margin> {
+pub fn margin(
+    device: &Lent<'_>,
+    seen: Seen,
+    prices: &[RecentPrice],
+    power: &Course,
+    now: UnixMillis,
+) -> Option<Margin> {
     let gross = if !prices.is_empty() {
         per_hour(device.benchmark, prices)
     } else if seen.tasks >= TASKS_SEEN_MIN && seen.ran_ms > 0 {
@@ -107,12 +120,15 @@ pub fn margin(device: &Lent<'_>, seen: Seen, prices: &[RecentPrice], settings: &
         return None;
     };
     let watts = device.watts_measured.unwrap_or(typical_watts(device.kind));
-    // A tariff in millionths of a US dollar is one in base units.
-    let power = watts / 1000.0 * settings.tariff_micro_per_kwh as f64;
+    // A price in millionths of a US dollar is one in base units.
+    let per_hour = |micro_per_kwh: i64| (watts / 1000.0 * micro_per_kwh as f64).round() as i64;
+    let later =
+        power.after(now).map(|step| LaterPower { from: step.from, power: per_hour(step.micro_per_kwh) });
     Some(Margin {
         gross: gross.round() as i64,
-        power: power.round() as i64,
+        power: per_hour(power.at(now).micro_per_kwh),
         power_measured: device.watts_measured.is_some(),
+        later: later.collect(),
     })
 }
 
@@ -165,7 +181,10 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    use lull_types::{DeviceInfo, JOB_KIND_WGSL, Measure, Measurement, UnixMillis};
+    use lull_guards::TimeZone;
+    use lull_types::{DeviceInfo, JOB_KIND_WGSL, Measure, Measurement, Tariff, TariffBand};
+
+    const POWER: DayPrice = DayPrice { micro_per_kwh: 150_000, varies: false };
 
     fn report(gigaflops: f64) -> BenchmarkReport {
         let device = DeviceInfo {
@@ -188,19 +207,23 @@ mod tests {
     fn rests_on_the_benchmark_first_and_on_tasks_later() {
         let benchmark = report(20_000.0);
         let lent = [Lent { kind: DeviceKind::Discrete, benchmark: &benchmark, watts_measured: None }];
-        let settings = Settings::default();
-        let first = estimate(&lent, Seen::default(), &[], &settings).unwrap();
+        let first = estimate(&lent, Seen::default(), &[], Effort::Full, POWER).unwrap();
         // 20 TFLOP/s × 0.003 × 8 h = 0.48; 0.2 kW × 8 h × 0.15 = 0.24.
         assert_eq!(first.gross_per_day, BaseUnits(480_000));
-        assert_eq!(first.power_cost_per_day, BaseUnits(240_000));
+        assert_eq!(first.power_cost_per_day, 240_000);
+        assert!(first.basis.ends_with("at your tariff."), "{}", first.basis);
         assert_eq!((first.tasks_seen, first.power_measured), (0, false));
 
         let seen = Seen { tasks: 4, earned: BaseUnits(1000), ran_ms: 3_600_000 };
-        let quiet = Settings { effort: Effort::Quiet, ..settings };
-        let later = estimate(&lent, seen, &[], &quiet).unwrap();
+        let later = estimate(&lent, seen, &[], Effort::Quiet, POWER).unwrap();
         assert_eq!(later.gross_per_day, BaseUnits(2667));
         assert_eq!(later.tasks_seen, 4);
-        assert!(estimate(&[], seen, &[], &quiet).is_none());
+        assert!(estimate(&[], seen, &[], Effort::Quiet, POWER).is_none());
+
+        let paid = DayPrice { micro_per_kwh: -50_000, varies: true };
+        let paid = estimate(&lent, seen, &[], Effort::Full, paid).unwrap();
+        assert_eq!((paid.power_cost_per_day, paid.tariff_micro_per_kwh), (-80_000, -50_000));
+        assert!(paid.basis.contains("coming 24 hours"), "{}", paid.basis);
     }
 
     #[test]
@@ -208,20 +231,29 @@ mod tests {
         let benchmark = report(20_000.0);
         let device =
             |watts_measured| Lent { kind: DeviceKind::Discrete, benchmark: &benchmark, watts_measured };
-        let settings = Settings::default();
-        assert_eq!(margin(&device(None), Seen::default(), &[], &settings), None);
+        let now = UnixMillis(0);
+        let flat = Course::new(&Tariff::flat(150_000), None, &TimeZone::UTC, now);
+        assert_eq!(margin(&device(None), Seen::default(), &[], &flat, now), None);
         // 0.2 kW at 0.15 are 0.03 an hour.
         let seen = Seen { tasks: 3, earned: BaseUnits(10_000), ran_ms: 1_800_000 };
-        let expected = Margin { gross: 20_000, power: 30_000, power_measured: false };
-        assert_eq!(margin(&device(None), seen, &[], &settings), Some(expected));
+        let expected = Margin { gross: 20_000, power: 30_000, power_measured: false, later: Vec::new() };
+        assert_eq!(margin(&device(None), seen, &[], &flat, now), Some(expected));
         let price = RecentPrice {
             kind: JOB_KIND_WGSL.to_owned(),
             work: WorkClass::Render,
             per_score_hour: BaseUnits(2_000),
             tasks: 9,
         };
-        let expected = Margin { gross: 40_000, power: 15_000, power_measured: true };
-        assert_eq!(margin(&device(Some(100.0)), seen, &[price], &settings), Some(expected));
+        let expected = Margin { gross: 40_000, power: 15_000, power_measured: true, later: Vec::new() };
+        let prices = [price];
+        assert_eq!(margin(&device(Some(100.0)), seen, &prices, &flat, now), Some(expected));
+        // The epoch was a Thursday: from Friday on power is cheap.
+        let friday = TariffBand { days: 1 << 4, from_minute: 0, to_minute: 24 * 60, micro_per_kwh: 50_000 };
+        let tariff = Tariff::TimeOfUse { base_micro_per_kwh: 150_000, bands: vec![friday] };
+        let course = Course::new(&tariff, None, &TimeZone::UTC, now);
+        let margin = margin(&device(Some(100.0)), seen, &prices, &course, now).unwrap();
+        let step = |day: u64, power| LaterPower { from: UnixMillis(day * 86_400_000), power };
+        assert_eq!((margin.power, margin.later), (15_000, vec![step(1, 5_000), step(2, 15_000)]));
     }
 
     #[test]
@@ -236,7 +268,7 @@ mod tests {
         };
         // The device has no score for the second.
         let prices = [price(WorkClass::Render, 1_000), price(WorkClass::Decode, 1_000_000)];
-        let estimate = estimate(&lent, Seen::default(), &prices, &Settings::default()).unwrap();
+        let estimate = estimate(&lent, Seen::default(), &prices, Effort::Full, POWER).unwrap();
         // 20 × 0.001 × 8 h.
         assert_eq!(estimate.gross_per_day, BaseUnits(160_000));
         assert!(estimate.basis.contains("80 recent tasks"), "{}", estimate.basis);
@@ -246,7 +278,7 @@ mod tests {
     fn nonsense_from_a_benchmark_is_no_fortune() {
         let benchmark = report(f64::NAN);
         let lent = [Lent { kind: DeviceKind::Software, benchmark: &benchmark, watts_measured: Some(0.0) }];
-        let estimate = estimate(&lent, Seen::default(), &[], &Settings::default()).unwrap();
+        let estimate = estimate(&lent, Seen::default(), &[], Effort::Full, POWER).unwrap();
         assert_eq!(estimate.gross_per_day, BaseUnits::ZERO);
     }
 }

@@ -4,17 +4,19 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use lull_checks::receipts;
+use lull_guards::TimeZone;
 use lull_network_api::NetworkTicket;
 use lull_settlement::chain::rpc;
 use lull_types::{
-    BaseUnits, Coded, CountersignedReceipt, Fault, JobId, NetworkId, SecretKey, UnixMillis, WalletAddress,
-    WorkerId,
+    BaseUnits, Coded, CountersignedReceipt, DataDay, Fault, JobId, NetworkId, SecretKey, UnixMillis,
+    WalletAddress, WorkerId,
 };
 use lull_worker_api::transport::Handler;
 use lull_worker_api::{Command, ReceiptsCheck, Reply, SecretText, TripRow};
 use serde::{Deserialize, Serialize};
 
 use crate::atomic::{self, IfThere};
+use crate::clock;
 use crate::estimate;
 use crate::journal::PictureOutput;
 use crate::kept_wallet::{KeptWallets, WalletWords};
@@ -23,7 +25,7 @@ use crate::machine::Order;
 use crate::paths::Paths;
 use crate::payouts;
 use crate::picture::Picture;
-use crate::shell::{Handle, network_of};
+use crate::shell::{Handle, Look, network_of};
 use crate::signed_benchmark::SignedBenchmark;
 use crate::statement::Statement;
 use crate::wallet_page::WalletPage;
@@ -34,6 +36,9 @@ const ROWS_MAX: u32 = 200;
 
 /// Points on an earnings chart: a year of hours.
 const POINTS_MAX: u64 = 366 * 24;
+
+/// Days of data in one answer: the thirteen months for which counts are kept.
+const DATA_DAYS_MAX: u16 = 400;
 
 /// Tiles in one picture. 4,096 are 64 × 64 tiles; a job with more shows its newest.
 const TILES_MAX: usize = 4096;
@@ -61,8 +66,8 @@ impl LocalApi {
     async fn answer(&self, command: Command) -> Result<Reply, Fault> {
         let order = match command {
             Command::Status => return Ok(Reply::Snapshot(Box::new(self.worker.snapshot().await?))),
-            // Served by the transport, which sends the snapshots.
-            Command::Subscribe => return Ok(Reply::Done),
+            // Served by the transport, which knows its clients.
+            Command::Subscribe | Command::Look { .. } => return Ok(Reply::Done),
             Command::Earnings { from, until, bucket, utc_offset_minutes } => {
                 let width = bucket_millis(bucket);
                 if until.0.saturating_sub(from.0) / width > POINTS_MAX {
@@ -100,6 +105,7 @@ impl LocalApi {
                 return Ok(Reply::Programs(blocking(lull_guards::probes::running_programs).await?));
             }
             Command::Trips { limit } => return Ok(Reply::Trips(self.trips(limit.min(ROWS_MAX)).await?)),
+            Command::DataDays { days } => return Ok(Reply::DataDays(self.data_days(days).await?)),
             Command::Benchmark { device, sustained_seconds } => {
                 let sustained = Duration::from_secs(sustained_seconds.into());
                 Order::Benchmark { device, sustained }
@@ -152,7 +158,7 @@ impl LocalApi {
                 if let Some(url) = change.chain_endpoint.as_deref().filter(|url| !url.is_empty()) {
                     check_endpoint(url)?;
                 }
-                Order::Configure(change)
+                Order::Configure(*change)
             }
             Command::Shutdown => Order::Shutdown,
         };
@@ -174,6 +180,13 @@ impl LocalApi {
             trip.missed = estimate::missed(&snapshot, trip);
         }
         Ok(trips)
+    }
+
+    /// How much data moved on each of the last days. What was counted in the last minute may not be written down yet.
+    async fn data_days(&self, days: u16) -> Result<Vec<DataDay>, Fault> {
+        let moved = self.worker.store().data_moved().await?;
+        let days = days.min(DATA_DAYS_MAX);
+        Ok(lull_guards::data_days(&moved, &TimeZone::system(), clock::now(), days))
     }
 
     /// A job's picture from the tiles on this disk. Tiles that are damaged, gone or hostile are left out.
@@ -269,8 +282,8 @@ impl LocalApi {
         };
         let (tasks, mut payouts) = self.worker.store().stated(network, from, until).await?;
         payouts.retain(|payout| (from..until).contains(&payout.at));
-        let tariff_micro_per_kwh = snapshot.settings.tariff_micro_per_kwh;
-        let statement = Statement { tasks, payouts, tariff_micro_per_kwh, utc_offset_minutes };
+        let present_micro_per_kwh = snapshot.settings.tariff.flat_micro_per_kwh();
+        let statement = Statement { tasks, payouts, present_micro_per_kwh, utc_offset_minutes };
         let path = self.export_path("lull-statement", "csv");
         let exported = blocking(move || -> Result<PathBuf, Fault> {
             let table = statement.to_csv().map_err(|error| error.fault())?;
@@ -299,12 +312,14 @@ impl LocalApi {
 }
 
 impl Handler for LocalApi {
+    type Look = Look;
+
     async fn handle(&self, command: Command) -> Reply {
         self.answer(command).await.unwrap_or_else(Reply::Refused)
     }
 
-    fn watched(&self) {
-        self.worker.watched();
+    fn look(&self) -> Look {
+        self.worker.look()
     }
 }
 

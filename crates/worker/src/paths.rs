@@ -88,6 +88,16 @@ impl Paths {
         self.root.join("energy.json")
     }
 
+    /// Power limits of boards that are lowered, with what they were.
+    pub fn power_limits(&self) -> PathBuf {
+        self.root.join("power-limits.json")
+    }
+
+    /// The prices of power that were last read.
+    pub fn prices(&self) -> PathBuf {
+        self.root.join("power-prices.json")
+    }
+
     /// The device key, where the system has no keychain.
     pub fn key_file(&self) -> PathBuf {
         self.root.join("device-key")

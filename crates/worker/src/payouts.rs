@@ -60,7 +60,7 @@ pub struct Checked {
 /// Why it cannot be checked. That something is wrong with it is no error but in the outcome.
 pub async fn check(worker: &Handle, payout: Option<u64>) -> Result<Checked, Fault> {
     let facts = worker.payout_facts().await?;
-    let endpoint = Endpoint::of(&facts)?;
+    let endpoint = Endpoint::of(&facts, &worker.http())?;
     check_by(worker, &facts, &endpoint, payout).await
 }
 

@@ -6,11 +6,13 @@
 mod blob;
 mod challenge;
 mod link;
+mod meter;
 
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use iroh::endpoint::{QuicTransportConfig, VarInt, presets};
+use iroh::endpoint::{BindOpts, Connection, QuicTransportConfig, VarInt, presets};
 use iroh::{Endpoint, EndpointAddr, RelayMode, RelayUrl, TransportAddr};
 use lull_network_api::{ALPN, FrameError, NetworkTicket};
 use lull_types::{Coded, SecretKey};
@@ -19,6 +21,7 @@ use tokio::sync::OnceCell;
 pub use blob::{BlobFailure, get_blob, put_blob};
 pub use challenge::ChallengeStream;
 pub use link::{Link, LinkEvent};
+pub use meter::Meter;
 
 /// A network within reach answers in well under a second; this covers a sleeping access point and a relay.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(15);
@@ -75,43 +78,95 @@ fn reading_failed(error: FrameError) -> SessionError {
     }
 }
 
-/// This worker's endpoint. Bound with the first session, so that a worker that is off holds no socket. Clones
-/// share it.
+/// Where a network is, as seen from this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// On it, and reached without leaving it: nobody's provider sees that.
+    Here,
+    /// Anywhere else. What goes there is counted.
+    Elsewhere,
+}
+
+impl Place {
+    /// A network that may also be reached from elsewhere is taken to be there.
+    fn of(ticket: &NetworkTicket) -> Self {
+        let all_here = ticket.addresses.iter().all(|address| address.ip().to_canonical().is_loopback());
+        if all_here && ticket.relay.is_none() { Self::Here } else { Self::Elsewhere }
+    }
+}
+
+/// This worker's endpoints, one for each place. Bound with the first session there, so that a worker that is off holds no
+/// socket. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Dialer {
     key: SecretKey,
-    endpoint: Arc<OnceCell<Endpoint>>,
+    here: Arc<OnceCell<Endpoint>>,
+    elsewhere: Arc<OnceCell<Endpoint>>,
+    meter: Meter,
 }
 
 impl Dialer {
     /// An endpoint under the device key. It announces nothing, and nobody can connect to it.
     pub fn new(key: SecretKey) -> Self {
-        Self { key, endpoint: Arc::default() }
+        Self { key, here: Arc::default(), elsewhere: Arc::default(), meter: Meter::default() }
     }
 
-    async fn bind(&self) -> Result<Endpoint, SessionError> {
+    /// Counts what goes elsewhere.
+    pub fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    async fn endpoint(&self, place: Place) -> Result<&Endpoint, SessionError> {
+        match place {
+            Place::Here => self.here.get_or_try_init(|| self.bind(place)).await,
+            Place::Elsewhere => {
+                let endpoint = self.elsewhere.get_or_try_init(|| self.bind(place)).await?;
+                self.meter.attach(endpoint);
+                Ok(endpoint)
+            }
+        }
+    }
+
+    async fn bind(&self, place: Place) -> Result<Endpoint, SessionError> {
+        let no_socket = |error: &dyn std::fmt::Display| SessionError::NoSocket(error.to_string());
         let transport = QuicTransportConfig::builder()
             .keep_alive_interval(KEEP_ALIVE)
             .max_concurrent_bidi_streams(VarInt::from_u32(CHALLENGES_MAX))
             .max_concurrent_uni_streams(VarInt::from_u32(0))
             .build();
-        Endpoint::builder(presets::Minimal)
+        let mut builder = Endpoint::builder(presets::Minimal)
             .secret_key(iroh::SecretKey::from_bytes(&self.key.to_bytes()))
             .relay_mode(RelayMode::Disabled)
             .clear_address_lookup()
-            .transport_config(transport)
-            .bind()
-            .await
-            .map_err(|error| SessionError::NoSocket(error.to_string()))
+            .transport_config(transport);
+        if place == Place::Here {
+            // Sockets that cannot reach another machine, so that iroh finds no other way there.
+            let v6 = BindOpts::default().set_is_required(false);
+            builder = builder
+                .clear_ip_transports()
+                .bind_addr((Ipv4Addr::LOCALHOST, 0))
+                .and_then(|builder| builder.bind_addr_with_opts((Ipv6Addr::LOCALHOST, 0), v6))
+                .map_err(|error| no_socket(&error))?;
+        }
+        builder.bind().await.map_err(|error| no_socket(&error))
     }
 
     /// Dials a network. Whoever answers has proven to hold the ticket's key.
     ///
     /// # Errors
     /// [`SessionError`]; within fifteen seconds.
-    pub async fn dial(&self, ticket: &NetworkTicket) -> Result<iroh::endpoint::Connection, SessionError> {
+    pub async fn dial(&self, ticket: &NetworkTicket) -> Result<Connection, SessionError> {
+        let place = Place::of(ticket);
+        let connection = self.dial_in(place, ticket).await?;
+        if place == Place::Elsewhere {
+            self.meter.follow(&connection);
+        }
+        Ok(connection)
+    }
+
+    async fn dial_in(&self, place: Place, ticket: &NetworkTicket) -> Result<Connection, SessionError> {
         let address = address(ticket)?;
-        let endpoint = self.endpoint.get_or_try_init(|| self.bind()).await?;
+        let endpoint = self.endpoint(place).await?;
         match tokio::time::timeout(DIAL_TIMEOUT, endpoint.connect(address, ALPN)).await {
             Ok(Ok(connection)) => Ok(connection),
             Ok(Err(error)) => Err(SessionError::Unreachable(error.to_string())),
@@ -124,7 +179,7 @@ impl Dialer {
 
     /// Closes every connection and the socket.
     pub async fn close(self) {
-        if let Some(endpoint) = self.endpoint.get() {
+        for endpoint in [&self.here, &self.elsewhere].into_iter().filter_map(|endpoint| endpoint.get()) {
             endpoint.close().await;
         }
     }

@@ -4,9 +4,12 @@
 //! loop itself waits for nothing but the journal, which must be written before what follows from it.
 
 mod challenges;
+mod data;
 mod handle;
 pub mod measuring;
+mod power;
 mod practice;
+mod price_watch;
 mod publisher;
 mod recorder;
 mod runtimes;
@@ -23,7 +26,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lull_guards::{Observation, Probe, TimeZone, Watch, Watched};
-use lull_types::{Cause, Coded, Fault, Guard, NetworkId, SecretKey, UnixMillis};
+use lull_types::{Cause, Coded, Fault, Guard, NetworkId, SecretKey, Tariff, UnixMillis};
 use lull_worker_api::{Snapshot, StateView};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -33,15 +36,17 @@ use tokio_util::sync::CancellationToken;
 use crate::blobs::{BlobCache, CACHE_BYTES_MAX};
 use crate::clock;
 use crate::kept_wallet::WalletKeys;
-use crate::machine::{
-    Effect, Identity, Input, LeaseId, Machine, Record, SessionId, TransferFailure, TransferId,
-};
+use crate::machine::{Effect, Identity, Input, LeaseId, Machine, SessionId, TransferFailure, TransferId};
 use crate::paths::Paths;
+use crate::power::{Keeper, MakeControl};
+use crate::power_price::{ListTold, PowerPrices};
+use crate::prices::PriceReader;
 use crate::session::{Dialer, Link, LinkEvent};
 use crate::telemetry::{KeptEnergy, Source};
 use challenges::Challenges;
-pub use handle::Handle;
+use data::DataTap;
 use handle::Request;
+pub use handle::{Handle, Look};
 pub use practice::NETWORK_BIN_ENV;
 use practice::Practice;
 pub use publisher::PUBLISH_INTERVAL;
@@ -80,8 +85,12 @@ pub struct Options {
     pub telemetry: Box<dyn Source>,
     /// Where keys of wallets are kept.
     pub wallet_keys: WalletKeys,
+    /// What reads lists of prices of power.
+    pub prices: Box<dyn PriceReader>,
     /// What watches the machine for guards.
     pub probes: Vec<Box<dyn Probe>>,
+    /// What changes the power limits of boards.
+    pub power: MakeControl,
 }
 
 /// Starts a worker on this folder. It runs until [`crate::machine::Order::Shutdown`].
@@ -89,7 +98,8 @@ pub struct Options {
 /// # Errors
 /// When its folder, blobs or journal cannot be used.
 pub async fn start(options: Options) -> Result<(Handle, JoinHandle<()>), Fault> {
-    let Options { paths, key, runtime, network_program, telemetry, wallet_keys, probes } = options;
+    let Options { paths, key, runtime, network_program, telemetry, wallet_keys, prices, probes, power } =
+        options;
     let (store, restored) = Store::open(paths.journal()).await?;
     // What a killed worker's runtimes left behind; theirs is a folder of their own.
     let _ = tokio::fs::remove_dir_all(paths.scratch()).await;
@@ -108,6 +118,7 @@ pub async fn start(options: Options) -> Result<(Handle, JoinHandle<()>), Fault> 
     tokio::spawn(sampler::run(Arc::clone(&telemetry), plan, samples));
     let watch = Watch::default();
     watching::watch(probes, &watch, &inputs);
+    let power = power::keep(paths.power_limits(), power, inputs.clone());
 
     let mut seed = [0; 8];
     getrandom::fill(&mut seed).map_err(|error| Fault::new("no_randomness", error.to_string()))?;
@@ -117,19 +128,27 @@ pub async fn start(options: Options) -> Result<(Handle, JoinHandle<()>), Fault> 
         seed: u64::from_le_bytes(seed),
         zone: TimeZone::system(),
     };
+    let (zone, tariff) = (identity.zone.clone(), restored.settings.tariff.clone());
+    let (tariffs, tariff_watched) = watch::channel(tariff.clone());
+    let (told, prices_told) = mpsc::channel(1);
+    tokio::spawn(price_watch::run(prices, tariff_watched, told));
     let (machine, effects) = Machine::start(identity, restored, clock::now());
     let energy = KeptEnergy::open(paths.energy());
-    let mut viewer = Viewer::new(key.worker_id(), store.clone(), energy);
+    let power_prices = PowerPrices::open(paths.prices(), zone, tariff, clock::now());
+    let mut viewer = Viewer::new(key.worker_id(), store.clone(), energy, power_prices);
     viewer.refresh(network_of(&viewer.snapshot(&machine))).await;
     let publisher = Publisher::new(viewer.snapshot(&machine));
-    let unwatched = Arc::new(AtomicUsize::new(0));
+    let looks = Arc::new(AtomicUsize::new(0));
+    let dialer = Dialer::new(key);
     let handle = Handle {
         requests,
         snapshots: publisher.sender(),
-        unwatched: Arc::clone(&unwatched),
+        looks: Arc::clone(&looks),
         store: store.clone(),
         blobs: blobs.clone(),
         wallet_keys: wallet_keys.clone(),
+        meter: dialer.meter().clone(),
+        power: power.clone(),
     };
     let context = Context {
         source: runtime,
@@ -144,7 +163,8 @@ pub async fn start(options: Options) -> Result<(Handle, JoinHandle<()>), Fault> 
         blobs,
         inputs,
         runtimes: Runtimes::new(context),
-        dialer: Dialer::new(key),
+        data: DataTap::new(dialer.meter().clone()),
+        dialer,
         links: HashMap::new(),
         transfers: HashMap::new(),
         challenges: Challenges::default(),
@@ -154,14 +174,16 @@ pub async fn start(options: Options) -> Result<(Handle, JoinHandle<()>), Fault> 
         viewer,
         publisher,
         plans,
+        tariffs,
         watch,
         figures: watching::Figures::default(),
         margins: Vec::new(),
-        unwatched,
+        looks,
         wallet_keys,
+        power,
         exiting: false,
     };
-    let running = tokio::spawn(shell.run(effects, inbox, asked, sampled));
+    let running = tokio::spawn(shell.run(effects, inbox, asked, sampled, prices_told));
     Ok((handle, running))
 }
 
@@ -176,6 +198,7 @@ struct Shell {
     inputs: mpsc::Sender<Input>,
     runtimes: Runtimes,
     dialer: Dialer,
+    data: DataTap,
     links: HashMap<SessionId, Link>,
     transfers: HashMap<TransferId, CancellationToken>,
     challenges: Challenges,
@@ -185,14 +208,17 @@ struct Shell {
     viewer: Viewer,
     publisher: Publisher,
     plans: watch::Sender<sampler::Plan>,
+    /// Tells whoever reads lists of prices what is to be read.
+    tariffs: watch::Sender<Tariff>,
     /// Tells the probes what is to be watched.
     watch: Watch,
     figures: watching::Figures,
     /// What work on each device would leave, as the machine was told.
     margins: Vec<Observation>,
-    /// Receivers of snapshots that watch nothing.
-    unwatched: Arc<AtomicUsize>,
+    /// How many look at the devices' figures.
+    looks: Arc<AtomicUsize>,
     wallet_keys: WalletKeys,
+    power: Keeper,
     exiting: bool,
 }
 
@@ -203,13 +229,18 @@ impl Shell {
         mut inbox: mpsc::Receiver<Input>,
         mut asked: mpsc::Receiver<Request>,
         mut sampled: mpsc::Receiver<sampler::Samples>,
+        mut prices_told: mpsc::Receiver<ListTold>,
     ) {
         // The first effects' failure comes back to the machine like any other; nobody else waits for it.
         let _ = self.execute(first).await;
         let mut ticked_at: Option<Instant> = None;
         while !self.exiting {
-            let tick_at = self.machine.next_deadline().map(|at| tick_at(at, ticked_at));
+            let tick_at = self.machine.next_deadline().map(|at| deadline(at, ticked_at));
             let publish_at = self.publisher.due_at();
+            let data_at = Some(self.data.due_at(!self.links.is_empty()));
+            // What is about to be published is priced then.
+            let reprice_at = self.viewer.reprice_at().filter(|_| publish_at.is_none());
+            let look_at = reprice_at.map(|at| deadline(at, None));
             tokio::select! {
                 // People first, then what frees a GPU or moves work, then the rest.
                 biased;
@@ -222,10 +253,16 @@ impl Shell {
                     }
                 }
                 () = until(publish_at) => {
+                    self.follow_tariff();
                     self.observe_margins().await;
                     let snapshot = self.viewer.snapshot(&self.machine);
                     self.publisher.publish(snapshot);
                     self.plan();
+                }
+                () = until(data_at) => {
+                    if let Some(moved) = self.data.read() {
+                        drop(self.handle(Input::DataMoved(moved)).await);
+                    }
                 }
                 Some(samples) = sampled.recv() => {
                     let figures = self.figures.of(&samples);
@@ -236,6 +273,15 @@ impl Shell {
                     self.publisher.changed();
                     self.plan();
                 }
+                Some(told) = prices_told.recv() => {
+                    self.viewer.prices_told(told);
+                    self.publisher.changed();
+                }
+                () = until(look_at) => {
+                    if reprice_at.is_some_and(|at| at <= clock::now()) {
+                        self.publisher.changed();
+                    }
+                }
             }
         }
         self.put_away(inbox).await;
@@ -245,7 +291,7 @@ impl Shell {
         match request {
             Request::Order(order, reply) => {
                 let result = match self.machine.check(&order, clock::now()) {
-                    Ok(()) => self.handle(Input::Order(order)).await,
+                    Ok(()) => self.handle(Input::Order(*order)).await,
                     Err(refusal) => Err(refusal),
                 };
                 // Whoever asked may have left.
@@ -260,7 +306,7 @@ impl Shell {
             Request::ProofAnswer(wallet, reply) => {
                 let _ = reply.send(self.machine.proof_answer(wallet).cloned());
             }
-            Request::Watched => self.plan(),
+            Request::Looks => self.plan(),
         }
     }
 
@@ -269,6 +315,17 @@ impl Shell {
         self.note(&input).await;
         let effects = self.machine.handle(input, clock::now());
         self.execute(effects).await
+    }
+
+    /// Has power priced, and lists read, by the tariff that the contributor wants.
+    fn follow_tariff(&mut self) {
+        let tariff = self.machine.tariff().clone();
+        self.viewer.price(&tariff);
+        self.tariffs.send_if_modified(|current| {
+            let changed = *current != tariff;
+            *current = tariff;
+            changed
+        });
     }
 
     /// Tells the machine what work on each device would leave, where that is another than before.
@@ -295,7 +352,7 @@ impl Shell {
                 tracing::info!(session = session.0, code = fault.code, "{}", fault.sentence);
                 self.links.remove(session);
             }
-            Input::Fetched { transfer }
+            Input::Fetched { transfer, .. }
             | Input::FetchFailed { transfer, .. }
             | Input::Uploaded { transfer }
             | Input::UploadFailed { transfer, .. } => drop(self.transfers.remove(transfer)),
@@ -303,11 +360,13 @@ impl Shell {
                 tracing::warn!(code = fault.code, "{}", fault.sentence);
                 self.practice = None;
             }
-            Input::SightLost { fault, .. } => {
+            Input::SightLost { fault, .. } | Input::PowerLimitStuck(fault) => {
                 tracing::warn!(code = fault.code, "{}", fault.sentence);
             }
             Input::Order(_)
             | Input::Observed(_)
+            | Input::DataMoved(_)
+            | Input::PowerLimit { .. }
             | Input::DevicesFound(_)
             | Input::BenchmarkProgress { .. }
             | Input::BenchmarkEnded { .. }
@@ -324,12 +383,9 @@ impl Shell {
         }
     }
 
-    /// Writes down what a run took, where that is known. It is a figure to look at; work does not stop for it.
+    /// Writes down what a run took, and its price. They are figures to look at; work does not stop for them.
     async fn keep_energy(&mut self, lease: LeaseId) {
-        let Some((assignment, watt_hours)) = self.viewer.run_ended(lease) else { return };
-        // A run takes watt-hours, and its power is measured to the watt at best.
-        let milliwatt_hours = (watt_hours * 1000.0).round() as u64;
-        let record = Record::Energy { assignment, milliwatt_hours };
+        let Some(record) = self.viewer.run_ended(lease) else { return };
         if let Err(fault) = self.store.write(vec![record]).await {
             tracing::warn!(code = fault.code, "energy could not be written down");
         }
@@ -397,6 +453,7 @@ impl Shell {
                 self.runtimes.run(lease, assignment);
             }
             Effect::Pace { lease, percent } => self.runtimes.pace(lease, percent),
+            Effect::PowerLimit { device, ceiling_watts } => self.power.want(*device, ceiling_watts),
             Effect::Cancel { lease } => self.runtimes.cancel(lease),
             Effect::Kill { lease } => self.runtimes.kill(lease),
             Effect::StartPracticeNetwork => {
@@ -433,14 +490,14 @@ impl Shell {
                     link.send(*message);
                 }
             }
-            Effect::Fetch { transfer, session, assignment } => {
+            Effect::Fetch { transfer, session, assignment, room } => {
                 let blobs = self.blobs.clone();
                 self.transfer(
                     transfer,
                     session,
-                    async move |connection| tasks::fetch(connection, blobs, &assignment).await,
+                    async move |connection| tasks::fetch(connection, blobs, &assignment, &room).await,
                     move |result| match result {
-                        Ok(()) => Input::Fetched { transfer },
+                        Ok(output_bytes) => Input::Fetched { transfer, output_bytes },
                         Err(failure) => Input::FetchFailed { transfer, failure },
                     },
                 );
@@ -491,14 +548,14 @@ impl Shell {
         practice.set_yielding(must_be_free);
     }
 
-    fn transfer<F>(
+    fn transfer<T: Send + 'static, F>(
         &mut self,
         transfer: TransferId,
         session: SessionId,
         work: impl FnOnce(iroh::endpoint::Connection) -> F,
-        told: impl FnOnce(Result<(), TransferFailure>) -> Input + Send + 'static,
+        told: impl FnOnce(Result<T, TransferFailure>) -> Input + Send + 'static,
     ) where
-        F: Future<Output = Result<(), TransferFailure>> + Send + 'static,
+        F: Future<Output = Result<T, TransferFailure>> + Send + 'static,
     {
         let stop = CancellationToken::new();
         self.transfers.insert(transfer, stop.clone());
@@ -520,7 +577,7 @@ impl Shell {
         });
     }
 
-    /// Adapts the sampling and the probes to who watches and what runs.
+    /// Adapts the sampling and the probes to who looks and what runs.
     fn plan(&mut self) {
         let snapshot = self.publisher.latest();
         let rests = |cause: &Cause| match cause {
@@ -530,7 +587,7 @@ impl Shell {
         let plan = sampler::Plan {
             devices: snapshot.devices.iter().map(|device| device.info.clone()).collect(),
             working: self.viewer.is_running(),
-            watched: self.publisher.receivers() > self.unwatched.load(Ordering::Relaxed),
+            watched: self.looks.load(Ordering::Relaxed) > 0,
             cooling: snapshot.devices.iter().any(|device| device.held.iter().any(rests)),
         };
         let lent = snapshot.devices.iter().filter(|device| device.lent);
@@ -550,6 +607,7 @@ impl Shell {
     async fn put_away(mut self, mut inbox: mpsc::Receiver<Input>) {
         // Tasks that still tell something must not wait for a loop that has ended.
         let drained = tokio::spawn(async move { while inbox.recv().await.is_some() {} });
+        power::put_back(&self.power).await;
         for (_, stop) in self.transfers.drain() {
             stop.cancel();
         }
@@ -582,9 +640,9 @@ fn session_input(session: SessionId, event: LinkEvent, challenges: &Challenges) 
     }
 }
 
-/// When to look at the machine's deadline, on the clock that sleeping goes by.
-fn tick_at(deadline: UnixMillis, ticked_at: Option<Instant>) -> Instant {
-    let at = Instant::now() + deadline.since(clock::now()).min(SLEEP_MAX);
+/// When to look whether an instant has come, on the clock that sleeping goes by.
+fn deadline(at: UnixMillis, ticked_at: Option<Instant>) -> Instant {
+    let at = Instant::now() + at.since(clock::now()).min(SLEEP_MAX);
     match ticked_at {
         Some(last) => at.max(last + TICK_INTERVAL_MIN),
         None => at,

@@ -28,6 +28,8 @@ pub struct StatedTask {
     pub ran_ms: Option<u64>,
     /// Energy, where it was measured.
     pub milliwatt_hours: Option<u64>,
+    /// What a kilowatt-hour cost while it ran, in millionths of a US dollar, where that was kept.
+    pub micro_per_kwh: Option<i64>,
 }
 
 /// What a statement is made of.
@@ -37,8 +39,8 @@ pub struct Statement {
     pub tasks: Vec<StatedTask>,
     /// Payouts that were final in that time, in any order.
     pub payouts: Vec<Payout>,
-    /// Price of power, in millionths of a US dollar for a kilowatt-hour.
-    pub tariff_micro_per_kwh: u64,
+    /// Price of power, in millionths of a US dollar for a kilowatt-hour, of tasks whose own is not known.
+    pub present_micro_per_kwh: i64,
     /// Minutes that local time is ahead of UTC.
     pub utc_offset_minutes: i32,
 }
@@ -70,7 +72,7 @@ impl Coded for StatementError {
     }
 }
 
-const COLUMNS: [&str; 17] = [
+const COLUMNS: [&str; 18] = [
     "row",
     "task",
     "title",
@@ -88,7 +90,13 @@ const COLUMNS: [&str; 17] = [
     "paid_usdc",
     "fee_usdc",
     "signature",
+    "tariff_basis",
 ];
+
+/// The price of power is that of when the task ran.
+const BASIS_WHEN_IT_RAN: &str = "when it ran";
+/// It is the present one, as none was kept with the task.
+const BASIS_PRESENT: &str = "present";
 
 /// A row by its columns; what it does not have stays empty.
 #[derive(Default)]
@@ -110,10 +118,11 @@ struct Row {
     paid: String,
     fee: String,
     signature: String,
+    tariff_basis: &'static str,
 }
 
 impl Row {
-    fn fields(&self) -> [&str; 17] {
+    fn fields(&self) -> [&str; 18] {
         [
             self.row,
             &self.task,
@@ -132,6 +141,7 @@ impl Row {
             &self.paid,
             &self.fee,
             &self.signature,
+            self.tariff_basis,
         ]
     }
 }
@@ -141,7 +151,8 @@ impl Row {
 struct Sums {
     gross: u64,
     milliwatt_hours: u64,
-    cost: u64,
+    /// Below zero where whoever takes power was paid for it.
+    cost: i64,
     /// Whether the energy of every task is known.
     all_measured: bool,
     paid: u64,
@@ -156,7 +167,7 @@ impl Statement {
     pub fn to_csv(&self) -> Result<Vec<u8>, StatementError> {
         self.check()?;
         let mut writer = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(Vec::new());
-        let mut write = |fields: [&str; 17]| {
+        let mut write = |fields: [&str; 18]| {
             writer.write_record(fields).map_err(|error| StatementError::NotWritten(error.to_string()))
         };
         write(COLUMNS)?;
@@ -188,7 +199,8 @@ impl Statement {
     }
 
     fn task(&self, task: &StatedTask, sums: &mut Sums) -> Row {
-        let cost = task.milliwatt_hours.map(|energy| cost(energy, self.tariff_micro_per_kwh));
+        let price = task.micro_per_kwh.unwrap_or(self.present_micro_per_kwh);
+        let cost = task.milliwatt_hours.map(|energy| cost(energy, price));
         sums.gross = sums.gross.saturating_add(task.amount.0);
         sums.milliwatt_hours = sums.milliwatt_hours.saturating_add(task.milliwatt_hours.unwrap_or(0));
         sums.cost = sums.cost.saturating_add(cost.unwrap_or(0));
@@ -205,10 +217,11 @@ impl Statement {
             duration_s: task.ran_ms.map(thousandths).unwrap_or_default(),
             gross: task.amount.to_string(),
             energy_wh: task.milliwatt_hours.map(thousandths).unwrap_or_default(),
-            tariff: BaseUnits(self.tariff_micro_per_kwh).to_string(),
-            cost: cost.map(|cost| BaseUnits(cost).to_string()).unwrap_or_default(),
+            tariff: signed(price.into()),
+            cost: cost.map(|cost| signed(cost.into())).unwrap_or_default(),
             net: cost.map(|cost| less(task.amount.0, cost)).unwrap_or_default(),
             receipt: task.nonce.to_string(),
+            tariff_basis: if task.micro_per_kwh.is_some() { BASIS_WHEN_IT_RAN } else { BASIS_PRESENT },
             ..Row::default()
         }
     }
@@ -243,7 +256,7 @@ impl Statement {
             row: "total",
             gross: BaseUnits(sums.gross).to_string(),
             energy_wh: if some_measured { thousandths(sums.milliwatt_hours) } else { String::new() },
-            cost: if some_measured { BaseUnits(sums.cost).to_string() } else { String::new() },
+            cost: if some_measured { signed(sums.cost.into()) } else { String::new() },
             // What is not known of one task is not known of all.
             net: if sums.all_measured { less(sums.gross, sums.cost) } else { String::new() },
             receipt: receipts,
@@ -263,17 +276,21 @@ impl Statement {
 }
 
 /// Millionths of a dollar for thousandths of a watt-hour, of which a million are a kilowatt-hour; to the nearest.
-fn cost(milliwatt_hours: u64, micro_per_kwh: u64) -> u64 {
-    let exact = u128::from(milliwatt_hours) * u128::from(micro_per_kwh);
-    u64::try_from((exact + 500_000) / 1_000_000).unwrap_or(u64::MAX)
+fn cost(milliwatt_hours: u64, micro_per_kwh: i64) -> i64 {
+    let exact = i128::from(milliwatt_hours) * i128::from(micro_per_kwh);
+    let half = if exact < 0 { -500_000 } else { 500_000 };
+    i64::try_from((exact + half) / 1_000_000).unwrap_or(i64::MAX)
 }
 
 /// A difference of money, which may be below zero.
-fn less(gross: u64, cost: u64) -> String {
-    match gross.checked_sub(cost) {
-        Some(net) => BaseUnits(net).to_string(),
-        None => format!("-{}", BaseUnits(cost - gross)),
-    }
+fn less(gross: u64, cost: i64) -> String {
+    signed(i128::from(gross) - i128::from(cost))
+}
+
+/// Millionths as a decimal number, which may be below zero.
+fn signed(micro: i128) -> String {
+    let size = BaseUnits(u64::try_from(micro.unsigned_abs()).unwrap_or(u64::MAX));
+    if micro < 0 { format!("-{size}") } else { size.to_string() }
 }
 
 /// Thousandths as a decimal number.
@@ -306,6 +323,7 @@ mod tests {
             taken_at: Some(UnixMillis(1_800_000_000_000)),
             ran_ms: Some(59_500),
             milliwatt_hours,
+            micro_per_kwh: None,
         }
     }
 
@@ -323,7 +341,7 @@ mod tests {
     }
 
     fn statement(tasks: Vec<StatedTask>, payouts: Vec<Payout>) -> Statement {
-        Statement { tasks, payouts, tariff_micro_per_kwh: 300_000, utc_offset_minutes: 90 }
+        Statement { tasks, payouts, present_micro_per_kwh: 300_000, utc_offset_minutes: 90 }
     }
 
     fn read(csv: &[u8]) -> Vec<Vec<String>> {
@@ -354,6 +372,25 @@ mod tests {
             rows[5][7..16],
             ["0.002000", "13.000", "", "0.003900", "-0.001900", "4 to 5", "", "0.420000", "0.000750"]
         );
+    }
+
+    #[test]
+    fn each_task_has_the_price_of_when_it_ran() {
+        let at = |nonce, micro_per_kwh| StatedTask { micro_per_kwh, ..task(nonce, 1_000, Some(10_000)) };
+        let tasks = vec![at(4, Some(120_000)), at(5, Some(-50_000)), at(6, None)];
+        let rows = read(&statement(tasks, vec![]).to_csv().unwrap());
+        assert_eq!((rows[0][9].as_str(), rows[0][17].as_str()), ("tariff_usd_per_kwh", "tariff_basis"));
+        let priced: Vec<_> = rows[1..4].iter().map(|row| [&row[9], &row[10], &row[11], &row[17]]).collect();
+        assert_eq!(
+            priced,
+            [
+                ["0.120000", "0.001200", "-0.000200", "when it ran"],
+                // Who is paid for taking power earns more than the task brought.
+                ["-0.050000", "-0.000500", "0.001500", "when it ran"],
+                ["0.300000", "0.003000", "-0.002000", "present"],
+            ]
+        );
+        assert_eq!(rows[4][10..12], ["0.003700", "-0.000700"]);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 mod energy;
 mod kept;
 #[cfg(target_os = "linux")]
-mod sysfs;
+pub(crate) mod sysfs;
 
 use lull_types::{DeviceInfo, DeviceKind, DeviceTelemetry, HardwareReport};
 use nvml_wrapper::enum_wrappers::device::{Clock, TemperatureSensor};
@@ -16,7 +16,7 @@ use nvml_wrapper::sys_exports::field_id::NVML_FI_DEV_MEMORY_TEMP;
 use nvml_wrapper::{Device, Nvml};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
-pub use energy::EnergyMeter;
+pub use energy::{EnergyMeter, Used};
 pub use kept::KeptEnergy;
 
 /// What this machine is; `devices` are from the runtime. Takes some milliseconds.
@@ -65,7 +65,7 @@ impl Source for SystemSource {
         }
         #[cfg(target_os = "linux")]
         {
-            sysfs::sample(std::path::Path::new("/sys/bus/pci/devices"), bus)
+            sysfs::sample(std::path::Path::new(sysfs::ROOT), bus)
         }
         #[cfg(not(target_os = "linux"))]
         {

@@ -10,8 +10,8 @@ use crate::worker::Link;
 #[tauri::command]
 pub async fn worker_command(link: State<'_, Link>, command: Command) -> Result<Reply, Fault> {
     match command {
-        // Snapshots come to the window as events without being asked for.
-        Command::Subscribe => Ok(Reply::Done),
+        // Snapshots come to the window as events without being asked for, and it is known to be there.
+        Command::Subscribe | Command::Look { .. } => Ok(Reply::Done),
         // A worker that was ended so would be started again at once; `quit` ends both.
         Command::Shutdown => Err(Fault::new("use_quit", "To end the worker, quit Lull.")),
         command => link.command(command).await,

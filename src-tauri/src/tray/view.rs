@@ -223,6 +223,7 @@ fn tripped(active: &ActiveTrip, language: Language, clock: impl Fn(UnixMillis) -
         Trip::Quiet { .. } => pick("Waits until the GPU is quiet", "等待 GPU 安静下来"),
         Trip::Margin { .. } => pick("Waits for work that pays its power", "等待收益高于电费的任务"),
         Trip::Metered => pick("Waits for an unmetered connection", "等待不计流量的网络"),
+        Trip::DataCap { .. } => pick("Waits for next month’s data", "等待下个月的流量"),
         Trip::Disk { .. } => pick("Waits for free disk space", "等待磁盘空间"),
     }
 }

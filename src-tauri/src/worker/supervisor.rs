@@ -42,15 +42,16 @@ impl Default for Pace {
 }
 
 /// Keeps a worker running at `endpoint` until `quit`, then ends it; returns when it has ended. What becomes of
-/// the connection is written to `state`.
+/// the connection is written to `state`. The worker is told whether somebody looks at its devices' figures.
 pub async fn supervise(
     program: WorkerProgram,
     endpoint: Endpoint,
     state: watch::Sender<LinkState>,
+    looking: watch::Receiver<bool>,
     quit: CancellationToken,
     pace: Pace,
 ) {
-    let mut supervisor = Supervisor { program, endpoint, state, pace, child: None };
+    let mut supervisor = Supervisor { program, endpoint, state, looking, pace, child: None };
     let mut backoff = Backoff::new();
     loop {
         let fault = tokio::select! {
@@ -84,6 +85,7 @@ struct Supervisor {
     program: WorkerProgram,
     endpoint: Endpoint,
     state: watch::Sender<LinkState>,
+    looking: watch::Receiver<bool>,
     pace: Pace,
     child: Option<Running>,
 }
@@ -133,11 +135,22 @@ impl Supervisor {
 
     /// Passes snapshots on until the connection ends, and says why it did.
     async fn follow(&mut self, client: Client) -> Fault {
+        let mut looking = self.looking.clone();
+        looking.mark_changed();
         let ended = async {
             let mut snapshots = client.subscribe().await?;
             loop {
-                let snapshot = snapshots.next().await?;
-                self.state.send_replace(LinkState::Live { client: client.clone(), snapshot });
+                tokio::select! {
+                    snapshot = snapshots.next() => {
+                        let snapshot = snapshot?;
+                        self.state.send_replace(LinkState::Live { client: client.clone(), snapshot });
+                    }
+                    // Whoever tells it is gone only when the app ends.
+                    Ok(()) = looking.changed() => {
+                        let on = *looking.borrow_and_update();
+                        client.command(Command::Look { on }).await?;
+                    }
+                }
             }
         };
         let error: Result<std::convert::Infallible, TransportError> = ended.await;

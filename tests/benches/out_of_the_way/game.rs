@@ -1,4 +1,4 @@
-//! The game: `glxgears -fullscreen`, and the instant at which it is on the screen.
+//! The game: `glxgears`, and the instant at which it is on the screen.
 
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
@@ -9,6 +9,8 @@ use x11rb::connection::Connection;
 use x11rb::protocol::Event;
 use x11rb::protocol::xproto::{ChangeWindowAttributesAux, ConnectionExt as _, EventMask};
 use x11rb::rust_connection::RustConnection;
+
+use super::frames::FrameWriter;
 
 /// The screen that it fills.
 pub const SCREEN: (u16, u16) = (1280, 720);
@@ -42,16 +44,10 @@ pub fn ms(duration: Duration) -> f64 {
 }
 
 impl Game {
-    /// Starts it, and tells when the X server shows a window as large as the screen.
+    /// Starts one that fills the screen, and tells when the X server shows a window as large as that.
     pub fn start(display: &str) -> Result<(Self, Shown)> {
         let watched = watch(display)?;
-        let started = Command::new("glxgears")
-            .arg("-fullscreen")
-            .env("DISPLAY", display)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        let game = Self(started.context("glxgears cannot be started; on Debian it is in mesa-utils")?);
+        let game = Self::spawn(command(display).arg("-fullscreen"))?;
         let since = Instant::now();
         loop {
             ensure!(since.elapsed() < PATIENCE, "no game is shown");
@@ -63,6 +59,23 @@ impl Game {
             }
         }
     }
+
+    /// Starts one in a window, whose frames are written down.
+    pub fn start_in_a_window(display: &str, frames: &FrameWriter) -> Result<Self> {
+        let mut game = command(display);
+        frames.follow(&mut game);
+        Self::spawn(game.args(["-geometry", "640x360"]))
+    }
+
+    fn spawn(game: &mut Command) -> Result<Self> {
+        Ok(Self(game.spawn().context("glxgears cannot be started; on Debian it is in mesa-utils")?))
+    }
+}
+
+fn command(display: &str) -> Command {
+    let mut game = Command::new("glxgears");
+    game.env("DISPLAY", display).stdout(Stdio::null()).stderr(Stdio::null());
+    game
 }
 
 fn watch(display: &str) -> Result<RustConnection> {

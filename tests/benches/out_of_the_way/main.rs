@@ -2,7 +2,7 @@
 //!
 //! ```sh
 //! cargo build --release --workspace --bins
-//! cargo bench -p lull-tests --bench out_of_the_way -- --trips 200 --boinc-trips 20
+//! cargo bench -p lull-tests --bench out_of_the_way -- --trips 200 --boinc-trips 20 --games 5
 //! ```
 //!
 //! The worker runs tasks that take longer than the bench, in slices as long as a runtime makes them. `glxgears -fullscreen`
@@ -13,10 +13,15 @@
 //!
 //! The game then ends, and a person resumes by hand, so that the next trip need not wait for a minute. BOINC has the game in
 //! its list of exclusive applications, which Lull has no need of; measured is until its task uses no processor any more.
+//!
+//! Before that the game is played in a window, which nothing yields to here, while the worker is paused and while it works:
+//! how long its frames take then. On a software device both want the same processors.
 #![allow(clippy::print_stdout, reason = "what it measured is for whoever runs it")]
 
 #[cfg(target_os = "linux")]
 mod boinc;
+#[cfg(target_os = "linux")]
+mod frames;
 #[cfg(target_os = "linux")]
 mod game;
 #[cfg(target_os = "linux")]
@@ -33,8 +38,16 @@ fn main() -> anyhow::Result<()> {
     let desktop = Desktop::start(game::SCREEN.0, game::SCREEN.1)?;
     let display = desktop.display();
     let trips = argument("--trips", 20)?;
-    let taken = tokio::runtime::Runtime::new()?.block_on(lull::trips(display, trips))?;
-    println!("Lull {}: {trips} trips, a software device; in milliseconds", env!("CARGO_PKG_VERSION"));
+    let games = argument("--games", 2)?;
+    let (frames, taken) = tokio::runtime::Runtime::new()?.block_on(async {
+        let bench = lull::Bench::start(display).await?;
+        anyhow::Ok((bench.frames(games).await?, bench.trips(trips).await?))
+    })?;
+    println!("Lull {}, a software device; in milliseconds", env!("CARGO_PKG_VERSION"));
+    println!("frames of a game in a window, {games} times:");
+    show("alone", frames.alone);
+    show("beside work", frames.beside_work);
+    println!("{trips} trips:");
     show("detection", taken.iter().map(|trip| trip.detection_ms).collect());
     show("release", taken.iter().map(|trip| trip.release_ms).collect());
     match boinc::Boinc::start() {
@@ -58,7 +71,7 @@ fn argument(name: &str, otherwise: usize) -> anyhow::Result<usize> {
     let arguments: Vec<String> = std::env::args().collect();
     let Some(at) = arguments.iter().position(|argument| argument == name) else { return Ok(otherwise) };
     let value = arguments.get(at + 1).and_then(|value| value.parse().ok()).filter(|trips| *trips > 0);
-    value.with_context(|| format!("{name} wants a number of trips"))
+    value.with_context(|| format!("{name} wants a number"))
 }
 
 #[cfg(target_os = "linux")]
@@ -69,7 +82,7 @@ fn show(what: &str, mut values: Vec<f64>) {
         values[index.clamp(1, values.len()) - 1]
     };
     println!(
-        "  {what:<10} p50 {:>8.1}  p95 {:>8.1}  p99 {:>8.1}  max {:>8.1}",
+        "  {what:<12} p50 {:>8.1}  p95 {:>8.1}  p99 {:>8.1}  max {:>8.1}",
         at(0.5),
         at(0.95),
         at(0.99),

@@ -253,7 +253,7 @@ impl Worker {
                     let fault = Fault::new("cut", "The connection broke.");
                     Input::FetchFailed { transfer, failure: TransferFailure::Connection(fault) }
                 } else {
-                    Input::Fetched { transfer }
+                    Input::Fetched { transfer, output_bytes: 1000 }
                 };
                 self.soon(stage, 30, input);
             }
@@ -271,6 +271,7 @@ impl Worker {
             | Effect::DeclineChallenge { .. }
             | Effect::Notify(_)
             | Effect::Pace { .. }
+            | Effect::PowerLimit { .. }
             | Effect::Publish => {}
         }
     }

@@ -9,7 +9,11 @@ import type { UnixMillis } from "./UnixMillis";
 /**
  * What a client asks.
  */
-export type Command = { "command": "status" } | { "command": "subscribe" } | { "command": "start" } | { "command": "stop" } | { "command": "pause", 
+export type Command = { "command": "status" } | { "command": "subscribe" } | { "command": "look", 
+/**
+ * Whether somebody does.
+ */
+on: boolean, } | { "command": "start" } | { "command": "stop" } | { "command": "pause", 
 /**
  * For how long.
  */
@@ -25,7 +29,11 @@ device: number | null, } | { "command": "programs" } | { "command": "trips",
 /**
  * At most so many, capped at 200.
  */
-limit: number, } | { "command": "benchmark", 
+limit: number, } | { "command": "data_days", 
+/**
+ * So many, capped at 400.
+ */
+days: number, } | { "command": "benchmark", 
 /**
  * Device index.
  */

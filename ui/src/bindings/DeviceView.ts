@@ -2,7 +2,9 @@
 import type { BenchmarkReport } from "./BenchmarkReport";
 import type { Cause } from "./Cause";
 import type { DeviceInfo } from "./DeviceInfo";
+import type { DeviceStanding } from "./DeviceStanding";
 import type { DeviceTelemetry } from "./DeviceTelemetry";
+import type { PowerLimit } from "./PowerLimit";
 import type { Score } from "./Score";
 
 /**
@@ -27,6 +29,10 @@ held: Array<Cause>,
  */
 pace_percent: number, 
 /**
+ * How its board's own power limit stands, where Lull may lower it and has looked.
+ */
+power_limit: PowerLimit | null, 
+/**
  * What it is doing now.
  */
 telemetry: DeviceTelemetry, 
@@ -46,4 +52,8 @@ timed_gigaflops: number | null,
  * Memory that the network itself has found to be really there. Not all that is claimed is asked for where filling
  * it would take more than a few seconds.
  */
-timed_memory_bytes: number | null, };
+timed_memory_bytes: number | null, 
+/**
+ * Where it stands, as the network last said, while it would take work and has none.
+ */
+standing: DeviceStanding | null, };

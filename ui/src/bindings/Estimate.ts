@@ -22,13 +22,14 @@ power_watts: number,
  */
 power_measured: boolean, 
 /**
- * The contributor's tariff, in micro-units of the currency in which it was given, for a kilowatt-hour.
+ * The price of power, in millionths of a US dollar for a kilowatt-hour; where it changes, on average over the coming
+ * 24 hours.
  */
 tariff_micro_per_kwh: number, 
 /**
- * What that power costs a day, in base units.
+ * What that power costs a day, in base units; below zero where whoever takes power is paid for it.
  */
-power_cost_per_day: BaseUnits, 
+power_cost_per_day: number, 
 /**
  * How it was computed, in a sentence.
  */

@@ -4,4 +4,4 @@
  * The guards for which the machine is watched, in the order in which they are shown. A guard is added as a variant
  * here, so that every place that must know of it stops compiling until it does.
  */
-export type Guard = "full_screen" | "gpu_use" | "presence" | "program" | "hours" | "battery" | "heat" | "quiet" | "margin" | "metered" | "disk";
+export type Guard = "full_screen" | "gpu_use" | "presence" | "program" | "hours" | "battery" | "heat" | "quiet" | "margin" | "metered" | "data_cap" | "disk";

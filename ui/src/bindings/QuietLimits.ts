@@ -11,4 +11,9 @@ fan_percent: number | null,
 /**
  * Power of the board, in watts.
  */
-power_watts: number | null, };
+power_watts: number | null, 
+/**
+ * Lull may lower the board's own power limit to `power_watts` while it works. Without that, or where the system does
+ * not let it, the device rests between slices of work to stay under it.
+ */
+may_lower_power_limit: boolean, };

@@ -11,17 +11,18 @@ export function kindColour(kind: number): string {
 
 interface StackedBarsProps {
   starts: number[];
-  stack: Stack;
+  stack: Pick<Stack, 'kinds' | 'amounts' | 'totals'>;
   writeAmount: (units: number) => string;
   writeStart: (at: number) => string;
   /** What to show of the bucket under the pointer. */
   tip: (bucket: number) => ReactNode;
+  height?: number;
 }
 
 const HEIGHT = 280;
 
-/** Bars of earnings, stacked by job kind. */
-export function StackedBars({ starts, stack, writeAmount, writeStart, tip }: StackedBarsProps) {
+/** Bars by time, stacked by kind: of earnings, or of data. */
+export function StackedBars({ starts, stack, writeAmount, writeStart, tip, height = HEIGHT }: StackedBarsProps) {
   const [pointed, setPointed] = useState<{ bucket: number; left: number } | null>(null);
   const kinds = stack.kinds.length;
   // uPlot draws later series over earlier ones, so that the tallest, the sum of all kinds, comes first.
@@ -35,7 +36,7 @@ export function StackedBars({ starts, stack, writeAmount, writeStart, tip }: Sta
     <div className="relative">
       <Plot
         data={data}
-        height={HEIGHT}
+        height={height}
         optionsKey={`${first} ${starts.length} ${stack.kinds.join()} ${writeStart(first)}`}
         options={(read) => ({
           legend: { show: false },
@@ -63,7 +64,7 @@ export function StackedBars({ starts, stack, writeAmount, writeStart, tip }: Sta
               space: 34,
               grid: { stroke: read('--line'), width: 1 },
               ticks: { show: false },
-              // Base units are whole: a finer grid would label amounts that cannot be.
+              // Base units and bytes are whole: a finer grid would label amounts that cannot be.
               incrs: [1, 2, 5].flatMap((n) => Array.from({ length: 13 }, (_, power) => n * 10 ** power)).sort((a, b) => a - b),
               values: (_, splits) => splits.map((units) => (units === 0 ? '' : writeAmount(units))),
             },

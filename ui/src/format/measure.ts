@@ -66,6 +66,12 @@ export function formatGibibytes(bytes: number, language: string): string {
   return new Intl.NumberFormat(language, { maximumFractionDigits: 1 }).format(bytes / 1024 ** 3);
 }
 
+/** Data in gigabytes of 10⁹ bytes, as providers count. */
+export function formatGigabytes(bytes: number, language: string): string {
+  const gigabytes = bytes / 1e9;
+  return new Intl.NumberFormat(language, { maximumFractionDigits: gigabytes < 10 ? 2 : 1 }).format(gigabytes);
+}
+
 const binary = ['B', 'KiB', 'MiB', 'GiB'];
 
 /** A size of memory in the largest binary unit that it has a whole one of. */

@@ -35,6 +35,11 @@ export function formatComing(at: number, now: number, language: string): string 
   return new Intl.DateTimeFormat(language, sameDay ? time : { weekday: 'short', ...time }).format(at);
 }
 
+/** A day of this year. */
+export function formatDay(at: number, language: string): string {
+  return new Intl.DateTimeFormat(language, { day: 'numeric', month: 'short' }).format(at);
+}
+
 /** How long something took, in one unit. */
 export function formatDuration(milliseconds: number, language: string): string {
   const write = (value: number, unit: 'second' | 'minute' | 'hour', decimals = 0) =>

@@ -5,19 +5,20 @@ import { Tick } from '../components/tick';
 import { useBackend, useSnapshot } from '../worker/context';
 import { configure } from '../worker/settings';
 import { useDeed } from '../worker/use-answer';
-import { intentNames, intentStand, withIntent } from './intents';
+import { intentNames, intentStand, tellsFan, withIntent } from './intents';
 
 /** When work is wanted, in a person's words: each choice sets some guards. */
 export function IntentChoices({ label }: { label: string }) {
   const { t } = useTranslation();
   const backend = useBackend();
-  const { settings } = useSnapshot();
+  const { settings, devices } = useSnapshot();
+  const hasFan = tellsFan(devices);
   const deed = useDeed();
   return (
     <div className="grid gap-3">
       <ul aria-label={label} className="grid gap-2.5">
         {intentNames.map((name) => {
-          const stand = intentStand(settings, name);
+          const stand = intentStand(settings, name, hasFan);
           const id = `intent-${name}`;
           return (
             <li
@@ -29,7 +30,9 @@ export function IntentChoices({ label }: { label: string }) {
               <Tick
                 id={id}
                 checked={stand === 'changed' ? 'indeterminate' : stand === 'on'}
-                onChange={(wanted) => void deed.run(() => configure(backend, withIntent(settings, name, wanted)))}
+                onChange={(wanted) =>
+                  void deed.run(() => configure(backend, withIntent(settings, name, wanted, hasFan)))
+                }
                 describedBy={`${id}-sets`}
                 testId={`${id}-wanted`}
               />
@@ -45,7 +48,7 @@ export function IntentChoices({ label }: { label: string }) {
                   )}
                 </div>
                 <p id={`${id}-sets`} className="text-sm text-pretty text-muted">
-                  {t(`intent.${name}_sets`)}
+                  {t(name === 'quiet' && hasFan ? 'intent.quiet_fan_sets' : `intent.${name}_sets`)}
                 </p>
               </div>
             </li>

@@ -1,3 +1,4 @@
+import type { DataCaps } from '../bindings/DataCaps';
 import type { Guard } from '../bindings/Guard';
 import type { GuardRules } from '../bindings/GuardRules';
 import type { HeatLimits } from '../bindings/HeatLimits';
@@ -17,6 +18,7 @@ export const DEFAULT_RULES: GuardRules = {
   quiet: null,
   margin_floor: null,
   metered: true,
+  data_cap: null,
   disk_free_gib: 2,
 };
 
@@ -25,7 +27,10 @@ export const DEFAULT_AWAY_MINUTES = 10;
 const DEFAULT_DISK_GIB = 2;
 
 /** A fan at half its speed is heard in a quiet room, and hardly in another. */
-const DEFAULT_QUIET: QuietLimits = { fan_percent: 50, power_watts: null };
+const DEFAULT_QUIET: QuietLimits = { fan_percent: 50, power_watts: null, may_lower_power_limit: false };
+
+/** A small contract of a mobile or satellite provider. */
+const DEFAULT_DATA_CAPS: DataCaps = { sent_gb: null, received_gb: null, both_gb: 30, month_day: 1 };
 
 /** As `GuardRules::check` has them. */
 export const AWAY_MINUTES = { min: 1, max: 24 * 60 };
@@ -33,6 +38,8 @@ export const HEAT = { min: 50, max: 110 };
 export const FAN_PERCENT = { min: 10, max: 100 };
 export const POWER_WATTS = { min: 20, max: 1000 };
 export const MARGIN_FLOOR = { min: 0, max: 100_000_000 };
+export const DATA_CAP_GB = { min: 1, max: 99_999 };
+export const DATA_MONTH_DAY = { min: 1, max: 31 };
 export const PROGRAMS_MAX = 100;
 const PROGRAM_CHARS_MAX = 255;
 
@@ -60,6 +67,7 @@ export const GUARDS: readonly Guard[] = [
   'quiet',
   'margin',
   'metered',
+  'data_cap',
   'disk',
 ];
 
@@ -83,6 +91,8 @@ export function wants(rules: GuardRules, guard: Guard): boolean {
       return rules.quiet !== null;
     case 'margin':
       return rules.margin_floor !== null;
+    case 'data_cap':
+      return rules.data_cap !== null;
     case 'disk':
       return rules.disk_free_gib !== null;
   }
@@ -108,6 +118,8 @@ export function switched(guard: Guard, wanted: boolean, earlier: Partial<GuardRu
       return { quiet: wanted ? (earlier.quiet ?? DEFAULT_QUIET) : null };
     case 'margin':
       return { margin_floor: wanted ? (earlier.margin_floor ?? 0) : null };
+    case 'data_cap':
+      return { data_cap: wanted ? (earlier.data_cap ?? DEFAULT_DATA_CAPS) : null };
     case 'disk':
       return { disk_free_gib: wanted ? (earlier.disk_free_gib ?? DEFAULT_DISK_GIB) : null };
   }
@@ -121,6 +133,8 @@ export type RulesFault =
   | 'heat_limit'
   | 'quiet_limit'
   | 'margin_floor'
+  | 'data_cap'
+  | 'data_month_day'
   | 'disk_kept_free';
 
 function isQuiet({ fan_percent: fan, power_watts: power }: QuietLimits): boolean {
@@ -138,6 +152,12 @@ export function rulesFault(rules: GuardRules): RulesFault | null {
   if (rules.heat !== null && !Object.values(rules.heat).every((limit) => within(limit, HEAT))) return 'heat_limit';
   if (rules.quiet !== null && !isQuiet(rules.quiet)) return 'quiet_limit';
   if (rules.margin_floor !== null && !within(rules.margin_floor, MARGIN_FLOOR)) return 'margin_floor';
+  if (rules.data_cap !== null) {
+    const { sent_gb: sent, received_gb: received, both_gb: both, month_day: day } = rules.data_cap;
+    const caps = [sent, received, both].filter((cap) => cap !== null);
+    if (caps.length === 0 || !caps.every((cap) => within(cap, DATA_CAP_GB))) return 'data_cap';
+    if (!within(day, DATA_MONTH_DAY)) return 'data_month_day';
+  }
   if (rules.disk_free_gib !== null && rules.disk_free_gib < DISK_GIB.min) return 'disk_kept_free';
   return null;
 }

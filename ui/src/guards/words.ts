@@ -8,9 +8,9 @@ import type { Snapshot } from '../bindings/Snapshot';
 import type { Trip } from '../bindings/Trip';
 import type { UnixMillis } from '../bindings/UnixMillis';
 import { useNow } from '../components/use-now';
-import { formatGibibytes, formatNumber } from '../format/measure';
+import { formatGibibytes, formatGigabytes, formatNumber } from '../format/measure';
 import { formatMoney } from '../format/money';
-import { formatComing, formatCountdown } from '../format/time';
+import { formatComing, formatCountdown, formatMoment } from '../format/time';
 import { useSnapshot } from '../worker/context';
 import { DEFAULT_HEAT, DISK_CLEARS_ABOVE, HEAT_CLEARS_BELOW, QUIET_CLEARS_AT } from './rules';
 
@@ -19,7 +19,7 @@ export interface Saying {
   t: TFunction;
   language: string;
   now: number;
-  snapshot: Pick<Snapshot, 'devices' | 'settings'>;
+  snapshot: Pick<Snapshot, 'data' | 'devices' | 'settings'>;
 }
 
 /** For sentences that count down by themselves. */
@@ -98,6 +98,10 @@ export function tripWhat(trip: Trip, until: UnixMillis | null, saying: Saying): 
       return marginWhat(trip, saying);
     case 'metered':
       return t('cause.metered');
+    case 'data_cap': {
+      const said = { used: formatGigabytes(trip.used_bytes, language), cap: formatGigabytes(trip.cap_bytes, language) };
+      return t(`cause.data_${trip.direction}`, said);
+    }
     case 'disk':
       return t('cause.disk', { free: formatGibibytes(trip.free_bytes, language) });
   }
@@ -137,6 +141,8 @@ function tripClears(trip: Trip, until: UnixMillis | null, { t, language, now, sn
       return t('clears.margin');
     case 'metered':
       return t('clears.metered');
+    case 'data_cap':
+      return t('clears.data_cap', { time: formatMoment(until ?? snapshot.data.ends_at, now, language) });
     case 'disk':
       return t('clears.disk', { free: formatNumber((rules.disk_free_gib ?? 1) * DISK_CLEARS_ABOVE, language) });
   }
@@ -152,6 +158,7 @@ export function tripSubject(trip: Trip, saying: Saying): string {
     trip.guard === 'heat' ? `${trip.celsius} °C` : null,
     trip.guard === 'quiet' ? (trip.much === 'fan' ? `${trip.value} %` : `${trip.value} W`) : null,
     trip.guard === 'battery' && trip.percent !== null ? `${trip.percent} %` : null,
+    trip.guard === 'data_cap' ? `${formatGigabytes(trip.used_bytes, language)} GB` : null,
     trip.guard === 'disk' ? `${formatGibibytes(trip.free_bytes, language)} GiB` : null,
   ];
   return parts.filter((part) => part !== null).join(' · ');

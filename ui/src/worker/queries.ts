@@ -1,3 +1,4 @@
+import type { DataDay } from '../bindings/DataDay';
 import type { EarningsBucket } from '../bindings/EarningsBucket';
 import type { EarningsPoint } from '../bindings/EarningsPoint';
 import type { Payout } from '../bindings/Payout';
@@ -28,6 +29,18 @@ export function useTrips(limit: number): Answer<TripRow[]> {
   const held = guards.flatMap(({ stand }) => (stand.state === 'tripped' ? stand.trips : []));
   const key = held.map(({ trip, since }) => `${trip.guard}${since}`).join();
   return useAnswer(`${limit} ${key} ${useWorkMark()}`, () => ask(backend, { command: 'trips', limit }, 'trips'));
+}
+
+/** A bar does not grow visibly by less. */
+const DATA_STEP_BYTES = 10_000_000;
+
+/** How much data moved on each of the last days, today included. */
+export function useDataDays(days: number): Answer<DataDay[]> {
+  const backend = useBackend();
+  const { data, taken_at: takenAt } = useSnapshot();
+  const step = Math.floor((data.moved.sent_bytes + data.moved.received_bytes) / DATA_STEP_BYTES);
+  const midnight = new Date(takenAt).setHours(0, 0, 0, 0);
+  return useAnswer(`${days} ${midnight} ${step}`, () => ask(backend, { command: 'data_days', days }, 'data_days'));
 }
 
 /** Receipts, newest first. */

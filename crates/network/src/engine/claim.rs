@@ -7,27 +7,30 @@
 //! deadlines costs turns. A customer who was away starts level with the lowest in line. Within a customer,
 //! tasks go in the order in which they were submitted.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use lull_network_api::{Assignment, NetworkMessage};
+use lull_network_api::{Assignment, Exclusion, NetworkMessage};
 use lull_types::{CustomerId, Fault, TaskId, UnixMillis, WorkerId};
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::rows::{AssignmentRow, JobRow, TaskRow};
+use super::timing::Untimed;
 use super::turn::Turn;
+use super::why_idle::{self, Barred};
 use super::{Engine, EngineError};
 use crate::store::{AssignmentState, FromJson, Purpose, Sql, TaskState};
 
 /// Who asks.
-struct Asker {
-    worker: WorkerId,
-    device: u32,
-    class: String,
-    kinds: Vec<String>,
+pub(super) struct Asker {
+    pub worker: WorkerId,
+    pub device: u32,
+    pub class: String,
+    pub kinds: BTreeSet<String>,
     /// Tasks that this worker gave back or let expire after this instant go to others.
-    paused_since: UnixMillis,
+    pub paused_since: UnixMillis,
     /// Tasks that this worker blamed after this instant go to others.
-    blamed_since: UnixMillis,
+    pub blamed_since: UnixMillis,
 }
 
 /// A worker is kept from a task that it has now or had wrong for ever, and from one that it gave back, blamed or
@@ -51,7 +54,8 @@ impl Engine {
         worker: WorkerId,
         device: u32,
     ) -> Result<(), EngineError> {
-        let known: Option<(Option<String>, FromJson<Vec<String>>)> = turn
+        let retry_ms = self.config.policy.no_work_retry_ms;
+        let known: Option<(Option<String>, FromJson<BTreeSet<String>>)> = turn
             .tx
             .prepare_cached(
                 "SELECT d.class, w.kinds FROM workers w LEFT JOIN devices d ON d.worker = w.id AND d.device = ?2
@@ -62,15 +66,15 @@ impl Engine {
         let Some((class, FromJson(kinds))) = known else {
             let sentence = "this worker is not enrolled, so it gets no work; enrol first";
             let reason = Fault::new("not_enrolled", sentence);
-            self.no_work(turn, worker, device, reason, self.config.policy.no_work_retry_ms);
-            return Ok(());
+            let asker = Barred { worker, device, kinds: None, class: None };
+            return self.bar(turn, &asker, &Exclusion::NotEnrolled, reason, retry_ms);
         };
         let Some(class) = class else {
             let sentence =
                 format!("device {device} was not measured when this worker enrolled; enrol again with it");
             let reason = Fault::new("device_not_enrolled", sentence);
-            self.no_work(turn, worker, device, reason, self.config.policy.no_work_retry_ms);
-            return Ok(());
+            let asker = Barred { worker, device, kinds: Some(&kinds), class: None };
+            return self.bar(turn, &asker, &Exclusion::NotMeasured, reason, retry_ms);
         };
         if let Some(open) = AssignmentRow::open_of_device(turn.tx, worker, device)? {
             if open.deadline >= turn.now {
@@ -78,9 +82,13 @@ impl Engine {
             }
             self.expire(turn, &open)?;
         }
-        if let Some((reason, retry_ms)) = self.untimed(turn, worker)? {
-            self.no_work(turn, worker, device, reason, retry_ms);
-            return Ok(());
+        if let Some(Untimed { reason, retry_ms, is_refuted }) = self.untimed(turn, worker)? {
+            let by = match is_refuted {
+                true => Exclusion::Refuted { again_in_ms: retry_ms },
+                false => Exclusion::BeingTimed,
+            };
+            let asker = Barred { worker, device, kinds: Some(&kinds), class: Some(&class) };
+            return self.bar(turn, &asker, &by, reason, retry_ms);
         }
         let ago = |ms: u64| UnixMillis(turn.now.0.saturating_sub(ms));
         let policy = &self.config.policy;
@@ -94,25 +102,18 @@ impl Engine {
         if let Some(task) = find_first(turn.tx, &asker, turn.now)? {
             return self.place(turn, &asker, task, Purpose::First);
         }
-        let reason = why_idle(turn.tx, &asker, turn.now)?;
-        let retry_ms = match reason.code.as_str() {
-            "tasks_for_others" => self.config.policy.no_work_retry_ms.min(pause_ms),
-            _ => self.config.policy.no_work_retry_ms,
+        let reason = why_idle::reason(turn.tx, &asker, turn.now)?;
+        let retry_after_ms = match reason.code.as_str() {
+            "tasks_for_others" => retry_ms.min(pause_ms),
+            _ => retry_ms,
         };
-        self.no_work(turn, worker, device, reason, retry_ms);
-        self.sessions.wait(worker, device, asker.class, asker.kinds);
+        // Twice the time, so that a late answer or a slow worker costs nobody its place.
+        let asks_by = turn.now.after(Duration::from_millis(retry_after_ms.saturating_mul(2)));
+        let (class, kinds) = (asker.class.clone(), asker.kinds.clone());
+        self.sessions.line.wait((worker, device), class, kinds, turn.now, asks_by);
+        let standing = self.stand(turn, &asker)?;
+        self.send(turn, worker, NetworkMessage::NoWork { device, reason, retry_after_ms, standing });
         Ok(())
-    }
-
-    fn no_work(
-        &self,
-        turn: &mut Turn<'_>,
-        worker: WorkerId,
-        device: u32,
-        reason: Fault,
-        retry_after_ms: u64,
-    ) {
-        self.send(turn, worker, NetworkMessage::NoWork { device, reason, retry_after_ms });
     }
 
     fn place(
@@ -170,7 +171,7 @@ impl Engine {
             }
             Purpose::Second => self.drop_second(turn, &task)?,
         }
-        self.sessions.no_longer_waits(asker.worker, asker.device);
+        self.sessions.line.leave((asker.worker, asker.device));
         self.tell(turn, &row, task, job);
         Ok(())
     }
@@ -264,40 +265,4 @@ fn find_first(tx: &Transaction<'_>, asker: &Asker, now: UnixMillis) -> Result<Op
         }
     }
     Ok(None)
-}
-
-/// Why there is nothing for this asker, for the contributor.
-fn why_idle(tx: &Transaction<'_>, asker: &Asker, now: UnixMillis) -> Result<Fault, EngineError> {
-    let any = |sql: &str, params: &[&dyn rusqlite::ToSql]| -> Result<bool, EngineError> {
-        Ok(tx.prepare_cached(sql)?.exists(params)?)
-    };
-    if !any("SELECT 1 FROM tasks WHERE state = 'waiting' LIMIT 1", &[])? {
-        return Ok(if any("SELECT 1 FROM jobs WHERE tasks_live > 0 LIMIT 1", &[])? {
-            Fault::new(
-                "all_placed",
-                "every task of every customer is being worked on; this device is next in line",
-            )
-        } else {
-            Fault::new("no_jobs", "no customer has a job waiting; work starts by itself when one arrives")
-        });
-    }
-    let mut of_kind = false;
-    let mut ripe = false;
-    for kind in &asker.kinds {
-        of_kind |= any("SELECT 1 FROM tasks WHERE state = 'waiting' AND kind = ?1 LIMIT 1", &[kind])?;
-        ripe |= any(
-            "SELECT 1 FROM tasks WHERE state = 'waiting' AND kind = ?1 AND not_before <= ?2 LIMIT 1",
-            &[kind, &Sql(now)],
-        )?;
-    }
-    Ok(if !of_kind {
-        Fault::new("no_matching_kind", "the waiting jobs are of kinds that this machine does not run")
-    } else if !ripe {
-        Fault::new("tasks_backing_off", "the waiting tasks failed a moment ago and are tried again shortly")
-    } else {
-        Fault::new(
-            "tasks_for_others",
-            "this machine has already tried the waiting tasks, so they go to other machines first",
-        )
-    })
 }

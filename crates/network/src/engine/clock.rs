@@ -29,7 +29,8 @@ impl Engine {
         self.end_old_jobs(turn)?;
         self.release_holds(turn)?;
         self.change_wallets(turn)?;
-        if self.sessions.anyone_waits() {
+        self.sessions.line.lapse(turn.now);
+        if self.sessions.line.anyone_waits() {
             self.call_for_ripe_tasks(turn)?;
         }
         self.ticked = turn.now;

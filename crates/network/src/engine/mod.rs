@@ -37,9 +37,11 @@ mod error;
 mod funds;
 mod input;
 mod jobs;
+mod line;
 mod payouts;
 pub mod policy;
 mod prices;
+mod queue;
 mod receipts;
 mod report;
 mod rows;
@@ -49,6 +51,7 @@ mod timing;
 mod turn;
 mod verify;
 mod wallets;
+mod why_idle;
 
 use lull_network_api::{NetworkInfo, WorkerMessage};
 use lull_types::{SecretKey, UnixMillis, WorkerId};
@@ -67,6 +70,7 @@ pub use timing::{
 };
 
 use prices::Prices;
+use queue::Queue;
 use sessions::Sessions;
 use turn::Turn;
 
@@ -101,6 +105,7 @@ pub struct Engine {
     /// Kinds that the trusted runtime checks now.
     trusted: Vec<String>,
     prices: Prices,
+    queue: Queue,
     /// The latest instant seen: a clock that is set back does not go back here.
     latest: UnixMillis,
     /// The last tick.
@@ -118,6 +123,7 @@ impl Engine {
             sessions: Sessions::default(),
             trusted: Vec::new(),
             prices: Prices::default(),
+            queue: Queue::default(),
             latest: UnixMillis(0),
             ticked: UnixMillis(0),
         }

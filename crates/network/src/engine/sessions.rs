@@ -1,19 +1,13 @@
 //! Who is connected, and who waits for work. Kept in memory: a restart ends every session.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use lull_network_api::NetworkMessage;
 use lull_types::{AssignmentId, Fault, UnixMillis, WalletStatement, WorkerId};
 
+use super::line::Line;
 use super::turn::Turn;
 use super::{Effect, Engine, SessionId};
-
-/// A device that was told that there is no work.
-#[derive(Debug)]
-struct Idle {
-    class: String,
-    kinds: Vec<String>,
-}
 
 /// Where the timing of a worker's devices stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +23,8 @@ pub(super) enum Timing {
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
     current: BTreeMap<WorkerId, SessionId>,
-    idle: BTreeMap<(WorkerId, u32), Idle>,
+    /// Devices that wait for work.
+    pub line: Line,
     timing: BTreeMap<WorkerId, Timing>,
     /// Accounts of which a round is wanted, and since when.
     rounds: BTreeMap<String, UnixMillis>,
@@ -69,7 +64,7 @@ impl Sessions {
         self.resend.remove(&worker);
         self.statements.remove(&worker);
         self.timing.remove(&worker);
-        self.idle.retain(|(who, _), _| *who != worker);
+        self.line.forget(worker);
     }
 
     /// Whether a worker's devices are to be timed now.
@@ -121,44 +116,12 @@ impl Sessions {
         }
     }
 
-    /// Remembers that a device waits for work.
-    pub fn wait(&mut self, worker: WorkerId, device: u32, class: String, kinds: Vec<String>) {
-        self.idle.insert((worker, device), Idle { class, kinds });
-    }
-
-    /// A device has work.
-    pub fn no_longer_waits(&mut self, worker: WorkerId, device: u32) {
-        self.idle.remove(&(worker, device));
-    }
-
-    pub fn anyone_waits(&self) -> bool {
-        !self.idle.is_empty()
-    }
-
-    /// Tells those who wait about fresh work: as many devices as there are tasks, so that a thousand idle
-    /// workers do not all ask for one. Whoever is missed asks again by itself.
+    /// Tells those who wait about fresh work.
     pub fn wake(&mut self, turn: &mut Turn<'_>) {
-        let mut told = BTreeSet::new();
-        for fresh in std::mem::take(&mut turn.fresh) {
-            let mut left = fresh.tasks;
-            self.idle.retain(|(worker, _), idle| {
-                let fits = idle.kinds.contains(&fresh.kind)
-                    && fresh.class.as_ref().is_none_or(|class| *class == idle.class);
-                if left == 0 || !fits {
-                    return true;
-                }
-                left -= 1;
-                if told.insert(*worker)
-                    && let Some(session) = self.current.get(worker)
-                {
-                    turn.effects.push(Effect::Send {
-                        worker: *worker,
-                        session: *session,
-                        message: NetworkMessage::WorkWaiting,
-                    });
-                }
-                false
-            });
+        for worker in self.line.call(std::mem::take(&mut turn.fresh)) {
+            if let Some(session) = self.session(worker) {
+                turn.effects.push(Effect::Send { worker, session, message: NetworkMessage::WorkWaiting });
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use super::Guard;
+use super::{DATA_CAP_GB_MAX, DataCaps, Guard};
 use crate::{BaseUnits, Coded};
 
 /// The longest wait for a person to be away: who wants more than a day of quiet does not lend the machine.
@@ -45,6 +45,8 @@ pub struct GuardRules {
     pub margin_floor: Option<BaseUnits>,
     /// The GPU is free while the connection costs by what is sent.
     pub metered: bool,
+    /// How much data may move in a month; `None` for as much as there is.
+    pub data_cap: Option<DataCaps>,
     /// The GPU is free while less than so many gibibytes of the disk are; `None` for down to the last.
     pub disk_free_gib: Option<u16>,
 }
@@ -63,6 +65,7 @@ impl Default for GuardRules {
             quiet: None,
             margin_floor: None,
             metered: true,
+            data_cap: None,
             disk_free_gib: Some(2),
         }
     }
@@ -94,6 +97,17 @@ pub struct QuietLimits {
     pub fan_percent: Option<u16>,
     /// Power of the board, in watts.
     pub power_watts: Option<u16>,
+    /// Lull may lower the board's own power limit to `power_watts` while it works. Without that, or where the system does
+    /// not let it, the device rests between slices of work to stay under it.
+    #[serde(default)]
+    pub may_lower_power_limit: bool,
+}
+
+impl QuietLimits {
+    /// What the board's own power limit may be lowered to, in watts, if it may.
+    pub fn power_limit_watts(&self) -> Option<u16> {
+        self.power_watts.filter(|_| self.may_lower_power_limit)
+    }
 }
 
 /// Hours of a week, by the contributor's clock.
@@ -137,6 +151,14 @@ pub enum RulesError {
     /// [`GuardRules::margin_floor`].
     #[error("No device earns a hundred dollars an hour; choose less.")]
     MarginFloor,
+    /// [`GuardRules::data_cap`].
+    #[error(
+        "A month's cap of data is from 1 to {DATA_CAP_GB_MAX} GB, sent, received or both; give one of them."
+    )]
+    DataCap,
+    /// [`DataCaps::month_day`].
+    #[error("A month of data begins on a day from 1 to 31.")]
+    DataMonthDay,
     /// [`GuardRules::disk_free_gib`].
     #[error("At least one gibibyte of the disk is to be kept free.")]
     Disk,
@@ -151,6 +173,8 @@ impl Coded for RulesError {
             Self::Heat => "heat_limit",
             Self::Quiet => "quiet_limit",
             Self::MarginFloor => "margin_floor",
+            Self::DataCap => "data_cap",
+            Self::DataMonthDay => "data_month_day",
             Self::Disk => "disk_kept_free",
         }
     }
@@ -170,6 +194,7 @@ impl GuardRules {
             Guard::Quiet => self.quiet.is_some(),
             Guard::Margin => self.margin_floor.is_some(),
             Guard::Metered => self.metered,
+            Guard::DataCap => self.data_cap.is_some(),
             Guard::Disk => self.disk_free_gib.is_some(),
         }
     }
@@ -199,7 +224,7 @@ impl GuardRules {
         {
             return Err(RulesError::Heat);
         }
-        if let Some(QuietLimits { fan_percent, power_watts }) = self.quiet {
+        if let Some(QuietLimits { fan_percent, power_watts, may_lower_power_limit: _ }) = self.quiet {
             let is_none = fan_percent.is_none() && power_watts.is_none();
             let fan_is_off = fan_percent.is_some_and(|limit| !(10..=100).contains(&limit));
             let power_is_off = power_watts.is_some_and(|limit| !(20..=1000).contains(&limit));
@@ -209,6 +234,15 @@ impl GuardRules {
         }
         if self.margin_floor.is_some_and(|floor| floor > MARGIN_FLOOR_MAX) {
             return Err(RulesError::MarginFloor);
+        }
+        if let Some(DataCaps { sent_gb, received_gb, both_gb, month_day }) = self.data_cap {
+            let mut caps = [sent_gb, received_gb, both_gb].into_iter().flatten().peekable();
+            if caps.peek().is_none() || !caps.all(|gb| (1..=DATA_CAP_GB_MAX).contains(&gb)) {
+                return Err(RulesError::DataCap);
+            }
+            if !(1..=31).contains(&month_day) {
+                return Err(RulesError::DataMonthDay);
+            }
         }
         if self.disk_free_gib == Some(0) {
             return Err(RulesError::Disk);
@@ -249,7 +283,7 @@ mod tests {
         check(|rules| rules.margin_floor = Some(BaseUnits(100_000_001)), Err(RulesError::MarginFloor));
         check(|rules| rules.disk_free_gib = Some(0), Err(RulesError::Disk));
         let quiet = |fan_percent, power_watts| GuardRules {
-            quiet: Some(QuietLimits { fan_percent, power_watts }),
+            quiet: Some(QuietLimits { fan_percent, power_watts, ..QuietLimits::default() }),
             ..GuardRules::default()
         };
         assert_eq!(quiet(Some(40), None).check(), Ok(()));
@@ -257,6 +291,38 @@ mod tests {
         for (fan, power) in [(None, None), (Some(9), None), (Some(40), Some(19)), (Some(101), Some(100))] {
             assert_eq!(quiet(fan, power).check(), Err(RulesError::Quiet));
         }
+    }
+
+    #[test]
+    fn caps_of_data_are_given_within_bounds() {
+        let check = |sent_gb, received_gb, both_gb, month_day| {
+            let data_cap = Some(DataCaps { sent_gb, received_gb, both_gb, month_day });
+            GuardRules { data_cap, ..GuardRules::default() }.check()
+        };
+        assert_eq!(check(Some(1), None, None, 1), Ok(()));
+        assert_eq!(check(None, Some(30), Some(99_999), 31), Ok(()));
+        for (sent, received, both) in [
+            (None, None, None),
+            (Some(0), None, None),
+            (None, Some(100_000), None),
+            (Some(1), Some(1), Some(0)),
+        ] {
+            assert_eq!(check(sent, received, both, 1), Err(RulesError::DataCap));
+        }
+        for day in [0, 32] {
+            assert_eq!(check(None, None, Some(30), day), Err(RulesError::DataMonthDay));
+        }
+        assert_eq!(RulesError::DataMonthDay.code(), "data_month_day");
+    }
+
+    #[test]
+    fn a_power_limit_is_lowered_only_with_leave_and_to_a_limit_that_was_given() {
+        let older: QuietLimits = serde_json::from_str(r#"{"fan_percent":null,"power_watts":180}"#).unwrap();
+        assert_eq!(older.power_limit_watts(), None, "who never gave leave has not given it");
+        let allowed = QuietLimits { may_lower_power_limit: true, ..older };
+        assert_eq!(allowed.power_limit_watts(), Some(180));
+        let no_figure = QuietLimits { power_watts: None, fan_percent: Some(40), ..allowed };
+        assert_eq!(no_figure.power_limit_watts(), None);
     }
 
     #[test]

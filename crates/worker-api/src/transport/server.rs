@@ -50,13 +50,15 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
 /// Answers commands.
 pub trait Handler: Send + Sync + 'static {
-    /// Answers one command. Several may be under way at once, from one client or more. `Subscribe` and the
-    /// protocol version are dealt with before: this never sees [`Command::Subscribe`].
+    /// Lives as long as somebody looks at the devices' figures.
+    type Look: Send;
+
+    /// Answers one command. Several may be under way at once, from one client or more. The protocol version,
+    /// [`Command::Subscribe`] and [`Command::Look`] are dealt with before.
     fn handle(&self, command: Command) -> impl Future<Output = Reply> + Send;
 
-    /// A client has subscribed. A worker that measures only while somebody looks begins now; how many look is
-    /// the count of receivers of its snapshots.
-    fn watched(&self) {}
+    /// A client looks at the devices' figures until what this gives is dropped.
+    fn look(&self) -> Self::Look;
 }
 
 /// The endpoint, held: while this lives no other worker can have it. Dropping it removes the socket.
@@ -254,6 +256,7 @@ async fn read_commands<H: Handler>(
 ) {
     let room = Arc::new(Semaphore::new(COMMANDS_UNDER_WAY_MAX));
     let mut under_way = JoinSet::new();
+    let mut look = None;
     loop {
         // A slot is held until the writer has the reply, so that a client which asks without reading is stopped.
         let Ok(slot) = Arc::clone(&room).acquire_owned().await else { break };
@@ -267,9 +270,10 @@ async fn read_commands<H: Handler>(
         let Ok(head) = serde_json::from_slice::<EnvelopeHead>(&frame) else { break };
         let outbound = match understood(&head, &frame) {
             Err(fault) => Outbound::Reply(ReplyEnvelope { id: head.id, reply: Reply::Refused(fault) }),
-            Ok(Command::Subscribe) => {
-                handler.watched();
-                Outbound::Subscribed(ReplyEnvelope { id: head.id, reply: Reply::Done })
+            Ok(Command::Subscribe) => Outbound::Subscribed(ReplyEnvelope { id: head.id, reply: Reply::Done }),
+            Ok(Command::Look { on }) => {
+                look = on.then(|| look.take().unwrap_or_else(|| handler.look()));
+                Outbound::Reply(ReplyEnvelope { id: head.id, reply: Reply::Done })
             }
             Ok(command) => {
                 let (handler, replies) = (Arc::clone(&handler), replies.clone());
@@ -288,6 +292,7 @@ async fn read_commands<H: Handler>(
             break;
         }
     }
+    drop(look);
     // What was begun is finished: a command counts from when it was read.
     while under_way.join_next().await.is_some() {}
 }

@@ -16,7 +16,8 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::{
-    Command, EarningsView, Intent, PROTOCOL_VERSION, PauseFor, Reply, Settings, Snapshot, StateView, Steps,
+    Command, DataView, EarningsView, Intent, PROTOCOL_VERSION, PauseFor, PowerPrice, Reply, Settings,
+    Snapshot, StateView, Steps,
 };
 
 /// Bound on every wait; on a loaded machine a hundred times what is needed.
@@ -34,6 +35,7 @@ fn snapshot(taken_at: u64) -> Snapshot {
         hardware: None,
         sandbox: Vec::new(),
         guards: Vec::new(),
+        data: DataView::default(),
         devices: Vec::new(),
         network: None,
         wallet: None,
@@ -43,6 +45,7 @@ fn snapshot(taken_at: u64) -> Snapshot {
         payouts: None,
         earnings: EarningsView::default(),
         estimate: None,
+        power_price: PowerPrice::default(),
         settings: Settings::default(),
         notices: Vec::new(),
     }
@@ -53,9 +56,20 @@ fn snapshot(taken_at: u64) -> Snapshot {
 struct Worker {
     handled: AtomicUsize,
     let_go: Notify,
+    looks: watch::Sender<usize>,
+}
+
+struct Look(watch::Sender<usize>);
+
+impl Drop for Look {
+    fn drop(&mut self) {
+        self.0.send_modify(|looks| *looks -= 1);
+    }
 }
 
 impl Handler for Worker {
+    type Look = Look;
+
     async fn handle(&self, command: Command) -> Reply {
         self.handled.fetch_add(1, Ordering::SeqCst);
         match command {
@@ -68,6 +82,11 @@ impl Handler for Worker {
             Command::Picture { .. } => Reply::Picture(Some("x".repeat(SERVER_FRAME_BYTES_MAX))),
             _ => Reply::Done,
         }
+    }
+
+    fn look(&self) -> Look {
+        self.looks.send_modify(|looks| *looks += 1);
+        Look(self.looks.clone())
     }
 }
 
@@ -155,6 +174,21 @@ async fn subscribers_get_the_present_and_then_the_latest() {
     }
     let mut second = Client::connect(&running.endpoint).await.unwrap().subscribe().await.unwrap();
     assert_eq!(second.next().await.unwrap().taken_at, snapshot(500).taken_at);
+}
+
+#[tokio::test]
+async fn figures_are_looked_at_until_told_otherwise_or_the_end() {
+    let running = running().await;
+    let mut looks = running.worker.looks.subscribe();
+    let client = Client::connect(&running.endpoint).await.unwrap();
+    client.subscribe().await.unwrap();
+    assert_eq!(*looks.borrow(), 0, "the tray follows, and looks at no figures");
+    for (on, expect) in [(true, 1), (true, 1), (false, 0), (false, 0), (true, 1)] {
+        assert_eq!(client.command(Command::Look { on }).await.unwrap(), Reply::Done);
+        assert_eq!(*looks.borrow_and_update(), expect);
+    }
+    drop(client);
+    timeout(SOON, looks.wait_for(|looks| *looks == 0)).await.unwrap().unwrap();
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use lull_types::{BaseUnits, Coded, Fault};
 use lull_worker_api::transport::{self, Handler, Listener};
@@ -16,6 +17,8 @@ use crate::local_api::LocalApi;
 use crate::logs;
 use crate::machine::Order;
 use crate::payouts;
+use crate::power::SystemPower;
+use crate::prices::SystemReader;
 use crate::shell::{self, Handle, Options, RuntimeSource, network_of};
 use crate::telemetry::SystemSource;
 
@@ -48,9 +51,12 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Fault> {
         network_program: None,
         telemetry: Box::<SystemSource>::default(),
         wallet_keys: WalletKeys::of_system(&paths),
+        prices: Box::<SystemReader>::default(),
         probes: lull_guards::probes::for_this_machine(paths.root()),
+        power: Box::new(|| Box::<SystemPower>::default()),
     })
     .await?;
+    worker.power().put_back_on_panic();
     tracing::info!(worker = %id.short(), version = env!("CARGO_PKG_VERSION"), "the worker runs");
 
     tokio::spawn(payouts::resume_claims(worker.clone()));
@@ -59,7 +65,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Fault> {
     let served = tokio::spawn(transport::serve(
         listener,
         Arc::clone(&api),
-        worker.snapshots_to_clone(),
+        worker.snapshots(),
         over.clone().cancelled_owned(),
     ));
     let ending = tokio::spawn(end_on_signal(worker.clone()));
@@ -86,8 +92,12 @@ async fn end_on_signal(worker: Handle) {
     // Whoever asks twice does not want to wait. What was written down is whole, and children end with this
     // process.
     signalled().await;
+    worker.power().finish(IMPATIENT_WAIT);
     std::process::exit(EXIT_INTERRUPTED);
 }
+
+/// What boards get to have their power limits put back, which takes milliseconds, by whoever does not want to wait.
+const IMPATIENT_WAIT: Duration = Duration::from_millis(500);
 
 /// What shells report for a program that was ended by Ctrl-C.
 const EXIT_INTERRUPTED: i32 = 130;
@@ -118,7 +128,7 @@ async fn signalled() {
 /// Does the whole job in the terminal, and shows it.
 async fn show(worker: &Handle, api: &LocalApi, args: &Args) -> Result<ExitCode, Fault> {
     let mut snapshots = worker.snapshots();
-    worker.watched();
+    let _look = worker.look();
     let first = worker.snapshot().await?;
     if args.practice {
         worker.order(Order::Join(None)).await?;

@@ -1,10 +1,14 @@
 //! What a worker does, in words.
 
+mod data;
+
 use lull_types::{
     BaseUnits, BenchmarkReport, Cause, Fault, GpuNeed, Guard, GuardState, HeatSensor, Loudness, Measure,
-    PauseUntil, Trip, Unit, UnixMillis,
+    PauseUntil, PowerLimit, Trip, Unit, UnixMillis,
 };
 use lull_worker_api::{AssignmentStage, GuardView, Snapshot, StateView, TripRow};
+
+use super::standing;
 
 /// Date and time here.
 pub(super) fn local(at: UnixMillis) -> String {
@@ -97,7 +101,9 @@ fn cause(cause: &Cause, now: UnixMillis) -> String {
         }
         Cause::Guard(active) => {
             let ends = match active.until {
-                Some(until) if matches!(active.trip, Trip::Hours) => format!(", until {}", local(until)),
+                Some(until) if matches!(active.trip, Trip::Hours | Trip::DataCap { .. }) => {
+                    format!(", until {}", local(until))
+                }
                 Some(until) => format!(", for {} more", seconds_until(now, until)),
                 None => String::new(),
             };
@@ -143,6 +149,9 @@ fn trip(trip: &Trip) -> String {
             )
         }
         Trip::Metered => "the connection costs by what is sent".to_owned(),
+        Trip::DataCap { direction, used_bytes, cap_bytes } => {
+            data::reached(*direction, *used_bytes, *cap_bytes)
+        }
         Trip::Disk { free_bytes } => {
             format!("only {:.1} GiB of the disk are free", *free_bytes as f64 / f64::from(1 << 30))
         }
@@ -168,6 +177,7 @@ pub(super) fn guards(snapshot: &Snapshot) -> Vec<String> {
             Guard::Quiet => "quiet",
             Guard::Margin => "margin",
             Guard::Metered => "metered",
+            Guard::DataCap => "data cap",
             Guard::Disk => "disk",
         };
         let stand = match &view.stand {
@@ -184,7 +194,39 @@ pub(super) fn guards(snapshot: &Snapshot) -> Vec<String> {
         };
         format!("  {name:<14}  {stand}")
     };
-    snapshot.guards.iter().map(line).collect()
+    let mut lines = Vec::new();
+    for view in &snapshot.guards {
+        lines.push(line(view));
+        if view.guard == Guard::Quiet {
+            lines.extend(power_limits(snapshot));
+        }
+    }
+    lines.extend(data::lines(snapshot));
+    lines
+}
+
+/// How the boards' own power limits stand, where they may be lowered, in lines.
+fn power_limits(snapshot: &Snapshot) -> Vec<String> {
+    let line = |device: u32, limit: &PowerLimit| {
+        let stand = match limit {
+            PowerLimit::Lowered { watts, former_watts } => {
+                format!("held to {watts} W of {former_watts} W while it works")
+            }
+            PowerLimit::Own { watts } => format!("at its own {watts} W"),
+            PowerLimit::NotPermitted => {
+                "not permitted; it needs an administrator, so the device rests between slices of work"
+                    .to_owned()
+            }
+            PowerLimit::Unsupported => {
+                "not to be changed on this device, so it rests between slices of work".to_owned()
+            }
+            PowerLimit::Failed { fault } => plain_sentence(&fault.sentence),
+        };
+        format!("  {:<14}  power limit of device {device}: {stand}", "")
+    };
+    let known =
+        snapshot.devices.iter().filter_map(|device| Some((device.info.index, device.power_limit.as_ref()?)));
+    known.map(|(index, limit)| line(index, limit)).collect()
 }
 
 /// One trip and what it cost, in a line.
@@ -230,6 +272,9 @@ pub(super) fn status(snapshot: &Snapshot) -> Vec<String> {
             let pace = device.pace_percent;
             lines.push(format!("            slowed to {pace} % of the time, to stay under your limits"));
         }
+        for line in device.standing.iter().flat_map(|told| standing::lines(told, now)) {
+            lines.push(format!("            {line}"));
+        }
     }
     for (at, part) in snapshot.sandbox.iter().enumerate() {
         let title = if at == 0 { "jobs are" } else { "" };
@@ -240,6 +285,7 @@ pub(super) fn status(snapshot: &Snapshot) -> Vec<String> {
         "  earned    {} today, {} in seven days, {} in all, {} receipts",
         earnings.today, earnings.seven_days, earnings.all_time, earnings.receipts
     ));
+    lines.extend(data::lines(snapshot));
     if let Some(estimate) = &snapshot.estimate {
         lines.push(format!(
             "  estimate  {} a day before power, power {} ({:.0} W)",
@@ -325,7 +371,7 @@ const SENTENCE_CHARS_MAX: usize = 400;
 /// Longer titles would push the rest of a line off the terminal.
 const TITLE_CHARS_MAX: usize = 40;
 
-fn seconds_until(now: UnixMillis, at: UnixMillis) -> String {
+pub(super) fn seconds_until(now: UnixMillis, at: UnixMillis) -> String {
     let seconds = at.since(now).as_secs();
     match seconds {
         0..=119 => format!("{seconds} s"),

@@ -12,6 +12,10 @@ use crate::machine::{Record, Stage};
 /// search on the chain.
 const EPOCHS_KEPT: u32 = 1000;
 
+/// Quarters of an hour of which it is kept how much data moved in them: over thirteen months. Those without data take no
+/// row, and the newest are kept whatever the clock says, as one that is wrong for a moment must not cost a year.
+const DATA_QUARTERS_KEPT: u32 = 400 * 24 * 4;
+
 /// Trips that are kept: a year of three a day.
 const TRIPS_KEPT: u32 = 1000;
 
@@ -56,6 +60,18 @@ fn write(to: &Transaction<'_>, record: &Record) -> Result<(), JournalError> {
                 trip.device()
             ];
             to.prepare_cached(statement)?.execute(row)?;
+            Ok(())
+        }
+        Record::DataMoved { quarter, moved } => {
+            // What is counted never goes down, whatever is written again.
+            let statement = "INSERT INTO data_moved (quarter, sent, received) VALUES (?, ?, ?)
+                ON CONFLICT (quarter) DO UPDATE SET
+                    sent = MAX(sent, excluded.sent), received = MAX(received, excluded.received)";
+            let row = params![integer(*quarter)?, integer(moved.sent_bytes)?, integer(moved.received_bytes)?];
+            to.prepare_cached(statement)?.execute(row)?;
+            let statement = "DELETE FROM data_moved WHERE quarter <=
+                (SELECT quarter FROM data_moved ORDER BY quarter DESC LIMIT 1 OFFSET ?)";
+            to.prepare_cached(statement)?.execute([DATA_QUARTERS_KEPT])?;
             Ok(())
         }
         Record::Network(network) => set(to, "network", &to_json(network)?),
@@ -112,9 +128,10 @@ fn write(to: &Transaction<'_>, record: &Record) -> Result<(), JournalError> {
             Ok(())
         }
         Record::PayoutStanding { network, standing } => write_standing(to, *network, standing),
-        Record::Energy { assignment, milliwatt_hours } => {
-            let statement = "UPDATE assignments SET milliwatt_hours = ? WHERE id = ?";
-            let row = params![integer(*milliwatt_hours)?, assignment.as_bytes()];
+        Record::Energy { assignment, milliwatt_hours, micro_per_kwh } => {
+            let statement = "UPDATE assignments SET milliwatt_hours = ?, micro_per_kwh = ? WHERE id = ?";
+            let energy = milliwatt_hours.map(integer).transpose()?;
+            let row = params![energy, micro_per_kwh, assignment.as_bytes()];
             to.prepare_cached(statement)?.execute(row)?;
             Ok(())
         }

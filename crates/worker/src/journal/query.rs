@@ -254,7 +254,7 @@ impl Journal {
         let between =
             params![network.0, integer(from.0).unwrap_or(i64::MAX), integer(until.0).unwrap_or(i64::MAX)];
         self.rows(
-            "SELECT receipt, received_at, taken_at, ran_ms, milliwatt_hours,
+            "SELECT receipt, received_at, taken_at, ran_ms, milliwatt_hours, micro_per_kwh,
                     assignments.assignment AS assignment_json
              FROM receipts LEFT JOIN assignments ON assignments.id = receipts.assignment
              WHERE receipts.network = ?1 AND received_at >= ?2 AND received_at < ?3 ORDER BY lane, nonce",
@@ -276,6 +276,7 @@ impl Journal {
                     taken_at: number("taken_at")?.map(UnixMillis),
                     ran_ms: number("ran_ms")?,
                     milliwatt_hours: number("milliwatt_hours")?,
+                    micro_per_kwh: row.get("micro_per_kwh")?,
                 })
             },
         )

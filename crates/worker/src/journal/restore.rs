@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use lull_checks::receipts::Lane;
-use lull_types::{AssignmentId, BaseUnits, CountersignedReceipt, NetworkId, PauseUntil, Payout, UnixMillis};
+use lull_types::{
+    AssignmentId, BaseUnits, CountersignedReceipt, DataMoved, NetworkId, PauseUntil, Payout, UnixMillis,
+};
 use lull_worker_api::Notice;
 use rusqlite::{Row, params};
 use serde::de::DeserializeOwned;
@@ -47,8 +49,24 @@ impl Journal {
             )?,
             over: self.over()?,
             earned: self.earned()?,
+            data: self.data_moved()?,
             notices: self.notices()?,
         })
+    }
+
+    /// How much data moved, by quarter of an hour since the Unix epoch.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn data_moved(&self) -> Result<BTreeMap<u64, DataMoved>, JournalError> {
+        let rows = self.rows("SELECT quarter, sent, received FROM data_moved", [], |row| {
+            let moved = DataMoved {
+                sent_bytes: row::number(row, "sent")?,
+                received_bytes: row::number(row, "received")?,
+            };
+            Ok((row::number(row, "quarter")?, moved))
+        })?;
+        Ok(rows.into_iter().collect())
     }
 
     fn pauses(&self) -> Result<Vec<Pause>, JournalError> {

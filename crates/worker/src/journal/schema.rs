@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::error::JournalError;
 
 /// Each step brings a file from the format before it to the next. Published steps never change.
-const STEPS: [&str; 3] = [
+const STEPS: [&str; 5] = [
     // 1: the first.
     "
     -- Single values, each JSON: intent, settings, paused_until, network, wallet, kept_wallet.
@@ -123,6 +123,22 @@ const STEPS: [&str; 3] = [
     ) STRICT;
     CREATE INDEX trips_by_time ON trips (since);
     ",
+    // 4: how much data moved.
+    "
+    CREATE TABLE data_moved (
+        -- Quarters of an hour since the Unix epoch.
+        quarter INTEGER PRIMARY KEY,
+        -- All bytes of it.
+        sent INTEGER NOT NULL,
+        received INTEGER NOT NULL
+    ) STRICT;
+    ",
+    // 5: the price of power of each assignment.
+    "
+    -- Millionths of a US dollar for a kilowatt-hour, as it was while the assignment ran; below zero where whoever takes
+    -- power is paid for it. NULL for assignments of before.
+    ALTER TABLE assignments ADD COLUMN micro_per_kwh INTEGER;
+    ",
 ];
 
 fn version(connection: &Connection) -> Result<i64, JournalError> {
@@ -163,12 +179,12 @@ mod tests {
             VALUES (x'01', x'02', x'03', 'wgsl/1', 4, '{}', '{}')";
         connection.execute(taken, []).unwrap();
         migrate(&mut connection).unwrap();
-        let (kind, energy): (String, Option<i64>) = connection
-            .query_row("SELECT kind, milliwatt_hours FROM assignments", [], |row| {
-                Ok((row.get(0)?, row.get(1)?))
+        let (kind, energy, price): (String, Option<i64>, Option<i64>) = connection
+            .query_row("SELECT kind, milliwatt_hours, micro_per_kwh FROM assignments", [], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
             })
             .unwrap();
-        assert_eq!((kind.as_str(), energy), ("wgsl/1", None));
+        assert_eq!((kind.as_str(), energy, price), ("wgsl/1", None, None));
         // Once more changes nothing.
         migrate(&mut connection).unwrap();
         assert_eq!(check_version(&connection).unwrap(), STEPS.len());

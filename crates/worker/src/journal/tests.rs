@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use lull_checks::receipts::{Lane, countersign, verify_all};
 use lull_network_api::{Assignment, Verdict};
 use lull_types::{
-    AnchoredEpoch, AssignmentId, BaseUnits, BlobHash, Coded, Fault, HeatSensor, JobId, NetworkId, PauseUntil,
-    PayoutStage, PayoutStanding, PictureTile, ReceiptLeaf, SecretKey, TaskId, TransactionSignature, Trip,
-    UnixMillis,
+    AnchoredEpoch, AssignmentId, BaseUnits, BlobHash, Coded, DataMoved, Fault, HeatSensor, JobId, NetworkId,
+    PauseUntil, PayoutStage, PayoutStanding, PictureTile, ReceiptLeaf, SecretKey, TaskId,
+    TransactionSignature, Trip, UnixMillis,
 };
 use lull_worker_api::{EarningsBucket, Effort, Intent, KeptWallet, Notice, Settings, TaskState, TripRow};
 use uuid::Uuid;
@@ -472,18 +472,56 @@ fn a_claim_is_kept_until_it_is_over() {
 fn statements_have_each_accepted_task_of_their_time() {
     let mut journal = Place::new().open();
     journal.apply(&[taken(1), taken(2)]).unwrap();
-    let energy = Record::Energy { assignment: assignment(2).id, milliwatt_hours: 1_500 };
+    let energy = |milliwatt_hours, micro_per_kwh| Record::Energy {
+        assignment: assignment(2).id,
+        milliwatt_hours,
+        micro_per_kwh,
+    };
     let ran = stage(2, Stage::Uploading { outputs: Vec::new(), ran_ms: 70 });
-    journal.apply(&[energy, ran]).unwrap();
+    // It was run twice; the last run counts.
+    journal.apply(&[energy(None, 210_000), energy(Some(1_500), -7), ran]).unwrap();
     journal.apply(&receipts(3, HOUR)).unwrap();
     let network = network().network_id();
     let stated = |from, until| journal.stated_tasks(network, UnixMillis(from), UnixMillis(until)).unwrap();
     let all = stated(0, u64::MAX);
     assert_eq!(all.iter().map(|task| task.nonce).collect::<Vec<_>>(), [1, 2, 3]);
     assert_eq!((all[1].milliwatt_hours, all[1].ran_ms, all[1].taken_at), (Some(1_500), Some(70), Some(NOW)));
+    assert_eq!((all[0].micro_per_kwh, all[1].micro_per_kwh, all[2].micro_per_kwh), (None, Some(-7), None));
     assert_eq!((all[0].milliwatt_hours, all[2].job.clone(), all[2].taken_at), (None, None, None));
     assert_eq!(all[2].cumulative, BaseUnits(750));
     // The end is not part of it.
     let second = stated(NOW.0 + 2 * HOUR, NOW.0 + 3 * HOUR);
     assert_eq!(second.iter().map(|task| task.nonce).collect::<Vec<_>>(), [2]);
+}
+
+fn moved(quarter: u64, sent_bytes: u64, received_bytes: u64) -> Record {
+    Record::DataMoved { quarter, moved: DataMoved { sent_bytes, received_bytes } }
+}
+
+#[test]
+fn counts_of_data_come_back_after_a_crash_and_never_go_down() {
+    let place = Place::new();
+    let mut journal = place.open();
+    journal.apply(&[moved(7, 100, 20), moved(8, 1, 2)]).unwrap();
+    journal.apply(&[moved(7, 150, 30)]).unwrap();
+    // Written again, and older than what is there.
+    journal.apply(&[moved(7, 150, 30), moved(7, 90, 40)]).unwrap();
+    // The crash: the file is never closed.
+    std::mem::forget(journal);
+    let expected = |sent_bytes, received_bytes| DataMoved { sent_bytes, received_bytes };
+    let restored = place.open().restore().unwrap().data;
+    assert_eq!(restored, [(7, expected(150, 40)), (8, expected(1, 2))].into());
+}
+
+#[test]
+fn counts_of_data_are_kept_for_thirteen_months_whatever_the_clock_says() {
+    let mut journal = Place::new().open();
+    // Every quarter of an hour of four hundred days, and one of a clock that was a century ahead.
+    let days = 400 * 96;
+    let many: Vec<_> = (0..days).map(|quarter| moved(1000 + quarter, 1, 0)).collect();
+    journal.apply(&many).unwrap();
+    assert_eq!(journal.data_moved().unwrap().len(), 38_400);
+    journal.apply(&[moved(4_000_000, 1, 0)]).unwrap();
+    let kept: Vec<u64> = journal.data_moved().unwrap().into_keys().collect();
+    assert_eq!((kept.len(), kept[0], kept[kept.len() - 1]), (38_400, 1001, 4_000_000));
 }

@@ -14,6 +14,7 @@ use super::*;
 use crate::keychain::Keychain;
 use crate::machine::Order;
 use crate::paths::Paths;
+use crate::prices::Scripted;
 use crate::shell::{self, Handle, Options, RuntimeSource};
 use crate::telemetry::SystemSource;
 
@@ -132,7 +133,9 @@ impl Machine {
             network_program: None,
             telemetry: Box::<SystemSource>::default(),
             wallet_keys,
+            prices: Box::<Scripted>::default(),
             probes: Vec::new(),
+            power: Box::new(|| Box::<crate::power::FakePower>::default()),
         };
         let (worker, shell) = shell::start(options).await.unwrap();
         *self.keychain.process.lock().unwrap() = Some(shell.abort_handle());

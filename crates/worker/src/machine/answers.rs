@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use lull_network_api::Standing;
 use lull_types::{AssignmentId, Fault, UnixMillis};
 
 use super::Machine;
@@ -9,6 +10,7 @@ use super::device::Ask;
 use super::effect::Effect;
 use super::out::Out;
 use super::record::Stage;
+use super::standing::heard;
 
 /// The network says when to ask again; a wish below a second would be a loop, and above ten minutes a contributor
 /// would look at an idle machine although `WorkWaiting` may have been lost.
@@ -17,10 +19,19 @@ pub const ASK_AGAIN_MIN: Duration = Duration::from_secs(1);
 pub const ASK_AGAIN_MAX: Duration = Duration::from_secs(600);
 
 impl Machine {
-    pub(super) fn on_no_work(&mut self, device: u32, reason: Fault, retry_after_ms: u64, now: UnixMillis) {
+    pub(super) fn on_no_work(
+        &mut self,
+        device: u32,
+        reason: Fault,
+        retry_after_ms: u64,
+        standing: Standing,
+        now: UnixMillis,
+    ) {
+        let is_up = self.link.up().is_some();
         if let Some(device) = self.device(device) {
             let wait = Duration::from_millis(retry_after_ms).clamp(ASK_AGAIN_MIN, ASK_AGAIN_MAX);
             device.ask = Ask::NoWork { until: now.after(wait), reason };
+            device.standing = is_up.then(|| heard(standing, now));
         }
     }
 

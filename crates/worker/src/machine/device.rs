@@ -1,6 +1,7 @@
 //! The devices: finding them, and what is done about one that fails.
 
 use lull_types::{DeviceInfo, Fault, HardwareReport, NetworkId, SandboxPart, UnixMillis};
+use lull_worker_api::DeviceStanding;
 
 use super::Machine;
 use super::backoff::{ASK, Chance, DEVICE, LOCAL};
@@ -70,6 +71,8 @@ pub(super) struct Device {
     pub timed: Option<(NetworkId, UnixMillis)>,
     /// What a network found of it, and which.
     pub found: Option<(NetworkId, Found)>,
+    /// Where it stands, as the network last said; none since it got work.
+    pub standing: Option<DeviceStanding>,
 }
 
 impl Device {
@@ -86,6 +89,7 @@ impl Device {
             local_failures: 0,
             timed: None,
             found: None,
+            standing: None,
         }
     }
 

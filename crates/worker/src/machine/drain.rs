@@ -63,10 +63,10 @@ impl Machine {
             .leases
             .active()
             .filter(|held| match held.purpose {
-                Purpose::Benchmark => !self.is_clear(held.lease.device) || self.shutting_down,
+                Purpose::Benchmark => !self.may_go_on(held.lease.device) || self.shutting_down,
                 Purpose::Run(_) | Purpose::Challenge(_) => {
                     let device = held.lease.device;
-                    !self.is_clear(device) || !self.works() || waiting_benchmark || !self.is_lent(device)
+                    !self.may_go_on(device) || !self.works() || waiting_benchmark || !self.is_lent(device)
                 }
             })
             .map(|held| held.lease.id)
@@ -78,7 +78,7 @@ impl Machine {
         let urgent: Vec<_> = self
             .leases
             .iter()
-            .filter(|held| !self.is_clear(held.lease.device))
+            .filter(|held| !self.may_go_on(held.lease.device))
             .map(|held| held.lease.id)
             .collect();
         for lease in urgent {

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use lull_guards::DataRoom;
 use lull_network_api::{Assignment, NetworkTicket, WorkerMessage};
-use lull_types::{AssignmentId, BlobHash, Fault, WalletAddress};
+use lull_types::{AssignmentId, BlobHash, DeviceInfo, Fault, WalletAddress};
 use lull_worker_api::Notice;
 
 use super::id::{ChallengeId, Lease, LeaseId, SessionId, TransferId};
@@ -60,6 +61,13 @@ pub enum Effect {
         /// In per cent; a process that was told nothing works all of the time.
         percent: u8,
     },
+    /// Hold a device's board to a ceiling of power from now on, by its own power limit. → [`super::Input::PowerLimit`]
+    PowerLimit {
+        /// Which.
+        device: Box<DeviceInfo>,
+        /// In watts; `None` for the limit that it had before.
+        ceiling_watts: Option<u16>,
+    },
     /// Ask the process of a lease to stop what it does and to end. → [`super::Input::Freed`]
     Cancel {
         /// Whose.
@@ -95,7 +103,8 @@ pub enum Effect {
         message: Box<WorkerMessage>,
     },
     /// Fetch the payload of an assignment and the inputs that it names, unless they are here already, and
-    /// check their hashes. → [`super::Input::Fetched`] or [`super::Input::FetchFailed`]
+    /// check their hashes. Once the payload is here it says what moves for the task: nothing more is fetched where there
+    /// is no room for that. → [`super::Input::Fetched`] or [`super::Input::FetchFailed`]
     Fetch {
         /// The number of this attempt.
         transfer: TransferId,
@@ -103,6 +112,8 @@ pub enum Effect {
         session: SessionId,
         /// For which assignment.
         assignment: Box<Assignment>,
+        /// What may move for it.
+        room: DataRoom,
     },
     /// Send the outputs of an assignment. → [`super::Input::Uploaded`] or [`super::Input::UploadFailed`]
     Upload {

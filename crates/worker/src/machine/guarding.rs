@@ -15,13 +15,15 @@ use super::record::{Pause, Record, TripCost};
 #[derive(Clone, Copy, Debug)]
 struct Access {
     clear: bool,
+    /// Whether what was begun may go on.
+    lets_finish: bool,
     /// When it is clear, if that is known.
     clear_at: Option<UnixMillis>,
 }
 
 impl From<&Stand> for Access {
     fn from(stand: &Stand) -> Self {
-        Self { clear: stand.is_clear(), clear_at: stand.clear_at }
+        Self { clear: stand.is_clear(), lets_finish: stand.lets_finish(), clear_at: stand.clear_at }
     }
 }
 
@@ -46,7 +48,7 @@ pub(super) struct Guarding {
 
 impl Default for Guarding {
     fn default() -> Self {
-        let everywhere = Access { clear: true, clear_at: None };
+        let everywhere = Access { clear: true, lets_finish: true, clear_at: None };
         Self { everywhere, devices: BTreeMap::new(), yielding_since: None, open: BTreeMap::new() }
     }
 }
@@ -62,6 +64,9 @@ impl Machine {
             if let Some(changes_at) = stand.changes_at {
                 out.due(changes_at, now);
             }
+        }
+        if let Some(look_at) = self.policy.look_again_at() {
+            out.due(look_at, now);
         }
         self.guarding.everywhere = Access::from(&everywhere);
         self.guarding.devices = stands.iter().map(|(number, stand)| (*number, Access::from(stand))).collect();
@@ -94,6 +99,11 @@ impl Machine {
     /// Whether no guard holds a device free.
     pub(super) fn is_clear(&self, device: u32) -> bool {
         self.access(device).clear
+    }
+
+    /// Whether what was begun on a device may go on: no guard holds it free, or only one that holds back new work.
+    pub(super) fn may_go_on(&self, device: u32) -> bool {
+        self.access(device).lets_finish
     }
 
     /// Whether a guard holds a device free until `instant` at least, as far as is known.
@@ -176,7 +186,7 @@ impl Machine {
         let interrupted: Vec<_> = self
             .leases
             .active()
-            .filter(|held| !self.is_clear(held.lease.device))
+            .filter(|held| !self.may_go_on(held.lease.device))
             .filter_map(|held| match held.purpose {
                 Purpose::Run(assignment) => Some((held.lease.device, assignment)),
                 Purpose::Benchmark | Purpose::Challenge(_) => None,

@@ -5,8 +5,8 @@ use std::time::Duration;
 use lull_guards::Observation;
 use lull_network_api::{NetworkMessage, NetworkTicket};
 use lull_types::{
-    BaseUnits, BenchmarkReport, BlobHash, Fault, Guard, HardwareReport, Measure, SandboxPart, Signature,
-    WalletAddress,
+    BaseUnits, BenchmarkReport, BlobHash, DataMoved, Fault, Guard, HardwareReport, Measure, PowerLimit,
+    SandboxPart, Signature, WalletAddress,
 };
 use lull_worker_api::{PauseFor, SettingsChange};
 
@@ -87,6 +87,15 @@ pub enum Input {
         /// Why.
         fault: Fault,
     },
+    /// Answer to [`super::Effect::PowerLimit`].
+    PowerLimit {
+        /// The device.
+        device: u32,
+        /// How its limit stands.
+        limit: PowerLimit,
+    },
+    /// A board's power limit that this worker, or an earlier one, had lowered could not be put back.
+    PowerLimitStuck(Fault),
     /// Answer to [`super::Effect::StartPracticeNetwork`].
     PracticeStarted(Result<NetworkTicket, Fault>),
     /// The practice network ended without being told to.
@@ -111,10 +120,14 @@ pub enum Input {
         /// What.
         message: Box<NetworkMessage>,
     },
+    /// Data moved between this machine and others since this was last told.
+    DataMoved(DataMoved),
     /// Payload and inputs of an assignment are on this machine and their hashes hold.
     Fetched {
         /// Answer to this [`super::Effect::Fetch`].
         transfer: TransferId,
+        /// What will be sent of its outputs, in bytes.
+        output_bytes: u64,
     },
     /// A fetch failed.
     FetchFailed {
@@ -281,6 +294,8 @@ pub enum TransferFailure {
     Task(Fault),
     /// This machine is at fault, such as a full disk.
     Local(Fault),
+    /// What the task moves does not fit under the contributor's cap of data.
+    OverDataCap(Fault),
     /// Files that should be here are not; the step before is done again.
     FilesMissing(Fault),
 }

@@ -6,7 +6,7 @@ use lull_types::UnixMillis;
 use lull_worker_api::StateView;
 
 use super::Machine;
-use super::lease::{CANCEL_GRACE, END_GRACE, Hold, Purpose};
+use super::lease::{CANCEL_GRACE, END_GRACE, Held, Hold, Purpose};
 use super::record::Stage;
 use super::task::Activity;
 
@@ -18,6 +18,8 @@ impl Machine {
     pub fn assert_invariants(&self, now: UnixMillis) {
         self.assert_leases(now);
         self.assert_tasks();
+        self.assert_standings();
+        self.assert_power_limits();
         assert!(self.wake.is_none_or(|wake| wake > now), "a wake-up lies ahead, or what is due was not done");
         for (network, earned) in &self.earned {
             assert_eq!(earned.lane.nonce(), u64::from(earned.receipts), "receipts of {network} have no gap");
@@ -45,14 +47,14 @@ impl Machine {
                     };
                     assert!(may, "only Benchmarking and Working hold a lease, not {state:?}");
                     assert!(
-                        self.policy.stand(Some(held.lease.device), now).is_clear(),
+                        self.policy.stand(Some(held.lease.device), now).lets_finish(),
                         "no lease is held while a guard is tripped"
                     );
                 }
                 Hold::Ending { since, kill_at } => {
                     assert!(now < kill_at, "what had time enough to end was killed");
                     assert!(kill_at <= since.after(END_GRACE.max(CANCEL_GRACE)), "the kill comes in time");
-                    if !self.policy.stand(Some(held.lease.device), now).is_clear() {
+                    if !self.policy.stand(Some(held.lease.device), now).lets_finish() {
                         assert!(kill_at <= now.after(CANCEL_GRACE), "a guard makes it hurry");
                     }
                 }
@@ -61,6 +63,13 @@ impl Machine {
         }
         let by_benchmark = self.leases.active().any(|held| held.purpose == Purpose::Benchmark);
         assert!(!by_benchmark || self.leases.iter().count() == 1, "a benchmark has the machine to itself");
+    }
+
+    fn assert_power_limits(&self) {
+        for device in self.power_limits.wanted().keys() {
+            let works = |held: &Held| held.lease.device == *device && matches!(held.purpose, Purpose::Run(_));
+            assert!(self.leases.active().any(works), "a board is held to a limit only while it works");
+        }
     }
 
     fn assert_tasks(&self) {

@@ -83,7 +83,9 @@ impl Machine {
                 out.urgent(Effect::DeclineChallenge { challenge, fault });
             }
             Input::Observed(seen) => self.policy.observe(seen, now),
+            Input::DataMoved(moved) => self.on_data_moved(moved, now),
             Input::SightLost { guard, .. } => self.policy.lose_sight(guard, now),
+            Input::PowerLimit { device, limit } => self.power_limits.stands(device, limit),
             // A pause frees the GPU, which needs no record; it is only forgotten by a restart.
             Input::Order(Order::Pause { duration, device }) => {
                 self.pause(duration, device, now, &mut Out::default());
@@ -115,6 +117,7 @@ impl Machine {
             | Input::BenchmarkProgress { .. }
             | Input::RunStarted { .. }
             | Input::RunProgress { .. }
+            | Input::PowerLimitStuck(_)
             | Input::PracticeStarted(_)
             | Input::PracticeEnded(_)
             | Input::SessionOpened { .. }

@@ -166,6 +166,7 @@ impl Machine {
             self.link.practice = Practice::Off;
         }
         self.forget_wallet_proof();
+        self.forget_standings();
         self.link.session = Session::Down { retry_at: UnixMillis(0) };
         self.link.attempts = 0;
         self.link.fault = None;
@@ -256,6 +257,7 @@ impl Machine {
         self.link.fault = Some(fault);
         self.forget_wallet_proof();
         self.forget_proof();
+        self.forget_standings();
         self.link.session = Session::Down { retry_at };
         self.link.told = None;
     }

@@ -15,6 +15,7 @@ mod answers;
 mod backoff;
 mod benchmark;
 mod challenge;
+mod data;
 mod device;
 mod drain;
 mod effect;
@@ -30,9 +31,11 @@ mod notice;
 mod order;
 mod out;
 mod payouts;
+mod power;
 mod receipts;
 mod record;
 mod run;
+mod standing;
 mod state;
 mod task;
 #[cfg(test)]
@@ -44,9 +47,10 @@ use std::collections::{BTreeMap, VecDeque};
 
 use lull_guards::{Policy, TimeZone};
 use lull_network_api::{Balance, RecentPrice};
-use lull_types::{AssignmentId, BenchmarkReport, NetworkId, SecretKey, UnixMillis};
+use lull_types::{AssignmentId, BenchmarkReport, NetworkId, SecretKey, Tariff, UnixMillis};
 use lull_worker_api::{Intent, Notice, Settings, StateView};
 
+pub use data::{SAVE_AFTER, SAVE_BYTES};
 pub use drain::DRAIN_TIME;
 pub use effect::Effect;
 pub use id::{ChallengeId, Lease, LeaseId, SessionId, TransferId};
@@ -65,6 +69,7 @@ pub use view::{DeviceFacts, View};
 
 use backoff::Chance;
 use benchmark::Benchmark;
+use data::Unsaved;
 use device::{Device, Hardware};
 use drain::Drain;
 use guarding::Guarding;
@@ -73,6 +78,7 @@ use lease::Leases;
 use link::Link;
 use out::Out;
 use payouts::Payouts;
+use power::PowerLimits;
 use task::Task;
 use wallets::Wallets;
 
@@ -115,6 +121,9 @@ pub struct Machine {
     offer_revision: u64,
     policy: Policy,
     guarding: Guarding,
+    /// Counts of data that are not written down yet.
+    unsaved: Unsaved,
+    power_limits: PowerLimits,
     leases: Leases,
     link: Link,
     /// Receipts in a row that came before one that is missing.
@@ -162,6 +171,8 @@ impl Machine {
             offer_revision: 0,
             policy,
             guarding: Guarding::default(),
+            unsaved: Unsaved::default(),
+            power_limits: PowerLimits::default(),
             leases: Leases::default(),
             link: Link::new(),
             gaps: 0,
@@ -203,6 +214,7 @@ impl Machine {
         self.over = restored.over.into();
         self.earned = restored.earned;
         self.notices = restored.notices.into();
+        self.load_data(&restored.data);
         self.offer_revision += 1;
     }
 
@@ -251,7 +263,8 @@ impl Machine {
             Input::SessionOpened { session } => self.on_session_opened(session, now, out),
             Input::SessionLost { session, fault } => self.on_session_lost(session, fault, now),
             Input::NetworkSaid { session, message } => self.on_network_said(session, *message, now, out),
-            Input::Fetched { transfer } => self.on_fetched(transfer, out),
+            Input::DataMoved(moved) => self.on_data_moved(moved, now),
+            Input::Fetched { transfer, output_bytes } => self.on_fetched(transfer, output_bytes, out),
             Input::Uploaded { transfer } => self.on_uploaded(transfer, out),
             Input::FetchFailed { transfer, failure } | Input::UploadFailed { transfer, failure } => {
                 self.on_transfer_failed(transfer, failure, now, out);
@@ -262,6 +275,8 @@ impl Machine {
                 self.policy.lose_sight(guard, now);
                 self.notify_problem(&fault, now, out);
             }
+            Input::PowerLimit { device, limit } => self.on_power_limit(device, limit, now, out),
+            Input::PowerLimitStuck(fault) => self.notify_problem(&fault, now, out),
             Input::JournalFailed(fault) => self.on_journal_failed(fault, now, out),
             // Only the answer to a question, and none was asked.
             Input::JournalRestored(_) | Input::Tick => {}
@@ -283,10 +298,12 @@ impl Machine {
                 self.drive_leases(now, out);
                 self.drive_tasks(now, out);
                 self.drive_asking(now, out);
+                self.drive_data(now, out);
                 self.drive_drain(now, out);
                 self.drive_link(now, out);
                 self.drive_own_proof(now, out);
             }
+            self.drive_power_limits(out);
             if out.len() == before {
                 break;
             }
@@ -297,6 +314,11 @@ impl Machine {
     /// When [`Input::Tick`] is to be given, if nothing else happens before.
     pub fn next_deadline(&self) -> Option<UnixMillis> {
         self.wake
+    }
+
+    /// What power costs, as the contributor says.
+    pub fn tariff(&self) -> &Tariff {
+        &self.settings.tariff
     }
 
     /// This worker's id.

@@ -1,7 +1,9 @@
 //! What a person asks for.
 
 use lull_network_api::NetworkTicket;
-use lull_types::{BaseUnits, Coded, Fault, GuardRules, RulesError, UnixMillis, WalletAddress};
+use lull_types::{
+    BaseUnits, Coded, Fault, GuardRules, RulesError, Tariff, TariffError, UnixMillis, WalletAddress,
+};
 use lull_worker_api::{Intent, PauseFor, SettingsChange};
 
 use super::Machine;
@@ -12,6 +14,7 @@ use super::input::Order;
 use super::link::{Practice, Session};
 use super::out::Out;
 use super::record::{JoinedNetwork, NetworkChoice, Record};
+use crate::prices::{PricesError, check_source};
 
 /// The longest pause by the clock: a month. Who wants to be left alone for longer turns work off.
 const PAUSE_MINUTES_MAX: u32 = 31 * 24 * 60;
@@ -31,8 +34,6 @@ enum Refusal {
     Draining,
     #[error("A pause takes from one minute to a month.")]
     PauseLength,
-    #[error("The price of power is more than any household pays; give it for one kilowatt-hour.")]
-    TariffTooHigh,
     #[error(
         "The words of the wallet {0} are not confirmed yet; type them first, so that its money cannot be lost with this \
          machine."
@@ -55,10 +56,11 @@ enum Refusal {
     ThresholdTooLow(BaseUnits),
     #[error(transparent)]
     Rules(#[from] RulesError),
+    #[error(transparent)]
+    Tariff(#[from] TariffError),
+    #[error(transparent)]
+    Prices(#[from] PricesError),
 }
-
-/// A hundred dollars for a kilowatt-hour: a typing error, not a price.
-const TARIFF_MICRO_PER_KWH_MAX: u64 = 100_000_000;
 
 impl Coded for Refusal {
     fn code(&self) -> &'static str {
@@ -69,14 +71,22 @@ impl Coded for Refusal {
             Self::GpuKeptFree => "gpu_kept_free",
             Self::Draining => "draining",
             Self::PauseLength => "pause_length",
-            Self::TariffTooHigh => "tariff_too_high",
             Self::NotConnected | Self::NetworkAway => "not_connected",
             Self::ThresholdTooLow(_) => "threshold_too_low",
             Self::WalletUnconfirmed(_) => "wallet_unconfirmed",
             Self::WalletKept(_) => "wallet_kept_already",
             Self::Rules(error) => error.code(),
+            Self::Tariff(error) => error.code(),
+            Self::Prices(error) => error.code(),
         }
     }
+}
+
+/// Whether prices could be told by a tariff, and its source would be asked.
+fn check_tariff(tariff: &Tariff) -> Result<(), Refusal> {
+    tariff.check()?;
+    tariff.source().map_or(Ok(()), check_source)?;
+    Ok(())
 }
 
 impl Machine {
@@ -116,8 +126,8 @@ impl Machine {
                 Some(Refusal::NoSuchDevice(*device))
             }
             Order::Configure(change) => {
-                if change.tariff_micro_per_kwh.is_some_and(|tariff| tariff > TARIFF_MICRO_PER_KWH_MAX) {
-                    return Some(Refusal::TariffTooHigh);
+                if let Some(Err(refusal)) = change.tariff.as_ref().map(check_tariff) {
+                    return Some(refusal);
                 }
                 if let Some(Err(error)) = change.guards.as_ref().map(GuardRules::check) {
                     return Some(Refusal::Rules(error));
@@ -253,19 +263,13 @@ impl Machine {
 
     fn configure(&mut self, change: SettingsChange, now: UnixMillis, out: &mut Out) {
         let settings = &mut self.settings;
-        let SettingsChange {
-            effort,
-            tariff_micro_per_kwh,
-            devices_not_lent,
-            start_working,
-            chain_endpoint,
-            guards,
-        } = change;
+        let SettingsChange { effort, tariff, devices_not_lent, start_working, chain_endpoint, guards } =
+            change;
         if let Some(effort) = effort {
             settings.effort = effort;
         }
-        if let Some(tariff) = tariff_micro_per_kwh {
-            settings.tariff_micro_per_kwh = tariff;
+        if let Some(tariff) = tariff {
+            settings.tariff = tariff;
         }
         if let Some(mut devices) = devices_not_lent {
             devices.sort_unstable();

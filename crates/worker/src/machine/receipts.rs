@@ -168,8 +168,8 @@ impl Machine {
             NetworkMessage::Payouts(standing) => self.on_payouts(id, *standing, now, out),
             NetworkMessage::EarningsProof(proof) => self.on_earnings_proof(*proof),
             NetworkMessage::Assign(assignment) => self.on_assign(id, *assignment, now, out),
-            NetworkMessage::NoWork { device, reason, retry_after_ms } => {
-                self.on_no_work(device, reason, retry_after_ms, now);
+            NetworkMessage::NoWork { device, reason, retry_after_ms, standing } => {
+                self.on_no_work(device, reason, retry_after_ms, standing, now);
             }
             NetworkMessage::Timed { device, gigaflops, memory_bytes } => {
                 self.on_timed(device, gigaflops, memory_bytes);

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use lull_checks::receipts::Lane;
 use lull_network_api::{Assignment, NetworkInfo, NetworkTicket, Verdict};
 use lull_types::{
-    AssignmentId, BaseUnits, BenchmarkReport, BlobHash, CountersignedReceipt, Fault, NetworkId, PauseUntil,
-    Payout, PayoutStanding, TransactionSignature, Trip, UnixMillis, WalletAddress,
+    AssignmentId, BaseUnits, BenchmarkReport, BlobHash, CountersignedReceipt, DataMoved, Fault, NetworkId,
+    PauseUntil, Payout, PayoutStanding, TransactionSignature, Trip, UnixMillis, WalletAddress,
 };
 use lull_worker_api::{Intent, KeptWallet, Notice, Settings};
 use serde::{Deserialize, Serialize};
@@ -57,6 +57,13 @@ pub enum Record {
         until: UnixMillis,
         /// What it cost.
         cost: TripCost,
+    },
+    /// How much data moved in a quarter of an hour, all of it: written again it changes nothing.
+    DataMoved {
+        /// Quarters of an hour since the Unix epoch.
+        quarter: u64,
+        /// What moved.
+        moved: DataMoved,
     },
     /// The network joined.
     Network(JoinedNetwork),
@@ -112,13 +119,14 @@ pub enum Record {
         /// What it says.
         standing: Box<PayoutStanding>,
     },
-    /// What a run of an assignment took, where power was measured for all of it. The shell's own: the machine knows no
-    /// power.
+    /// The power of a run of an assignment. The shell's own: the machine knows no power.
     Energy {
         /// Which assignment.
         assignment: AssignmentId,
-        /// Thousandths of a watt-hour.
-        milliwatt_hours: u64,
+        /// Thousandths of a watt-hour, where it was measured for all of the run.
+        milliwatt_hours: Option<u64>,
+        /// What a kilowatt-hour cost meanwhile, in millionths of a US dollar.
+        micro_per_kwh: i64,
     },
     /// A claim that the contributor's key has signed, before it is sent; none once it is over. The shell's own: the
     /// machine knows no chain.
@@ -281,6 +289,8 @@ pub struct Restored {
     pub over: Vec<AssignmentId>,
     /// Receipts, by network.
     pub earned: BTreeMap<NetworkId, Earned>,
+    /// How much data moved, by quarter of an hour since the Unix epoch.
+    pub data: BTreeMap<u64, DataMoved>,
     /// The last notices, oldest first.
     pub notices: Vec<Notice>,
 }

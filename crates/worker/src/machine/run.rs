@@ -139,8 +139,9 @@ impl Machine {
         }
     }
 
-    pub(super) fn on_fetched(&mut self, transfer: TransferId, out: &mut Out) {
+    pub(super) fn on_fetched(&mut self, transfer: TransferId, output_bytes: u64, out: &mut Out) {
         let Some(task) = self.task_of_transfer(transfer) else { return };
+        task.output_bytes = Some(output_bytes);
         let id = task.id();
         if task.open.stage == Stage::Fetching {
             self.set_stage(id, Stage::Running, out);
@@ -183,6 +184,11 @@ impl Machine {
                 self.try_again(id, LOCAL, now);
             }
             TransferFailure::Local(fault) => self.on_local_fault(id, device, fault, now, out),
+            // Asked for again later each time, as the next task may be as large.
+            TransferFailure::OverDataCap(fault) => {
+                self.hand_back(id, Fault::new("worker_paused", fault.sentence), now, out);
+                self.ask_later(device, now);
+            }
             TransferFailure::FilesMissing(_) => {
                 self.set_stage(id, Stage::Fetching, out);
                 self.try_again(id, LOCAL, now);

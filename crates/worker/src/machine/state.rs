@@ -32,9 +32,11 @@ impl Machine {
                 lent: self.is_lent(device.info.index),
                 held: self.causes_of(device.info.index, now),
                 pace_percent: self.policy.pace(device.info.index),
+                power_limit: self.power_limits.of(device.info.index).cloned(),
                 benchmark: self.benchmark_of(&device.info).cloned(),
                 timed_gigaflops: found.map(|found| found.gigaflops),
                 timed_memory_bytes: found.and_then(|found| found.memory_bytes),
+                standing: self.standing(device, now),
                 fault: device.fault().cloned(),
             }
         });
@@ -45,6 +47,7 @@ impl Machine {
             hardware,
             sandbox,
             guards: self.guard_views(now),
+            data: self.data_view(now),
             devices: devices.collect(),
             network: self.network_view(),
             wallet: self.wallets.wanted,
@@ -90,7 +93,10 @@ impl Machine {
         if self.intent == Intent::Off || self.shutting_down {
             return StateView::Stopped;
         }
-        if let Some(since) = self.guarding.yielding_since {
+        // Under a cap of data what runs may end.
+        if let Some(since) = self.guarding.yielding_since
+            && self.leases.active().next().is_none()
+        {
             return StateView::Yielding { causes: self.causes(now), since };
         }
         let runs = is_active(|purpose| matches!(purpose, Purpose::Run(_)));

@@ -11,6 +11,7 @@ use lull_types::{AssignmentId, Fault, NetworkId, UnixMillis};
 use lull_worker_api::Effort;
 
 use super::Machine;
+use super::data::DATA_CAP_REACHED;
 use super::device::{Ask, Hardware};
 use super::effect::Effect;
 use super::id::{LeaseId, SessionId, TransferId};
@@ -57,6 +58,8 @@ pub(super) struct Task {
     /// How much of the run is done.
     pub fraction: f32,
     pub progress_told_at: UnixMillis,
+    /// What will be sent of its outputs, once that is known.
+    pub output_bytes: Option<u64>,
 }
 
 impl Task {
@@ -72,6 +75,7 @@ impl Task {
             failures: 0,
             fraction: 0.0,
             progress_told_at: UnixMillis(0),
+            output_bytes: None,
         }
     }
 
@@ -155,7 +159,8 @@ impl Machine {
                 {
                     let transfer = TransferId(self.next_id());
                     self.tasks[index].activity = Activity::Transfer { id: transfer, session };
-                    out.effect(Effect::Fetch { transfer, session, assignment });
+                    let room = self.data_room_for(index);
+                    out.effect(Effect::Fetch { transfer, session, assignment, room });
                 }
             }
             Stage::Running => {
@@ -182,7 +187,7 @@ impl Machine {
 
     /// Whether a run may begin on a device now.
     fn may_use(&mut self, device: u32, now: UnixMillis, out: &mut Out) -> bool {
-        let allowed = self.is_clear(device)
+        let allowed = self.may_go_on(device)
             && self.works()
             && self.is_lent(device)
             && !self.leases.occupies(device)
@@ -206,9 +211,13 @@ impl Machine {
         if !self.works() {
             return Some(Fault::new("worker_stopped", "The contributor turned work off."));
         }
-        if self.is_held_until(task.device(), deadline) {
+        // What is here already moves nothing more before it is reported.
+        let goes_on = task.open.stage == Stage::Running && self.may_go_on(task.device());
+        if self.is_held_until(task.device(), deadline) && !goes_on {
             let sentence = if self.costs_more_than_it_brings(task.device(), now) {
                 "The power that it takes would cost the contributor more than it pays."
+            } else if self.may_go_on(task.device()) {
+                DATA_CAP_REACHED
             } else {
                 "The contributor needs the GPU for longer than the task can wait."
             };
@@ -337,7 +346,7 @@ impl Machine {
     }
 
     /// Work was given back: the device asks for more a little later each time.
-    fn ask_later(&mut self, number: u32, now: UnixMillis) {
+    pub(super) fn ask_later(&mut self, number: u32, now: UnixMillis) {
         if let Some(device) = self.devices.iter_mut().find(|device| device.info.index == number) {
             device.handed_back(now, &mut self.chance);
         }
@@ -369,6 +378,7 @@ impl Machine {
         let id = assignment.id;
         if let Some(device) = self.device(assignment.device) {
             device.ask = Ask::Idle;
+            device.standing = None;
         }
         if let Some(task) = self.task(id) {
             // Its answer was lost, or this is an echo: what the network was told is told again.

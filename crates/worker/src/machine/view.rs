@@ -2,11 +2,12 @@
 
 use lull_network_api::RecentPrice;
 use lull_types::{
-    BenchmarkReport, Cause, DeviceInfo, Fault, HardwareReport, PayoutStanding, SandboxPart, WalletAddress,
-    WalletStanding,
+    BenchmarkReport, Cause, DeviceInfo, Fault, HardwareReport, PayoutStanding, PowerLimit, SandboxPart,
+    WalletAddress, WalletStanding,
 };
 use lull_worker_api::{
-    EarningsView, GuardView, Intent, KeptWallet, NetworkView, Notice, Settings, StateView, Steps, WalletProof,
+    DataView, DeviceStanding, EarningsView, GuardView, Intent, KeptWallet, NetworkView, Notice, Settings,
+    StateView, Steps, WalletProof,
 };
 
 /// The machine's part of a [`lull_worker_api::Snapshot`]. The shell adds the protocol and worker versions, the
@@ -25,6 +26,8 @@ pub struct View {
     pub sandbox: Vec<SandboxPart>,
     /// What the machine is watched for.
     pub guards: Vec<GuardView>,
+    /// How much data has moved this month.
+    pub data: DataView,
     /// Its devices.
     pub devices: Vec<DeviceFacts>,
     /// The network joined or being joined.
@@ -60,12 +63,16 @@ pub struct DeviceFacts {
     pub held: Vec<Cause>,
     /// How much of the time it may work, so that it stays under the contributor's limits.
     pub pace_percent: u8,
+    /// How its board's own power limit stands, where that may be lowered.
+    pub power_limit: Option<PowerLimit>,
     /// Its last benchmark, if it is of this device and not of one that was here before.
     pub benchmark: Option<BenchmarkReport>,
     /// GFLOP/s of matrix products that the network joined has timed.
     pub timed_gigaflops: Option<f64>,
     /// Memory that the network joined has found to be really there.
     pub timed_memory_bytes: Option<u64>,
+    /// Where it stands, as the network last said, while it would take work and has none.
+    pub standing: Option<DeviceStanding>,
     /// Why it is not used now: it failed and waits, or it is set aside until the worker is started again.
     pub fault: Option<Fault>,
 }

@@ -1,9 +1,10 @@
 //! Asks the chain.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use lull_distributor::ClaimAccount;
-use lull_settlement::chain::rpc::{self, Rpc};
+use lull_settlement::chain::rpc::{self, Rpc, Tally};
 use lull_settlement::chain::{Address, Chain, ChainError, Signature, Transaction};
 use lull_settlement::verify::{
     Answer, ClaimFound, ListedAnswers, Party, PayoutAnswers, PostedRoot, claim_in, root_posted_in,
@@ -34,7 +35,8 @@ pub(super) struct Endpoint {
 
 impl Endpoint {
     /// The endpoint that the contributor chose, else the one that the network names.
-    pub(super) fn of(facts: &PayoutFacts) -> Result<Self, Fault> {
+    /// `tally` counts what is said to one elsewhere.
+    pub(super) fn of(facts: &PayoutFacts, tally: &Arc<Tally>) -> Result<Self, Fault> {
         let named = told::place(facts)?.endpoint.as_deref();
         let (url, is_networks) = match facts.chain_endpoint.as_deref() {
             Some(chosen) => (chosen, false),
@@ -48,7 +50,8 @@ impl Endpoint {
                 "the network names an endpoint on your own machine, which is not asked; choose an endpoint in the settings",
             ));
         }
-        let chain = Rpc::new(&[url]).map_err(|error| error.fault())?;
+        let chain = if name.is_local { Rpc::new(&[url]) } else { Rpc::tallied(&[url], tally) };
+        let chain = chain.map_err(|error| error.fault())?;
         Ok(Self::over(Box::new(chain), name.host, is_networks))
     }
 

@@ -43,7 +43,7 @@ const FOLLOWED_FOR: Duration = Duration::from_secs(600);
 /// Why nothing was sent.
 pub async fn claim(worker: &Handle, key: &Key) -> Result<TransactionSignature, Fault> {
     let facts = worker.payout_facts().await?;
-    let endpoint = Endpoint::of(&facts)?;
+    let endpoint = Endpoint::of(&facts, &worker.http())?;
     claim_by(worker, &facts, endpoint, key).await
 }
 
@@ -66,7 +66,7 @@ pub struct Unsigned {
 /// Why there is nothing to sign.
 pub async fn compose_claim(worker: &Handle, wallet: WalletAddress) -> Result<Unsigned, Fault> {
     let facts = worker.payout_facts().await?;
-    let endpoint = Endpoint::of(&facts)?;
+    let endpoint = Endpoint::of(&facts, &worker.http())?;
     let party = party(&facts, wallet)?;
     let checked = checked_leaf(worker, &facts, &endpoint, &party).await?;
     let amount = checked.amount;
@@ -93,7 +93,7 @@ pub async fn send_claim(
         return Err(Fault::new("claim_not_signed", "the wallet did not sign the claim; try again"));
     };
     let facts = worker.payout_facts().await?;
-    let endpoint = Endpoint::of(&facts)?;
+    let endpoint = Endpoint::of(&facts, &worker.http())?;
     let signature = TransactionSignature(*signature.as_array());
     let claim = SignedClaim { signature, bytes: transaction, last_valid_height };
     keep(worker, &facts, wallet, Some(claim.clone())).await?;
@@ -113,7 +113,7 @@ pub async fn watch_claim(
     last_valid_height: u64,
 ) -> Result<(), Fault> {
     let facts = worker.payout_facts().await?;
-    let endpoint = Endpoint::of(&facts)?;
+    let endpoint = Endpoint::of(&facts, &worker.http())?;
     let claim = SignedClaim { signature, bytes: Vec::new(), last_valid_height };
     follow(worker, &facts, wallet, endpoint, claim);
     Ok(())
@@ -132,7 +132,7 @@ pub async fn resume_claims(worker: Handle) {
     let Ok(facts) = worker.payout_facts().await else { return };
     let claims = worker.store().claims(facts.network).await.unwrap_or_default();
     for (wallet, claim) in claims {
-        match Endpoint::of(&facts) {
+        match Endpoint::of(&facts, &worker.http()) {
             Ok(endpoint) => follow(&worker, &facts, wallet, endpoint, claim),
             Err(fault) => tracing::warn!(code = fault.code, "a claim that is under way is not looked at"),
         }

@@ -354,7 +354,9 @@ fn a_network_elsewhere_has_nobody_on_this_machine_asked() {
         facts.told.standing.as_mut().unwrap().place.as_mut().unwrap().endpoint = named.map(str::to_owned);
         facts.chain_endpoint = chosen.map(str::to_owned);
         facts.network_is_local = network_is_local;
-        Endpoint::of(&facts).map(|endpoint| (endpoint.host.clone(), endpoint.is_networks)).map_err(|f| f.code)
+        Endpoint::of(&facts, &Arc::default())
+            .map(|endpoint| (endpoint.host.clone(), endpoint.is_networks))
+            .map_err(|f| f.code)
     };
     let local = "http://127.0.0.1:4434/solana";
     let public = "https://rpc.example/?api-key=secret";

@@ -262,3 +262,98 @@ async fn a_blob_is_put_and_a_refusal_in_the_middle_is_heard() {
     let refused = put_blob(&connection, BlobHash::of(&large), &large).await.unwrap_err();
     assert_eq!(refused.code(), "blob_refused");
 }
+
+/// What both ends count while a blob is fetched and another is put, over real sockets.
+#[tokio::test]
+async fn what_is_moved_is_counted_each_way_and_as_the_other_end_counts_it() {
+    const FETCHED: u64 = 20_000_000;
+    const PUT: u64 = 8_000_000;
+    let (network, ticket) = network(move |connection| async move {
+        while let Ok((mut send, mut receive)) = connection.accept_bi().await {
+            match FRAMES.read(&mut receive).await.unwrap() {
+                BlobRequest::Get(_) => {
+                    FRAMES.write(&mut send, &BlobResponse::Sending { bytes: FETCHED }).await.unwrap();
+                    send.write_all(&vec![7; FETCHED as usize]).await.unwrap();
+                }
+                BlobRequest::Put { bytes, .. } => {
+                    let mut blob = Vec::new();
+                    receive.take(bytes).read_to_end(&mut blob).await.unwrap();
+                    FRAMES.write(&mut send, &BlobResponse::Stored).await.unwrap();
+                }
+            }
+            send.finish().unwrap();
+            let _ = send.stopped().await;
+        }
+    })
+    .await;
+    let theirs = Meter::default();
+    theirs.attach(&network);
+    let dialer = dialer();
+    // As if it were elsewhere: what stays on this machine is not counted.
+    let connection = dialer.dial_in(Place::Elsewhere, &ticket).await.unwrap();
+    dialer.meter().follow(&connection);
+    let share = |counted: u64, carried: u64| counted as f64 / carried as f64;
+
+    let begin = dialer.meter().moved();
+    assert!((1_000..100_000).contains(&begin.received_bytes), "a handshake: {begin:?}");
+    let hash = BlobHash::of(&vec![7; FETCHED as usize]);
+    get_blob(&connection, hash, FETCHED).await.unwrap();
+    let fetched = dialer.meter().moved().less(begin);
+    let over = share(fetched.received_bytes, FETCHED);
+    assert!((1.0..1.12).contains(&over), "{over} of what was carried was received");
+    let answers = share(fetched.sent_bytes, FETCHED);
+    assert!((0.0..0.06).contains(&answers), "{answers} of it was sent in answer");
+
+    let before = dialer.meter().moved();
+    let blob = vec![9; PUT as usize];
+    put_blob(&connection, BlobHash::of(&blob), &blob).await.unwrap();
+    let put = dialer.meter().moved().less(before);
+    // What is lost in the sockets' buffers is sent again, and counted again.
+    let over = share(put.sent_bytes, PUT);
+    assert!((1.0..1.3).contains(&over), "{over} of what was carried was sent");
+    assert!(share(put.received_bytes, PUT) < 0.06, "{put:?}");
+
+    let (ours, theirs) = (dialer.meter().moved(), theirs.moved());
+    assert!(theirs.sent_bytes as f64 >= 0.98 * ours.received_bytes as f64, "{ours:?} {theirs:?}");
+    assert!(ours.sent_bytes as f64 >= 0.98 * theirs.received_bytes as f64, "{ours:?} {theirs:?}");
+
+    // A connection that is over is counted still.
+    connection.close(0u32.into(), b"");
+    drop(connection);
+    dialer.clone().close().await;
+    let after = dialer.meter().moved();
+    assert!(after.sent_bytes as f64 >= 0.999 * ours.sent_bytes as f64, "{ours:?} {after:?}");
+}
+
+#[tokio::test]
+async fn what_stays_on_this_machine_is_not_counted() {
+    let blob = vec![7; 1_000_000];
+    let (_network, ticket) = network(|connection| async move {
+        let (mut send, mut receive) = connection.accept_bi().await.unwrap();
+        let _ = FRAMES.read::<BlobRequest>(&mut receive).await;
+        FRAMES.write(&mut send, &BlobResponse::Sending { bytes: 1_000_000 }).await.unwrap();
+        send.write_all(&vec![7; 1_000_000]).await.unwrap();
+        send.finish().unwrap();
+        let _ = send.stopped().await;
+    })
+    .await;
+    let dialer = dialer();
+    let connection = dialer.dial(&ticket).await.unwrap();
+    get_blob(&connection, BlobHash::of(&blob), 1_000_000).await.unwrap();
+    assert_eq!(dialer.meter().moved(), lull_types::DataMoved::default());
+}
+
+#[test]
+fn a_network_is_here_only_where_it_is_nowhere_else() {
+    let place = |addresses: &[&str], relay: Option<&str>| {
+        Place::of(&NetworkTicket {
+            id: NetworkId([1; 32]),
+            addresses: addresses.iter().map(|address| address.parse().unwrap()).collect(),
+            relay: relay.map(str::to_owned),
+        })
+    };
+    assert_eq!(place(&["127.0.0.1:1", "[::1]:1", "[::ffff:127.0.0.1]:1"], None), Place::Here);
+    assert_eq!(place(&["127.0.0.1:1", "192.0.2.1:1"], None), Place::Elsewhere);
+    assert_eq!(place(&["192.168.1.2:1"], None), Place::Elsewhere);
+    assert_eq!(place(&["127.0.0.1:1"], Some("https://relay.example")), Place::Elsewhere);
+}

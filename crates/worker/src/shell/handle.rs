@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use lull_settlement::chain::rpc::Tally;
 use lull_types::{Fault, WalletAddress};
 use lull_worker_api::Snapshot;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -11,15 +12,17 @@ use super::store::Store;
 use crate::blobs::BlobCache;
 use crate::kept_wallet::WalletKeys;
 use crate::machine::{Order, PayoutFacts, ProofAnswer};
+use crate::power::Keeper;
+use crate::session::Meter;
 
 /// What a handle asks of the loop.
 pub(super) enum Request {
-    Order(Order, oneshot::Sender<Result<(), Fault>>),
+    Order(Box<Order>, oneshot::Sender<Result<(), Fault>>),
     Snapshot(oneshot::Sender<Snapshot>),
     PayoutFacts(oneshot::Sender<Option<PayoutFacts>>),
     ProofAnswer(WalletAddress, oneshot::Sender<Option<ProofAnswer>>),
-    /// Somebody watches the snapshots now.
-    Watched,
+    /// Somebody looks at the devices' figures, or does not any more.
+    Looks,
 }
 
 /// A way to speak to a running worker; clones share it.
@@ -27,11 +30,13 @@ pub(super) enum Request {
 pub struct Handle {
     pub(super) requests: mpsc::Sender<Request>,
     pub(super) snapshots: Arc<watch::Sender<Arc<Snapshot>>>,
-    /// Receivers that watch nothing themselves: the local API's, from which its clients' are cloned.
-    pub(super) unwatched: Arc<AtomicUsize>,
+    /// How many look at the devices' figures.
+    pub(super) looks: Arc<AtomicUsize>,
     pub(super) store: Store,
     pub(super) blobs: BlobCache,
     pub(super) wallet_keys: WalletKeys,
+    pub(super) meter: Meter,
+    pub(super) power: Keeper,
 }
 
 impl Handle {
@@ -41,7 +46,7 @@ impl Handle {
     /// The refusal; nothing was changed.
     pub async fn order(&self, order: Order) -> Result<(), Fault> {
         let (reply, answer) = oneshot::channel();
-        self.requests.send(Request::Order(order, reply)).await.map_err(|_| ending())?;
+        self.requests.send(Request::Order(Box::new(order), reply)).await.map_err(|_| ending())?;
         answer.await.map_err(|_| ending())?
     }
 
@@ -77,21 +82,17 @@ impl Handle {
         answer.await.map_err(|_| ending())
     }
 
-    /// Snapshots as they are published. Whoever keeps one is taken to be looking at the devices' figures.
+    /// Snapshots as they are published.
     pub fn snapshots(&self) -> watch::Receiver<Arc<Snapshot>> {
         self.snapshots.subscribe()
     }
 
-    /// The same for whoever only hands clones on.
-    pub fn snapshots_to_clone(&self) -> watch::Receiver<Arc<Snapshot>> {
-        self.unwatched.fetch_add(1, Ordering::Relaxed);
-        self.snapshots.subscribe()
-    }
-
-    /// Says that somebody watches the snapshots from now on.
-    pub fn watched(&self) {
-        // When it is full, the loop is about to look anyway.
-        let _ = self.requests.try_send(Request::Watched);
+    /// Somebody looks at the devices' figures until what this gives is dropped.
+    pub fn look(&self) -> Look {
+        self.looks.fetch_add(1, Ordering::Relaxed);
+        let look = Look { requests: self.requests.clone(), looks: Arc::clone(&self.looks) };
+        look.tell();
+        look
     }
 
     /// Waits until the worker has ended.
@@ -109,9 +110,40 @@ impl Handle {
         &self.blobs
     }
 
+    /// Where what is said over HTTP is counted.
+    pub fn http(&self) -> Arc<Tally> {
+        self.meter.http()
+    }
+
+    /// What keeps boards at their power limits.
+    pub fn power(&self) -> &Keeper {
+        &self.power
+    }
+
     /// Keys of wallets on this machine.
     pub fn wallet_keys(&self) -> &WalletKeys {
         &self.wallet_keys
+    }
+}
+
+/// Somebody looks at the devices' figures.
+#[derive(Debug)]
+pub struct Look {
+    requests: mpsc::Sender<Request>,
+    looks: Arc<AtomicUsize>,
+}
+
+impl Look {
+    fn tell(&self) {
+        // When it is full, the loop is about to see it anyway.
+        let _ = self.requests.try_send(Request::Looks);
+    }
+}
+
+impl Drop for Look {
+    fn drop(&mut self) {
+        self.looks.fetch_sub(1, Ordering::Relaxed);
+        self.tell();
     }
 }
 

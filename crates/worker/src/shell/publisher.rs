@@ -34,11 +34,6 @@ impl Publisher {
         Arc::clone(&self.snapshots.borrow())
     }
 
-    /// How many hold a receiver.
-    pub fn receivers(&self) -> usize {
-        self.snapshots.receiver_count()
-    }
-
     /// Something changed.
     pub fn changed(&mut self) {
         self.due = true;

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lull_types::{
-    AnchoredEpoch, Coded, CountersignedReceipt, Fault, JobId, NetworkId, Payout, UnixMillis, WalletAddress,
+    AnchoredEpoch, Coded, CountersignedReceipt, DataMoved, Fault, JobId, NetworkId, Payout, UnixMillis,
+    WalletAddress,
 };
 use lull_worker_api::{EarningsBucket, EarningsPoint, ReceiptRow, TaskRow, TripRow};
 
@@ -93,6 +94,14 @@ impl Store {
     /// When the journal cannot be read.
     pub async fn trips(&self, limit: u32) -> Result<Vec<TripRow>, Fault> {
         self.reading(move |journal| journal.trips(limit)).await
+    }
+
+    /// How much data moved, by quarter of an hour since the Unix epoch.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn data_moved(&self) -> Result<BTreeMap<u64, DataMoved>, Fault> {
+        self.reading(Journal::data_moved).await
     }
 
     /// A network's last receipts, newest first.

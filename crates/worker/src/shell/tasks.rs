@@ -1,8 +1,9 @@
 //! A task's blobs: what its kind says that it needs, where they come from, and where its outputs go.
 
 use iroh::endpoint::Connection;
+use lull_guards::{DataRoom, data_need};
 use lull_network_api::{Assignment, BLOB_BYTES_MAX};
-use lull_types::wgsl::{WgslTask, limits};
+use lull_types::wgsl::{WgslInit, WgslTask, limits};
 use lull_types::{BlobHash, Coded, Fault, JOB_KIND_WGSL};
 
 use crate::blobs::{BlobCache, BlobError};
@@ -19,8 +20,17 @@ pub(super) struct TaskBlobs {
     pub inputs: Vec<(BlobHash, Vec<u8>)>,
 }
 
-/// The inputs that a payload names. `Err` says what is wrong with the task.
-fn inputs_named(kind: &str, payload: &[u8]) -> Result<Vec<BlobHash>, Fault> {
+/// What a payload says of the data that moves for its task.
+#[derive(Debug, PartialEq)]
+struct Named {
+    /// Its inputs, each with the largest that it can be: no longer than any buffer that it fills.
+    inputs: Vec<(BlobHash, u64)>,
+    /// All its outputs.
+    output_bytes: u64,
+}
+
+/// What a payload names. `Err` says what is wrong with the task.
+fn named(kind: &str, payload: &[u8]) -> Result<Named, Fault> {
     if kind != JOB_KIND_WGSL {
         let sentence = format!("this worker does not run tasks of the kind {kind}");
         return Err(Fault::new("kind_unknown", sentence));
@@ -32,25 +42,42 @@ fn inputs_named(kind: &str, payload: &[u8]) -> Result<Vec<BlobHash>, Fault> {
         let sentence = format!("the task names {} inputs, over the limit", inputs.len());
         return Err(Fault::new("task_over_limit", sentence));
     }
-    Ok(inputs)
+    let bytes_max = |hash: &BlobHash| {
+        let filled = task.buffers.iter().filter(|buffer| buffer.init == WgslInit::Blob(*hash));
+        filled.map(|buffer| buffer.bytes).min().unwrap_or(0).min(BLOB_BYTES_MAX)
+    };
+    let outputs = task.outputs.iter().filter_map(|at| task.buffers.get(usize::try_from(*at).ok()?));
+    // A runtime refuses a task that has more.
+    let output_bytes = outputs
+        .fold(0, |sum: u64, buffer| sum.saturating_add(buffer.bytes))
+        .min(limits::OUTPUT_BYTES_TOTAL_MAX);
+    Ok(Named { inputs: inputs.iter().map(|hash| (*hash, bytes_max(hash))).collect(), output_bytes })
 }
 
-/// Fetches what an assignment needs and is not here yet.
+/// Fetches what an assignment needs and is not here yet, if that and what it sends later has room. Gives the bytes of its
+/// outputs.
 pub(super) async fn fetch(
     connection: Connection,
     blobs: BlobCache,
     assignment: &Assignment,
-) -> Result<(), TransferFailure> {
+    room: &DataRoom,
+) -> Result<u64, TransferFailure> {
     let payload =
         fetch_one(&connection, &blobs, assignment.payload, limits::PAYLOAD_BYTES_MAX as u64).await?;
-    let inputs = inputs_named(&assignment.kind, &payload).map_err(TransferFailure::Task)?;
+    let Named { inputs, output_bytes } = named(&assignment.kind, &payload).map_err(TransferFailure::Task)?;
     drop(payload);
+    let missing = inputs.iter().filter(|(hash, _)| !blobs.contains(*hash));
+    let input_bytes = missing.fold(0, |sum: u64, (_, bytes_max)| sum.saturating_add(*bytes_max));
+    if !room.holds(data_need(input_bytes.min(INPUT_BYTES_TOTAL_MAX), output_bytes)) {
+        let sentence = "What the task moves would overrun the contributor's cap of data for this month.";
+        return Err(TransferFailure::OverDataCap(Fault::new("data_cap_reached", sentence)));
+    }
     let mut left = INPUT_BYTES_TOTAL_MAX;
-    for input in inputs {
-        let bytes = fetch_one(&connection, &blobs, input, left.min(BLOB_BYTES_MAX)).await?.len() as u64;
+    for (input, bytes_max) in inputs {
+        let bytes = fetch_one(&connection, &blobs, input, left.min(bytes_max)).await?.len() as u64;
         left = left.saturating_sub(bytes);
     }
-    Ok(())
+    Ok(output_bytes)
 }
 
 async fn fetch_one(
@@ -95,7 +122,7 @@ pub(super) async fn load(blobs: BlobCache, kind: String, payload: BlobHash) -> R
     };
     let payload = get(payload).await?;
     let mut inputs = Vec::new();
-    for hash in inputs_named(&kind, &payload).map_err(RunEnd::TaskFault)? {
+    for (hash, _) in named(&kind, &payload).map_err(RunEnd::TaskFault)?.inputs {
         inputs.push((hash, get(hash).await?));
     }
     Ok(TaskBlobs { payload, inputs })
@@ -140,7 +167,7 @@ mod tests {
 
     #[test]
     fn what_a_payload_needs_is_read_strictly() {
-        let code = |kind: &str, payload: &[u8]| inputs_named(kind, payload).unwrap_err().code;
+        let code = |kind: &str, payload: &[u8]| named(kind, payload).unwrap_err().code;
         assert_eq!(code("infer/1", b"{}"), "kind_unknown");
         assert_eq!(code(JOB_KIND_WGSL, b"{}"), "task_malformed");
         assert_eq!(code(JOB_KIND_WGSL, b"\xff\xff"), "task_malformed");
@@ -156,7 +183,27 @@ mod tests {
             });
             serde_json::to_vec(&task).unwrap()
         };
-        assert_eq!(inputs_named(JOB_KIND_WGSL, &payload(2)).unwrap().len(), 2);
+        assert_eq!(named(JOB_KIND_WGSL, &payload(2)).unwrap().inputs.len(), 2);
         assert_eq!(code(JOB_KIND_WGSL, &payload(17)), "task_over_limit");
+    }
+
+    #[test]
+    fn a_payload_tells_how_much_moves_for_its_task() {
+        let blob = |n: u8| serde_json::json!({ "blob": BlobHash([n; 32]).to_string() });
+        let buffer =
+            |bytes: u64, init| serde_json::json!({"bytes": bytes, "init": init, "role": "read_write"});
+        let payload = |outputs: &[u32]| {
+            let task = serde_json::json!({
+                "shaders": [], "dispatches": [], "outputs": outputs, "tolerance": "exact",
+                "buffers": [
+                    buffer(400, blob(1)), buffer(100, blob(1)), buffer(1 << 30, blob(2)), buffer(64, "zero".into()),
+                    buffer(u64::MAX, "zero".into()),
+                ],
+            });
+            named(JOB_KIND_WGSL, &serde_json::to_vec(&task).unwrap()).unwrap()
+        };
+        let inputs = vec![(BlobHash([1; 32]), 100), (BlobHash([2; 32]), BLOB_BYTES_MAX)];
+        assert_eq!(payload(&[3, 1, 9]), Named { inputs, output_bytes: 164 });
+        assert_eq!(payload(&[3, 4, 4]).output_bytes, limits::OUTPUT_BYTES_TOTAL_MAX);
     }
 }

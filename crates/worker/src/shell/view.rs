@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use lull_guards::Observation;
 use lull_network_api::Verdict;
-use lull_types::{AssignmentId, BenchmarkReport, NetworkId, WorkerId};
+use lull_types::{AssignmentId, BenchmarkReport, NetworkId, Tariff, UnixMillis, WorkerId};
 use lull_worker_api::{DeviceView, PROTOCOL_VERSION, Snapshot};
 use tokio::time::Instant;
 
@@ -13,7 +13,8 @@ use super::store::Store;
 use crate::clock;
 use crate::estimate::{Lent, Seen, estimate, margin};
 use crate::machine::{DeviceFacts, Lease, LeaseId, Machine, Record};
-use crate::telemetry::{EnergyMeter, KeptEnergy};
+use crate::power_price::{ListTold, PowerPrices};
+use crate::telemetry::{EnergyMeter, KeptEnergy, Used};
 
 /// Recent tasks that an estimate rests on: enough to even out, few enough to follow a change of prices.
 const TASKS_SEEN_MAX: usize = 50;
@@ -44,10 +45,12 @@ pub(super) struct Viewer {
     watts: BTreeMap<u32, MeanWatts>,
     seen: Seen,
     energy: KeptEnergy,
+    prices: PowerPrices,
+    priced_at: UnixMillis,
 }
 
 impl Viewer {
-    pub fn new(worker: WorkerId, store: Store, energy: KeptEnergy) -> Self {
+    pub fn new(worker: WorkerId, store: Store, energy: KeptEnergy, prices: PowerPrices) -> Self {
         Self {
             worker,
             store,
@@ -58,6 +61,8 @@ impl Viewer {
             watts: BTreeMap::new(),
             seen: Seen::default(),
             energy,
+            prices,
+            priced_at: clock::now(),
         }
     }
 
@@ -68,7 +73,8 @@ impl Viewer {
         let mut earnings = view.earnings;
         earnings.energy_watt_hours = self.energy.watt_hours();
         let lent: Vec<_> = self.lent(&view.devices).map(|(_, lent)| lent).collect();
-        let estimate = estimate(&lent, self.seen, &view.prices, &view.settings);
+        let power = self.prices.day(now);
+        let estimate = estimate(&lent, self.seen, &view.prices, view.settings.effort, power);
         drop(lent);
         let devices = view
             .devices
@@ -79,10 +85,12 @@ impl Viewer {
                 lent: device.lent,
                 held: device.held,
                 pace_percent: device.pace_percent,
+                power_limit: device.power_limit,
                 scores: device.benchmark.as_ref().map(BenchmarkReport::scores).unwrap_or_default(),
                 benchmark: device.benchmark,
                 timed_gigaflops: device.timed_gigaflops,
                 timed_memory_bytes: device.timed_memory_bytes,
+                standing: device.standing,
             })
             .collect();
         Snapshot {
@@ -96,6 +104,7 @@ impl Viewer {
             hardware: view.hardware,
             sandbox: view.sandbox,
             guards: view.guards,
+            data: view.data,
             devices,
             network: view.network,
             wallet: view.wallet,
@@ -105,6 +114,7 @@ impl Viewer {
             payouts: view.payouts,
             earnings,
             estimate,
+            power_price: self.prices.view(now),
             settings: view.settings,
             notices: view.notices,
         }
@@ -112,9 +122,10 @@ impl Viewer {
 
     /// What an hour of each lent device would leave, for its guard.
     pub fn margins(&self, machine: &Machine) -> Vec<Observation> {
-        let view = machine.view(clock::now(), 0);
+        let now = clock::now();
+        let view = machine.view(now, 0);
         let of = |(device, lent): (u32, Lent<'_>)| {
-            let at = margin(&lent, self.seen, &view.prices, &view.settings);
+            let at = margin(&lent, self.seen, &view.prices, self.prices.course(), now);
             Observation::Margin { device, at }
         };
         self.lent(&view.devices).map(of).collect()
@@ -152,6 +163,7 @@ impl Viewer {
                 | Record::Pauses(_)
                 | Record::TripBegan { .. }
                 | Record::TripEnded { .. }
+                | Record::DataMoved { .. }
                 | Record::Wallet(_)
                 | Record::KeptWallet(_)
                 | Record::Benchmark(_)
@@ -195,16 +207,37 @@ impl Viewer {
         }
     }
 
-    /// Adds the energy that a run took, where that is known, and tells it: watt-hours.
-    pub fn run_ended(&mut self, lease: LeaseId) -> Option<(AssignmentId, f64)> {
+    /// Adds the energy that a run took, where that is known, and tells what is to be written down of its power.
+    pub fn run_ended(&mut self, lease: LeaseId) -> Option<Record> {
         let run = self.runs.get_mut(&lease)?;
         run.started = false;
         let assignment = run.assignment;
-        let watt_hours = self.meter.end(assignment)?;
+        let Some(Used { watt_hours, micro_per_kwh }) = self.meter.end(assignment) else {
+            let micro_per_kwh = self.prices.at(clock::now());
+            return Some(Record::Energy { assignment, milliwatt_hours: None, micro_per_kwh });
+        };
         if let Err(error) = self.energy.ran(assignment, watt_hours) {
             tracing::warn!(%error, "energy could not be written down");
         }
-        Some((assignment, watt_hours))
+        // A run takes watt-hours, and its power is measured to the watt at best.
+        let milliwatt_hours = Some((watt_hours * 1000.0).round() as u64);
+        Some(Record::Energy { assignment, milliwatt_hours, micro_per_kwh })
+    }
+
+    /// Has power priced by the tariff that counts, as of now.
+    pub fn price(&mut self, tariff: &Tariff) {
+        self.priced_at = clock::now();
+        self.prices.follow(tariff, self.priced_at);
+    }
+
+    /// A list of prices was read, or could not be.
+    pub fn prices_told(&mut self, told: ListTold) {
+        self.prices.told(told, clock::now());
+    }
+
+    /// When the price of power is another than it was when it was last looked at.
+    pub fn reprice_at(&self) -> Option<UnixMillis> {
+        self.prices.changes_at(self.priced_at)
     }
 
     pub fn freed(&mut self, lease: LeaseId) {
@@ -219,9 +252,10 @@ impl Viewer {
     /// Takes in what the devices are doing.
     pub fn sampled(&mut self, samples: Samples) {
         let at = self.began.elapsed();
+        let price = self.prices.at(clock::now());
         for run in self.runs.values().filter(|run| run.started) {
             let watts = samples.get(&run.device).and_then(|sample| sample.power_watts);
-            self.meter.sample(run.assignment, at, watts);
+            self.meter.sample(run.assignment, at, watts, price);
             if let Some(watts) = watts.filter(|watts| watts.is_finite() && *watts >= 0.0) {
                 let mean = self.watts.entry(run.device).or_default();
                 mean.sum += f64::from(watts);

@@ -1,20 +1,27 @@
 //! What Linux tells of AMD's and Intel's devices, in files.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use lull_types::DeviceTelemetry;
 
-/// Reads the figures of the device at PCI address `bus` under `root`, which is `/sys/bus/pci/devices`.
+/// Where this machine's devices are, by their PCI addresses.
+pub(crate) const ROOT: &str = "/sys/bus/pci/devices";
+
+/// The folder of the device at PCI address `bus`, if that is one. The address comes from a runtime; it must not lead
+/// anywhere else.
+pub(crate) fn device_folder(root: &Path, bus: &str) -> Option<PathBuf> {
+    let is_address = !bus.is_empty()
+        && bus.bytes().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.'))
+        && !bus.contains("..");
+    is_address.then(|| root.join(bus))
+}
+
+/// Reads the figures of the device at PCI address `bus` under `root`, which is [`ROOT`].
 /// Names of files: the kernel's `Documentation/gpu/amdgpu/thermal.rst` and `Documentation/hwmon/sysfs-interface.rst`.
 pub(super) fn sample(root: &Path, bus: &str) -> DeviceTelemetry {
-    // The address comes from a runtime; it must not lead anywhere else.
-    if !bus.bytes().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.')) || bus.contains("..")
-    {
-        return DeviceTelemetry::default();
-    }
-    let device = root.join(bus);
+    let Some(device) = device_folder(root, bus) else { return DeviceTelemetry::default() };
     let sensors = fs::read_dir(device.join("hwmon"))
         .ok()
         .and_then(|mut folders| folders.next())
@@ -48,7 +55,8 @@ pub(super) fn sample(root: &Path, bus: &str) -> DeviceTelemetry {
     }
 }
 
-fn number<T: FromStr>(path: &Path) -> Option<T> {
+/// The number in a file, if there is one.
+pub(crate) fn number<T: FromStr>(path: &Path) -> Option<T> {
     fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 

@@ -19,12 +19,14 @@ pub const PATIENCE: Duration = Duration::from_secs(90);
 pub struct Worker {
     pub folder: tempfile::TempDir,
     pub process: Option<Child>,
+    /// Set for everything that is run here.
+    pub environment: Vec<(String, PathBuf)>,
 }
 
 impl Worker {
     /// A fresh folder, with a fake runtime that behaves so.
     pub fn new(behaviour: &Behaviour) -> Self {
-        let worker = Self { folder: tempfile::tempdir().unwrap(), process: None };
+        let worker = Self { folder: tempfile::tempdir().unwrap(), process: None, environment: Vec::new() };
         let programs = worker.programs();
         std::fs::create_dir(&programs).unwrap();
         let runtime = programs.join(format!("lull-runtime-gpu{}", std::env::consts::EXE_SUFFIX));
@@ -61,6 +63,7 @@ impl Worker {
             .env("LULL_RUNTIME_DIR", self.programs())
             .env("LULL_KEYCHAIN", "file")
             .env_remove("LULL_LOG")
+            .envs(self.environment.iter().cloned())
             .stdin(Stdio::null())
             .kill_on_drop(true);
         program
@@ -107,9 +110,14 @@ impl Worker {
 /// The example of this crate that is the fake runtime. It is built with the tests, unless only some of them are
 /// asked for: then `--examples` must be asked for too.
 fn fake_runtime() -> PathBuf {
+    example(&format!("runtime_fake{}", std::env::consts::EXE_SUFFIX))
+}
+
+/// The file of an example of this crate.
+pub fn example(file: &str) -> PathBuf {
     let here = std::env::current_exe().unwrap();
     let target = here.parent().and_then(Path::parent).unwrap();
-    let fake = target.join("examples").join(format!("runtime_fake{}", std::env::consts::EXE_SUFFIX));
+    let fake = target.join("examples").join(file);
     assert!(fake.is_file(), "{} is not built; add --examples", fake.display());
     fake
 }

@@ -8,7 +8,7 @@ use iroh::{Endpoint, RelayMode};
 use lull_checks::receipts::{Lane, outputs_hash};
 use lull_network_api::{
     ALPN, Assignment, Balance, BlobRequest, BlobResponse, FRAMES, NetworkInfo, NetworkMessage, NetworkTicket,
-    Verdict, WorkerMessage,
+    Standing, Verdict, WorkerMessage,
 };
 use lull_types::wgsl::{Tolerance, WgslTask};
 use lull_types::{
@@ -186,7 +186,12 @@ impl Network {
                     Some(assignment) => vec![NetworkMessage::Assign(Box::new(assignment.clone()))],
                     None => {
                         let reason = Fault::new("no_work", "There is no work for this device now.");
-                        vec![NetworkMessage::NoWork { device, reason, retry_after_ms: 60_000 }]
+                        vec![NetworkMessage::NoWork {
+                            device,
+                            reason,
+                            retry_after_ms: 60_000,
+                            standing: Standing::default(),
+                        }]
                     }
                 }
             }

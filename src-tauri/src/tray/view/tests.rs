@@ -1,4 +1,4 @@
-use lull_types::{AssignmentId, GpuNeed, HeatSensor, JobId, Loudness};
+use lull_types::{AssignmentId, DataDirection, GpuNeed, HeatSensor, JobId, Loudness};
 use lull_worker_api::{AssignmentStage, NetworkView};
 
 use super::*;
@@ -102,6 +102,7 @@ fn every_state_has_its_icon_and_line() {
     let hours = |until: Option<u64>| held(Trip::Hours, until.map(UnixMillis));
     let heat = Trip::Heat { device: 0, sensor: HeatSensor::Core, celsius: 90 };
     let loss = Trip::Margin { device: 0, per_hour: -1, power_measured: true };
+    let capped = Trip::DataCap { direction: DataDirection::Both, used_bytes: 1, cap_bytes: 1 };
     let loud = Trip::Quiet { device: 0, much: Loudness::Fan, value: 70 };
     for (cause, english, chinese) in [
         (held(Trip::Battery { percent: Some(50) }, None), "Waits for mains power", "等待接通电源"),
@@ -113,6 +114,7 @@ fn every_state_has_its_icon_and_line() {
         (held(loud, None), "Waits until the GPU is quiet", "等待 GPU 安静下来"),
         (held(loss, None), "Waits for work that pays its power", "等待收益高于电费的任务"),
         (held(Trip::Metered, None), "Waits for an unmetered connection", "等待不计流量的网络"),
+        (held(capped, None), "Waits for next month’s data", "等待下个月的流量"),
         (held(Trip::Disk { free_bytes: 1 }, None), "Waits for free disk space", "等待磁盘空间"),
     ] {
         check(yielding(vec![cause]), Paused, english, chinese);

@@ -31,6 +31,8 @@ struct Scripted {
 }
 
 impl Handler for Scripted {
+    type Look = ();
+
     async fn handle(&self, command: Command) -> Reply {
         match command {
             Command::Shutdown => self.end.notify_one(),
@@ -42,6 +44,8 @@ impl Handler for Scripted {
         }
         Reply::Done
     }
+
+    fn look(&self) {}
 }
 
 async fn serve_scripted(endpoint: &Endpoint, version: String) {
@@ -80,9 +84,11 @@ struct Supervised {
 
 fn supervised(program: WorkerProgram, endpoint: &Endpoint) -> Supervised {
     let (sender, states) = watch::channel(LinkState::Starting);
+    let (_, looking) = watch::channel(false);
     let quit = CancellationToken::new();
     let link = Link::new(states.clone());
-    let supervising = tokio::spawn(supervise(program, endpoint.clone(), sender, quit.clone(), pace()));
+    let supervising =
+        tokio::spawn(supervise(program, endpoint.clone(), sender, looking, quit.clone(), pace()));
     Supervised { states, link, quit, supervising }
 }
 
@@ -185,9 +191,10 @@ async fn a_worker_that_never_answers_is_ended_and_reported() {
     let sleeper =
         WorkerProgram { path: "/bin/sleep".into(), args: vec!["600".into()], environment: Vec::new() };
     let (sender, mut states) = watch::channel(LinkState::Starting);
+    let (_, looking) = watch::channel(false);
     let quit = CancellationToken::new();
     let short = Pace { start_max: Duration::from_millis(100), ..pace() };
-    let supervising = tokio::spawn(supervise(sleeper, endpoint, sender, quit.clone(), short));
+    let supervising = tokio::spawn(supervise(sleeper, endpoint, sender, looking, quit.clone(), short));
     let lost =
         timeout(SOON, states.wait_for(|state| matches!(state, LinkState::Lost(_)))).await.unwrap().unwrap();
     assert!(matches!(&*lost, LinkState::Lost(fault) if fault.code == "worker_not_answering"));

@@ -100,6 +100,7 @@ export class FakeBackend implements Backend {
       case 'status':
         return { reply: 'snapshot', value: worker.snapshot() };
       case 'subscribe':
+      case 'look':
         return DONE;
       case 'start':
         worker.start();
@@ -117,6 +118,8 @@ export class FakeBackend implements Backend {
         return { reply: 'programs', value: worker.guards.programs() };
       case 'trips':
         return { reply: 'trips', value: worker.trips.rows.slice(0, command.limit).map((row) => ({ ...row })) };
+      case 'data_days':
+        return { reply: 'data_days', value: worker.data.days(command.days, worker.now) };
       case 'benchmark':
         return refusedOrDone(worker.benchmark(command.device, command.sustained_seconds));
       case 'export_benchmark':

@@ -1,5 +1,6 @@
 import type { ActiveTrip } from '../../bindings/ActiveTrip';
 import type { Cause } from '../../bindings/Cause';
+import type { DataView } from '../../bindings/DataView';
 import type { DeviceInfo } from '../../bindings/DeviceInfo';
 import type { Guard } from '../../bindings/Guard';
 import type { GuardRules } from '../../bindings/GuardRules';
@@ -9,6 +10,7 @@ import type { PauseFor } from '../../bindings/PauseFor';
 import type { PauseUntil } from '../../bindings/PauseUntil';
 import type { Trip } from '../../bindings/Trip';
 import { deviceOfTrip } from '../../guards/causes';
+import { dataMargin, givenCaps, movedBytes } from '../../guards/data';
 import { hourAt, isLent } from '../../guards/hours';
 import { GUARDS, HEAT_CLEARS_BELOW, names, wants } from '../../guards/rules';
 
@@ -36,6 +38,8 @@ export interface SimulatedMachine {
   heat: Map<number, number>;
   metered: boolean;
   freeBytes: number;
+  /** Whether the worker may change power limits, as an administrator may. */
+  letsPowerBeLowered: boolean;
 }
 
 /** Obeys the guards of a simulated machine. */
@@ -49,22 +53,23 @@ export class SimulatedGuards {
     heat: new Map(),
     metered: false,
     freeBytes: 212 * GIB,
+    letsPowerBeLowered: true,
   };
   private readonly pauses = new Map<Scope, PauseUntil>();
   private readonly clearedAt = new Map<Scope, number>();
   private active: ActiveTrip[] = [];
 
   /** Takes in what the machine is like now; tells what trips, and what is over. */
-  look(rules: GuardRules, now: number): { begun: ActiveTrip[]; ended: ActiveTrip[] } {
+  look(rules: GuardRules, data: DataView, now: number): { begun: ActiveTrip[]; ended: ActiveTrip[] } {
     const before = this.active;
-    this.active = this.judge(rules, now).map(({ trip, until }) => {
+    this.active = this.judge(rules, data, now).map(({ trip, until }) => {
       const held = before.find((other) => isSame(other.trip, trip));
       // As it was told first: a card that cools is no news with every degree.
       return held ? { ...held, until } : { trip, until, since: now };
     });
     const ended = before.filter((old) => !this.active.some(({ trip }) => isSame(trip, old.trip)));
     for (const { trip } of ended) {
-      if (trip.guard === 'presence' || trip.guard === 'hours') continue;
+      if (trip.guard === 'presence' || trip.guard === 'hours' || trip.guard === 'data_cap') continue;
       if (wants(rules, trip.guard)) this.clearedAt.set(deviceOfTrip(trip), now);
     }
     for (const [scope, until] of this.pauses)
@@ -72,7 +77,7 @@ export class SimulatedGuards {
     return { begun: this.active.filter((trip) => !before.some((old) => isSame(old.trip, trip.trip))), ended };
   }
 
-  private judge(rules: GuardRules, now: number): { trip: Trip; until: number | null }[] {
+  private judge(rules: GuardRules, data: DataView, now: number): { trip: Trip; until: number | null }[] {
     const { machine } = this;
     const found: { trip: Trip; until: number | null }[] = [];
     const find = (trip: Trip, until: number | null = null) => wants(rules, trip.guard) && found.push({ trip, until });
@@ -90,6 +95,14 @@ export class SimulatedGuards {
         find({ guard: 'heat', device, sensor: 'core', celsius });
     }
     if (machine.metered) find({ guard: 'metered' });
+    const reached = (rules.data_cap ? givenCaps(rules.data_cap) : []).find(
+      ({ direction, bytes }) => movedBytes(data.moved, direction) + dataMargin(direction) >= bytes,
+    );
+    if (reached) {
+      const used = movedBytes(data.moved, reached.direction);
+      const trip: Trip = { guard: 'data_cap', direction: reached.direction, used_bytes: used, cap_bytes: reached.bytes };
+      find(trip, data.ends_at);
+    }
     if (machine.freeBytes < (rules.disk_free_gib ?? 0) * GIB) find({ guard: 'disk', free_bytes: machine.freeBytes });
     return found;
   }

@@ -8,8 +8,8 @@ import type { PauseFor } from '../../bindings/PauseFor';
 import type { Settings } from '../../bindings/Settings';
 import type { Snapshot } from '../../bindings/Snapshot';
 import type { StateView } from '../../bindings/StateView';
-import { DEFAULT_RULES } from '../../guards/rules';
 import { SimulatedBenchmarks } from './benchmarks';
+import { SimulatedData } from './data';
 import { simulatedDeviceViews } from './device-views';
 import { effortShare, simulatedEstimate } from './estimate';
 import { simulatedHardware, simulatedSandbox } from './hardware';
@@ -17,8 +17,10 @@ import { SimulatedGuards } from './guards';
 import { SimulatedKeptWallet } from './kept-wallet';
 import { SimulatedLedger } from './ledger';
 import { networkBeingJoined, ticketFault, veteransNetwork } from './network';
+import { simulatedPowerLimit } from './power-limit';
 import { SimulatedPayouts, simulatedPlace } from './payouts';
 import { hexDigits, seededRandom, type Random } from './random';
+import { SIMULATED_SETTINGS } from './settings';
 import { SimulatedTasks } from './tasks';
 import { SimulatedTelemetry } from './telemetry';
 import { SimulatedTrips } from './trips';
@@ -52,16 +54,10 @@ export class SimulatedWorker {
   readonly kept = new SimulatedKeptWallet();
   readonly guards = new SimulatedGuards();
   readonly trips = new SimulatedTrips();
+  readonly data = new SimulatedData();
   readonly payouts: SimulatedPayouts;
   network: NetworkView | null = null;
-  settings: Settings = {
-    effort: 'full',
-    tariff_micro_per_kwh: 150_000,
-    devices_not_lent: [1],
-    start_working: true,
-    chain_endpoint: null,
-    guards: DEFAULT_RULES,
-  };
+  settings: Settings = SIMULATED_SETTINGS;
   private intent: Snapshot['intent'] = 'off';
   private state: StateView = { name: 'starting' };
   private phaseSince: number;
@@ -93,6 +89,8 @@ export class SimulatedWorker {
     this.intent = 'on';
     this.ledger.seedHistory(this.now, this.random);
     this.trips.seedHistory(this.now);
+    // Its own numbers, so that what was earned does not depend on what was moved.
+    this.data.seedHistory(this.now, seededRandom(2));
     this.payouts.seedHistory(cluster, this.now, wallet, this.ledger);
     this.enter({ name: 'ready', reason: null });
   }
@@ -153,6 +151,7 @@ export class SimulatedWorker {
     this.now += elapsedMs;
     const busy = this.state.name === 'benchmarking' || this.running().length > 0;
     this.wallets.pass(this.now);
+    if (this.running().length > 0) this.data.work(elapsedMs, this.now);
     if (this.network?.connected) this.payouts.advance(this.now, this.ledger, this.wallets.standing);
     this.telemetry.advance(elapsedMs, busy, this.state.name === 'benchmarking' ? 1 : effortShare[this.settings.effort]);
     this.tasks.giveVerdicts(this.now, () => {
@@ -220,7 +219,8 @@ export class SimulatedWorker {
 
   /** Looks what the guards say now, and obeys. */
   watch(): void {
-    const { begun, ended } = this.guards.look(this.settings.guards, this.now);
+    const { guards } = this.settings;
+    const { begun, ended } = this.guards.look(guards, this.data.view(guards, this.now), this.now);
     ended.forEach((trip) => this.trips.end(trip, this.now));
     if (this.intent === 'off') return;
     begun.forEach((trip) => this.trips.begin(trip));
@@ -255,10 +255,10 @@ export class SimulatedWorker {
       return;
     }
     const isFree = ({ index }: DeviceInfo) =>
-      this.held(index).length === 0 && !running.some((view) => view.device === index);
+      this.held(index).length === 0 && !running.some((view) => view.device === index) && !this.tasks.standings.has(index);
     const assignments = [...running, ...lent.filter(isFree).map((device) => this.tasks.take(device.index, this.now))];
     if (this.state.name === 'working') this.state = { name: 'working', assignments };
-    else this.enter({ name: 'working', assignments });
+    else if (assignments.length > 0) this.enter({ name: 'working', assignments });
   }
 
   private running(): AssignmentView[] {
@@ -296,6 +296,7 @@ export class SimulatedWorker {
   snapshot(): Snapshot {
     const found = this.state.name !== 'starting' || this.benchmarks.any();
     const devices = found ? simulatedHardware.devices : [];
+    const { guards } = this.settings;
     return {
       protocol: 2,
       worker_version: '0.1.0',
@@ -311,7 +312,8 @@ export class SimulatedWorker {
       },
       hardware: found ? simulatedHardware : null,
       sandbox: found ? simulatedSandbox : [],
-      guards: this.guards.views(this.settings.guards),
+      guards: this.guards.views(guards),
+      data: this.data.view(guards, this.now),
       devices: simulatedDeviceViews({
         devices,
         notLent: this.settings.devices_not_lent,
@@ -319,6 +321,8 @@ export class SimulatedWorker {
         benchmarks: this.benchmarks,
         enrolled: this.network?.enrolled === true,
         held: (device) => this.held(device),
+        standings: this.tasks.standings,
+        powerLimit: (device) => simulatedPowerLimit(device, this.settings.guards, this.state, this.guards.machine),
       }),
       network: this.network,
       ...this.wallets.view(this.network?.enrolled === true),

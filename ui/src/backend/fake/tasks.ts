@@ -1,4 +1,5 @@
 import type { AssignmentView } from '../../bindings/AssignmentView';
+import type { DeviceStanding } from '../../bindings/DeviceStanding';
 import type { Effort } from '../../bindings/Effort';
 import { effortShare } from './estimate';
 import { SimulatedJobs, TASK_RUN_MS } from './jobs';
@@ -11,6 +12,8 @@ const VERDICT_MS = 1_500;
 /** Tasks from when they are taken until their verdict. */
 export class SimulatedTasks {
   readonly jobs: SimulatedJobs;
+  /** Where devices stand for which there is no task, by their index; whoever shows such a device says it. */
+  readonly standings = new Map<number, DeviceStanding>();
   private readonly ledger: SimulatedLedger;
   private readonly random: Random;
   private readonly verdictsDue: { assignment: string; at: number }[] = [];

@@ -31,7 +31,7 @@ export function Overview({ onOpen, onMeasured }: OverviewProps) {
   return (
     <div className="grid gap-5">
       <Hero rows={tasks.value ?? []} pictures={pictures} />
-      <WhyIdle onSettings={() => onOpen('settings')} />
+      <WhyIdle onSettings={() => onOpen('settings')} onMeasured={onMeasured} />
       <div className="grid gap-5 lg:grid-cols-[minmax(18rem,5fr)_minmax(0,8fr)]">
         <EarningsFigures onSetWallet={() => onOpen('settings')} onPayouts={() => onOpen('payouts')} />
         <EarningsChart />

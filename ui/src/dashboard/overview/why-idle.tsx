@@ -10,6 +10,7 @@ import { standing } from '../../guards/trips';
 import { causeClears, causeWhat, useSaying } from '../../guards/words';
 import { useSnapshot, useWorker } from '../../worker/context';
 import { useStateWords } from '../../worker/use-state-words';
+import { Standings, standingDevices } from './standings';
 import { TripHistory } from './trip-history';
 
 /** Everything that holds a lent device free, each once. */
@@ -20,25 +21,34 @@ function causesOf({ state, devices }: Snapshot): Cause[] {
   return causes.filter((_, n) => written.indexOf(written[n] ?? '') === n);
 }
 
+interface WhyIdleProps {
+  onSettings: () => void;
+  /** Opens the benchmark of a device. */
+  onMeasured: (device: number) => void;
+}
+
 /** Why nothing is done, or not all that could be, what would change that, and what it cost so far. */
-export function WhyIdle({ onSettings }: { onSettings: () => void }) {
+export function WhyIdle({ onSettings, onMeasured }: WhyIdleProps) {
   const { t } = useTranslation();
   const snapshot = useSnapshot();
   const words = useStateWords();
   const { lost } = useWorker();
   // Of a worker out of reach nobody knows what holds it back now.
   const causes = lost ? [] : causesOf(snapshot);
+  const standing = lost ? [] : standingDevices(snapshot.devices);
   const works = !lost && (snapshot.state.name === 'working' || snapshot.state.name === 'benchmarking');
-  const question = !works ? 'idle' : causes.length > 0 ? 'part' : 'working';
-  const answer =
-    causes.length > 0 ? t('why.held', { count: causes.length }) : works ? t('why.none') : words.why;
+  const question = !works ? 'idle' : causes.length + standing.length > 0 ? 'part' : 'working';
+  const none = standing.length > 0 ? t('why.no_work') : t('why.none');
+  const answer = causes.length > 0 ? t('why.held', { count: causes.length }) : works ? none : words.why;
   return (
     <section aria-label={t(`why.${question}`)} className="card grid min-w-0 gap-1 p-3" data-testid="why-idle">
       <Disclosure
         title={t(`why.${question}`)}
         text={answer}
         // What holds work back is told unasked. A moment between two tasks unfolds nothing.
-        opened={causes.length > 0 || (snapshot.state.name === 'ready' && snapshot.state.reason !== null)}
+        opened={
+          causes.length + standing.length > 0 || (snapshot.state.name === 'ready' && snapshot.state.reason !== null)
+        }
         testId="why-list"
       >
         {() => (
@@ -50,6 +60,7 @@ export function WhyIdle({ onSettings }: { onSettings: () => void }) {
                 ))}
               </ul>
             )}
+            <Standings devices={standing} onMeasured={onMeasured} />
             <Stands causes={causes} />
             <Button size="small" className="w-fit" onClick={onSettings}>
               {t('why.settings')}

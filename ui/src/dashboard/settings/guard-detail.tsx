@@ -4,6 +4,7 @@ import type { Guard } from '../../bindings/Guard';
 import type { GuardRules } from '../../bindings/GuardRules';
 import { NumberField } from '../../components/number-field';
 import { AWAY_MINUTES, DISK_GIB, HEAT, MARGIN_FLOOR } from '../../guards/rules';
+import { DataDetail } from './data-detail';
 import { HoursDetail } from './hours-detail';
 import { ProgramsDetail } from './programs-detail';
 import { QuietDetail } from './quiet-detail';
@@ -82,6 +83,8 @@ export function GuardDetail({ guard, rules, onChange }: GuardDetailProps) {
           />
         </div>
       );
+    case 'data_cap':
+      return rules.data_cap && <DataDetail caps={rules.data_cap} onChange={(next) => onChange({ data_cap: next })} />;
     case 'disk':
       if (free === null) return null;
       return (

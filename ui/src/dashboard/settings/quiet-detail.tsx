@@ -3,6 +3,7 @@ import { useTranslation } from 'react-i18next';
 import type { QuietLimits } from '../../bindings/QuietLimits';
 import { NumberField } from '../../components/number-field';
 import { FAN_PERCENT, POWER_WATTS } from '../../guards/rules';
+import { PowerLimitChoice } from './power-limit-choice';
 
 interface QuietDetailProps {
   quiet: QuietLimits;
@@ -33,6 +34,7 @@ export function QuietDetail({ quiet, onChange }: QuietDetailProps) {
         />
       </div>
       <p className="text-sm text-faint">{t('quiet.how')}</p>
+      <PowerLimitChoice quiet={quiet} onChange={onChange} />
     </div>
   );
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use std::collections::BTreeMap;
 
-use lull_network_api::{Assignment, Enrolment, NetworkMessage, Verdict, WorkerMessage};
+use lull_network_api::{Assignment, Enrolment, NetworkMessage, Standing, Verdict, WorkerMessage};
 use lull_types::{
     AssignmentId, BaseUnits, BenchmarkReport, BlobHash, CustomerId, DeviceInfo, DeviceKind, Fault,
     HardwareReport, JobId, Measure, Measurement, SecretKey, UnixMillis, WalletAddress, WorkerId,
@@ -225,6 +225,14 @@ impl Rig {
     pub fn idle(&mut self, worker: WorkerId) -> String {
         match self.ask(worker).pop() {
             Some(NetworkMessage::NoWork { reason, .. }) => reason.code,
+            other => panic!("expected no work, got {other:?}"),
+        }
+    }
+
+    /// Where a worker stands that gets nothing.
+    pub fn standing(&mut self, worker: WorkerId, device: u32) -> Standing {
+        match self.say(worker, WorkerMessage::WantWork { device }).pop() {
+            Some(NetworkMessage::NoWork { standing, .. }) => standing,
             other => panic!("expected no work, got {other:?}"),
         }
     }

@@ -42,6 +42,20 @@ const ROUND_PAUSE_MS: u64 = 600_000;
 /// nobody knows when there has to be a device.
 const VALID_LEAST_PER_MILLE: u64 = 200;
 
+/// Why a worker gets no work before its devices are timed, and when to ask again.
+pub(super) struct Untimed {
+    pub reason: Fault,
+    pub retry_ms: u64,
+    /// A device was timed, and not found to be what was claimed.
+    pub is_refuted: bool,
+}
+
+impl Untimed {
+    fn wait(reason: Fault, retry_ms: u64) -> Self {
+        Self { reason, retry_ms, is_refuted: false }
+    }
+}
+
 fn being_timed() -> Fault {
     let sentence =
         "the network times this machine's devices before it gives them work, which takes some seconds";
@@ -55,7 +69,7 @@ impl Engine {
         &mut self,
         turn: &mut Turn<'_>,
         worker: WorkerId,
-    ) -> Result<Option<(Fault, u64)>, EngineError> {
+    ) -> Result<Option<Untimed>, EngineError> {
         if self.config.policy.timing_valid_ms.is_none() || self.sessions.knows_timing(worker, turn.now) {
             return Ok(None);
         }
@@ -68,7 +82,7 @@ impl Engine {
         if let Some((fault, until)) = refuted
             && turn.now.0 < until
         {
-            return Ok(Some((fault, until - turn.now.0)));
+            return Ok(Some(Untimed { reason: fault, retry_ms: until - turn.now.0, is_refuted: true }));
         }
         let is_wanted = self.sessions.round_wanted_since(&account).is_some();
         if !is_wanted && let Some(until) = counts_until(&known) {
@@ -78,7 +92,7 @@ impl Engine {
         if self.sessions.is_timing_due(worker, turn.now) {
             self.begin_round(turn, worker, &account, is_wanted)
         } else {
-            Ok(Some((being_timed(), ASK_AGAIN_MS)))
+            Ok(Some(Untimed::wait(being_timed(), ASK_AGAIN_MS)))
         }
     }
 
@@ -89,7 +103,7 @@ impl Engine {
         worker: WorkerId,
         account: &str,
         is_wanted: bool,
-    ) -> Result<Option<(Fault, u64)>, EngineError> {
+    ) -> Result<Option<Untimed>, EngineError> {
         let mut asked = Vec::new();
         let (mut is_anyone_at_work, mut is_anyone_timed) = (false, false);
         for member in known::workers(turn.tx, account, worker)? {
@@ -105,7 +119,8 @@ impl Engine {
         let next = known::last_round(turn.tx, account)?.map_or(0, |at| at.0.saturating_add(ROUND_PAUSE_MS));
         if !is_wanted && is_anyone_timed && turn.now.0 < next {
             let sentence = "the other machines with this wallet were timed a moment ago, and are timed again together with this one in some minutes";
-            return Ok(Some((Fault::new("being_timed", sentence), next - turn.now.0)));
+            let reason = Fault::new("being_timed", sentence);
+            return Ok(Some(Untimed::wait(reason, next - turn.now.0)));
         }
         let since = self.sessions.want_round(account, turn.now);
         let goes_without = turn.now.0 >= since.0.saturating_add(GATHER_MS);
@@ -121,7 +136,7 @@ impl Engine {
         if !waits {
             turn.effects.push(Effect::Time(Round { account: account.to_owned(), asked, goes_without }));
         }
-        Ok(Some((being_timed(), ASK_AGAIN_MS)))
+        Ok(Some(Untimed::wait(being_timed(), ASK_AGAIN_MS)))
     }
 
     /// Takes in what a round found.

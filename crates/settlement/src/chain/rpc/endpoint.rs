@@ -1,5 +1,6 @@
 //! One endpoint: JSON-RPC 2.0 over HTTP. It is a stranger, so what it answers is bounded in time and bytes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::ChainError;
+use super::tally::Tally;
 
 /// How long one question may take. Public endpoints answer within a second; the sender asks again anyway.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -63,15 +65,16 @@ pub(super) trait Ask: Send + Sync {
 pub(super) struct Http {
     client: Client,
     url: Url,
+    tally: Arc<Tally>,
 }
 
 impl Http {
-    pub(super) fn new(url: &str) -> Result<Self, EndpointError> {
+    pub(super) fn new(url: &str, tally: Arc<Tally>) -> Result<Self, EndpointError> {
         let url = parse(url)?;
         // One that is there already is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder().timeout(TIMEOUT).redirect(redirect::Policy::none()).build();
-        client.map(|client| Self { client, url }).map_err(|_| EndpointError::NoTls)
+        client.map(|client| Self { client, url, tally }).map_err(|_| EndpointError::NoTls)
     }
 }
 
@@ -136,10 +139,14 @@ impl Ask for Http {
                 if error.is_timeout() { "no answer in time" } else { "no connection" }.to_owned(),
             )
         };
-        let mut response = self.client.post(self.url.clone()).json(&question).send().await.map_err(failed)?;
+        let request = self.client.post(self.url.clone()).json(&question).build().map_err(failed)?;
+        let text = request.body().and_then(reqwest::Body::as_bytes);
+        self.tally.asked(text.map_or(0, <[u8]>::len));
+        let mut response = self.client.execute(request).await.map_err(failed)?;
         let status = response.status();
         let mut body = Vec::new();
         while let Some(piece) = response.chunk().await.map_err(failed)? {
+            self.tally.heard(piece.len());
             if body.len() + piece.len() > ANSWER_BYTES_MAX {
                 return Err(Failure::Unreadable("more than four megabytes".to_owned()));
             }

@@ -2,9 +2,11 @@
 
 mod answer;
 mod endpoint;
+mod tally;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
@@ -16,6 +18,7 @@ use super::quorum::{self, Said};
 use super::{Account, Address, Chain, ChainError, Recent, Signature, Status, Transaction};
 use endpoint::{Ask, Failure, Http};
 pub use endpoint::{EndpointError, Named, name};
+pub use tally::Tally;
 
 /// Signatures in one question: the most that an endpoint takes.
 const STATUSES_MAX: usize = 256;
@@ -50,7 +53,16 @@ impl Rpc {
     /// # Errors
     /// [`EndpointError`], of the first that cannot be used.
     pub fn new<U: AsRef<str>>(urls: &[U]) -> Result<Self, EndpointError> {
-        let endpoint = |url: &U| Http::new(url.as_ref()).map(|http| Box::new(http) as Box<dyn Ask>);
+        Self::tallied(urls, &Arc::default())
+    }
+
+    /// The same, and `tally` counts what is said.
+    ///
+    /// # Errors
+    /// [`EndpointError`], of the first that cannot be used.
+    pub fn tallied<U: AsRef<str>>(urls: &[U], tally: &Arc<Tally>) -> Result<Self, EndpointError> {
+        let endpoint =
+            |url: &U| Http::new(url.as_ref(), Arc::clone(tally)).map(|http| Box::new(http) as Box<dyn Ask>);
         Ok(Self::over(urls.iter().map(endpoint).collect::<Result<_, _>>()?))
     }
 

@@ -72,12 +72,17 @@ impl Bench {
 
     /// An assignment comes and is run.
     pub fn run(&mut self, number: u128, device: u32) -> Lease {
-        self.said(NetworkMessage::Assign(Box::new(assignment(number, device, T0 + 600_000))));
-        let transfer = self.transfer();
-        self.give(Input::Fetched { transfer });
+        self.run_fetched(number, device);
         let lease = self.lease();
         self.give(Input::RunStarted { lease: lease.id });
         lease
+    }
+
+    /// An assignment comes and is about to be run.
+    pub fn run_fetched(&mut self, number: u128, device: u32) {
+        self.said(NetworkMessage::Assign(Box::new(assignment(number, device, self.now + 600_000))));
+        let transfer = self.transfer();
+        self.give(Input::Fetched { transfer, output_bytes: 1000 });
     }
 
     pub fn give(&mut self, input: Input) -> &mut Self {

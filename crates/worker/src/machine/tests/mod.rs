@@ -2,9 +2,12 @@
 
 mod bench;
 mod challenges;
+mod data;
 pub(crate) mod fixture;
 mod kept;
 mod payouts;
+mod power;
 mod sim;
+mod standing;
 mod states;
 mod troubles;

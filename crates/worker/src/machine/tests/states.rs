@@ -5,8 +5,8 @@ use std::time::Duration;
 use lull_guards::{FullScreen, GpuUse, Margin, Observation, Temperatures};
 use lull_network_api::{NetworkMessage, Verdict, WorkerMessage};
 use lull_types::{
-    ActiveTrip, BaseUnits, Cause, GpuNeed, Guard, GuardRules, GuardState, HeatSensor, PauseUntil, Trip,
-    UnixMillis, WeekHours,
+    ActiveTrip, BaseUnits, Cause, FACTOR_ONE, GpuNeed, Guard, GuardRules, GuardState, HeatSensor, PauseUntil,
+    PriceSource, Tariff, TariffBand, Trip, UnixMillis, WeekHours,
 };
 use lull_worker_api::{AssignmentStage, Effort, GuardView, PauseFor, Settings, SettingsChange, StateView};
 
@@ -408,6 +408,40 @@ fn hours_that_are_not_lent_are_kept_without_a_hand() {
 }
 
 #[test]
+fn a_tariff_by_which_no_price_can_be_told_is_refused() {
+    let mut bench = Bench::up_from(Bench::joined(1), 1);
+    let configure =
+        |tariff| Order::Configure(SettingsChange { tariff: Some(tariff), ..SettingsChange::default() });
+    let listed = |source| Tariff::Listed {
+        source,
+        factor_millionths: FACTOR_ONE,
+        added_micro_per_kwh: 0,
+        fallback_micro_per_kwh: 210_000,
+    };
+    let band = TariffBand { days: 1, from_minute: 60, to_minute: 120, micro_per_kwh: 90_000 };
+    let by_time = |bands| Tariff::TimeOfUse { base_micro_per_kwh: 210_000, bands };
+    let url = |url: &str| listed(PriceSource::Url { url: url.to_owned() });
+    for (tariff, code) in [
+        (Tariff::flat(100_000_001), "tariff_too_high"),
+        (Tariff::flat(-10_000_001), "tariff_too_low"),
+        (by_time(vec![band, band]), "tariff_bands_overlap"),
+        (url("http://prices.example/"), "prices_not_secure"),
+        (listed(PriceSource::File { path: "prices.csv".to_owned() }), "prices_path_not_whole"),
+    ] {
+        let refused = bench.machine.check(&configure(tariff), UnixMillis(bench.now));
+        assert_eq!(refused.unwrap_err().code, code);
+    }
+    for tariff in [by_time(vec![band]), url("https://prices.example/"), Tariff::flat(-1)] {
+        bench.order(configure(tariff.clone()));
+        assert_eq!(*bench.machine.tariff(), tariff);
+        let written = |record: &Record| matches!(record, Record::Settings(of) if of.tariff == tariff);
+        assert!(
+            bench.has(|effect| matches!(effect, Effect::Journal(records) if records.iter().any(written)))
+        );
+    }
+}
+
+#[test]
 fn a_device_near_its_limit_is_slowed_before_it_is_stopped() {
     let (mut bench, lease) = Bench::running();
     let heat = |core| {
@@ -430,7 +464,7 @@ fn a_device_near_its_limit_is_slowed_before_it_is_stopped() {
     bench.said(NetworkMessage::ReportReceived { assignment: assignment(7, 0, 0).id });
     bench.said(NetworkMessage::Assign(Box::new(assignment(9, 0, bench.now + 600_000))));
     let transfer = bench.transfer();
-    bench.give(Input::Fetched { transfer });
+    bench.give(Input::Fetched { transfer, output_bytes: 1000 });
     let next = bench.lease().id;
     let slowed = Effect::Pace { lease: next, percent: 70 };
     let begun = bench.last.iter().position(|effect| matches!(effect, Effect::Run { .. }));
@@ -445,7 +479,7 @@ fn work_that_would_lose_money_is_not_asked_for_and_given_back_with_the_reason() 
     let settings = Settings { guards, ..Settings::default() };
     let mut bench = Bench::up_from(Restored { settings, ..Bench::joined(1) }, 1);
     let margin = |gross| {
-        let at = Some(Margin { gross, power: 1000, power_measured: true });
+        let at = Some(Margin { gross, power: 1000, power_measured: true, later: Vec::new() });
         Input::Observed(Observation::Margin { device: 0, at })
     };
     bench.give(margin(999));

@@ -131,7 +131,7 @@ fn three_losses_in_a_row_set_a_device_aside_and_say_so() {
             bench.after(600_000);
             bench.said(NetworkMessage::Assign(Box::new(assignment(7 + loss, 0, bench.now + 600_000))));
             let transfer = bench.transfer();
-            bench.give(Input::Fetched { transfer });
+            bench.give(Input::Fetched { transfer, output_bytes: 1000 });
             lease = bench.lease();
         }
     }

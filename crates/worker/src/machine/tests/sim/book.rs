@@ -52,6 +52,10 @@ impl Book {
                 assert_eq!(begun, Some(since), "a trip ends that began");
                 assert!(since <= until);
             }
+            Record::DataMoved { quarter, moved } => {
+                let before = kept.data.insert(quarter, moved).unwrap_or_default();
+                assert_eq!(before.max(moved), moved, "what is counted never goes down");
+            }
             Record::Network(network) => kept.network = Some(network),
             Record::Wallet(wallet) => kept.wallet = wallet,
             Record::KeptWallet(wallet) => kept.kept_wallet = wallet,

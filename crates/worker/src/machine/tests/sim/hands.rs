@@ -1,6 +1,7 @@
 //! The worker's hands: runtimes that run, die and ignore, and blobs that move or do not.
 
-use lull_types::AssignmentId;
+use lull_guards::{DataRoom, data_need};
+use lull_types::{AssignmentId, PowerLimit};
 
 use super::super::fixture::{fault, outputs, report};
 use super::world::{Event, World};
@@ -83,6 +84,30 @@ impl World {
         self.tell(took + after, Input::Freed { lease: id });
     }
 
+    /// Holds a board to a ceiling, or says why it cannot.
+    pub fn hold_to(&mut self, device: u32, ceiling_watts: Option<u16>) {
+        let limit = match ceiling_watts {
+            Some(watts) => {
+                self.tally.lowered += 1;
+                self.ceilings.insert(device, watts);
+                if self.happens(0.05) {
+                    PowerLimit::NotPermitted
+                } else if self.happens(0.1) {
+                    PowerLimit::Failed { fault: fault("power_limit_refused") }
+                } else {
+                    PowerLimit::Lowered { watts, former_watts: 320 }
+                }
+            }
+            None => {
+                self.ceilings.remove(&device);
+                PowerLimit::Own { watts: 320 }
+            }
+        };
+        // A driver that hangs tells seconds later, when something else is wanted.
+        let delay = if self.happens(0.1) { self.between(1000, 9000) } else { self.between(1, 40) };
+        self.tell(delay, Input::PowerLimit { device, limit });
+    }
+
     pub fn cancel(&mut self, lease: LeaseId) {
         let Some(process) = self.processes.get_mut(&lease) else {
             self.tell(1, Input::Freed { lease });
@@ -97,18 +122,26 @@ impl World {
         self.tell(delay, Input::Freed { lease });
     }
 
-    pub fn fetch(&mut self, transfer: TransferId, session: SessionId, assignment: AssignmentId) {
+    pub fn fetch(
+        &mut self,
+        transfer: TransferId,
+        session: SessionId,
+        assignment: AssignmentId,
+        room: &DataRoom,
+    ) {
         let delay = self.between(5, 800);
         let input = if self.session.is_none_or(|(open, ..)| open != session) || self.happens(0.1) {
             let failure = TransferFailure::Connection(fault("connection_broken"));
             Input::FetchFailed { transfer, failure }
         } else if self.happens(0.03) {
             Input::FetchFailed { transfer, failure: TransferFailure::Local(fault("disk_full")) }
+        } else if !room.holds(data_need(1_000_000, 10_000_000)) {
+            Input::FetchFailed { transfer, failure: TransferFailure::OverDataCap(fault("data_cap_reached")) }
         } else if !self.fetched.contains(&assignment) && !self.network.gives_blobs(assignment) {
             Input::FetchFailed { transfer, failure: TransferFailure::Refused(fault("not_yours")) }
         } else {
             self.fetched.insert(assignment);
-            Input::Fetched { transfer }
+            Input::Fetched { transfer, output_bytes: 10_000_000 }
         };
         self.tell(delay, input);
     }

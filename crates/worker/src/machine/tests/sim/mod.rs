@@ -63,6 +63,8 @@ struct Tally {
     yields: u64,
     runs: u64,
     journal_failures: u64,
+    /// How often a board was held to a ceiling.
+    lowered: u64,
     receipts: u64,
     /// Wallets that were proven.
     proofs: u64,
@@ -75,6 +77,7 @@ impl Tally {
             yields: self.yields + other.yields,
             runs: self.runs + other.runs,
             journal_failures: self.journal_failures + other.journal_failures,
+            lowered: self.lowered + other.lowered,
             receipts: self.receipts + other.receipts,
             proofs: self.proofs + other.proofs,
         }
@@ -181,7 +184,7 @@ fn shard(number: u64) {
     // Stories in which nothing happens prove nothing.
     let each = count / SHARDS;
     assert!(tally.kills > each && tally.receipts > 2 * each && tally.runs > 3 * each, "{tally:?}");
-    assert!(tally.proofs > each / 4, "{tally:?}");
+    assert!(tally.proofs > each / 4 && tally.lowered > each / 4, "{tally:?}");
     assert!(tally.yields > each / 4 && tally.journal_failures > each / 8, "{tally:?}");
 }
 

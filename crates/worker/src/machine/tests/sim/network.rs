@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use lull_checks::receipts::{Lane, outputs_hash, verify_countersigned};
-use lull_network_api::{Assignment, Balance, NetworkMessage, Verdict, WorkerMessage};
+use lull_network_api::{
+    Assignment, Balance, Exclusion, NetworkMessage, Standing, Verdict, Withheld, WorkerMessage,
+};
 use lull_types::{
     AssignmentId, BaseUnits, BlobHash, Coded, CountersignedReceipt, Payout, PayoutStage, PayoutStanding,
     ReceiptLeaf, Signature, SignedReceipt, TaskId, UnixMillis, WalletAddress, WalletStanding,
@@ -214,7 +216,13 @@ impl Network {
         }
         let Some(task) = self.pending.pop_front() else {
             let reason = fault("no_work");
-            return vec![Reaction::Say(NetworkMessage::NoWork { device, reason, retry_after_ms: 5000 })];
+            let standing = told_at_random(chance);
+            return vec![Reaction::Say(NetworkMessage::NoWork {
+                device,
+                reason,
+                retry_after_ms: 5000,
+                standing,
+            })];
         };
         self.next_assignment += 1;
         let deadline = now + 20_000 + (chance.fraction() * 60_000.0) as u64;
@@ -361,4 +369,22 @@ fn verdict(judgement: Judgement, assignment: &Assignment) -> Verdict {
         }
         Judgement::Inconclusive => Verdict::Inconclusive { reason: "nobody knows".into() },
     }
+}
+
+/// Where a device stands, whatever that is: the worker must not care.
+fn told_at_random(chance: &mut Chance) -> Standing {
+    let mut below = |bound: u32| (chance.fraction() * f64::from(bound)) as u32;
+    let withheld = (0..below(40)).map(|_| {
+        let again_in_ms = u64::MAX / u64::from(below(4) + 1);
+        let by = match below(5) {
+            0 => Exclusion::Kind("\u{202e}/".repeat(below(100) as usize)),
+            1 => Exclusion::Refuted { again_in_ms },
+            2 => Exclusion::TriedLately { again_in_ms },
+            3 => Exclusion::BackingOff { again_in_ms: 0 },
+            _ => Exclusion::OwnReport,
+        };
+        Withheld { tasks: below(u32::MAX), by }
+    });
+    let withheld = withheld.collect();
+    Standing { ahead: (below(2) == 0).then(|| below(u32::MAX)), withheld }
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 use lull_worker_api::{Effort, PauseFor, SettingsChange};
 
 use lull_guards::{FullScreen, GpuUse, Observation, Person, Power, Temperatures};
-use lull_types::{GpuNeed, Guard, GuardRules, UnixMillis, WalletAddress, WeekHours};
+use lull_types::{
+    DataCaps, DataMoved, GpuNeed, Guard, GuardRules, QuietLimits, UnixMillis, WalletAddress, WeekHours,
+};
 
 use super::super::fixture::{self, fault, ticket};
 use super::world::{Event, World};
@@ -57,6 +59,7 @@ impl World {
 
     fn rules(&mut self) -> GuardRules {
         let some_hours = self.happens(0.1);
+        let gigabyte = DataCaps { sent_gb: None, received_gb: Some(1), both_gb: Some(2), month_day: 1 };
         GuardRules {
             full_screen: self.happens(0.8),
             gpu_use: self.happens(0.8),
@@ -64,6 +67,12 @@ impl World {
             // Every other hour, so that a story of some minutes sees one turn now and then.
             hours: some_hours.then_some(WeekHours([0x55_5555; 7])),
             battery: self.happens(0.8),
+            data_cap: self.happens(0.3).then_some(gigabyte),
+            quiet: self.happens(0.5).then_some(QuietLimits {
+                power_watts: Some(180),
+                may_lower_power_limit: true,
+                ..QuietLimits::default()
+            }),
             ..GuardRules::default()
         }
     }
@@ -116,7 +125,7 @@ impl World {
     /// A game or a film comes and goes, a plug is pulled and put in again, or a probe loses sight.
     fn guard_flaps(&mut self) {
         let device = self.between(0, u64::from(self.devices)) as u32;
-        let seen = match self.between(0, 12) {
+        let seen = match self.between(0, 14) {
             0 => Observation::FullScreen(Some(FullScreen { program: None })),
             1 | 2 => Observation::FullScreen(None),
             3 => Observation::Power(Power::Battery { percent: Some(50) }),
@@ -129,6 +138,11 @@ impl World {
             7 | 8 => Observation::Heat { device, at: self.heat() },
             9 => Observation::Person(Person::Here),
             10 => Observation::Person(Person::QuietSince(UnixMillis(self.now))),
+            11 | 12 => {
+                let (sent_bytes, received_bytes) =
+                    (self.between(0, 50_000_000), self.between(0, 200_000_000));
+                return self.give(Input::DataMoved(DataMoved { sent_bytes, received_bytes }));
+            }
             _ => {
                 let guard = Guard::ALL[self.between(0, Guard::ALL.len() as u64) as usize];
                 return self.give(Input::SightLost { guard, fault: fault("guard_unreadable") });

@@ -57,6 +57,8 @@ pub struct World {
     pub journal: Option<Journal>,
     pub tally: Tally,
     pub processes: BTreeMap<LeaseId, Process>,
+    /// What the worker's hands hold boards to, by device, in watts.
+    pub ceilings: BTreeMap<u32, u16>,
     /// The session that both sides hold, with the time of the last delivery each way.
     pub session: Option<(SessionId, u64, u64)>,
     /// Leases whose end was told, with the life in which they were.
@@ -89,6 +91,7 @@ impl World {
             journal: None,
             tally: Tally::default(),
             processes: BTreeMap::new(),
+            ceilings: BTreeMap::new(),
             session: None,
             freed: BTreeSet::new(),
             fetched: BTreeSet::new(),
@@ -193,6 +196,7 @@ impl World {
         self.tally.kills += 1;
         self.machine = None;
         self.processes.clear();
+        self.ceilings.clear();
         self.session = None;
         // The next life's inputs must not be mistaken for this one's.
         self.life += 1;
@@ -225,6 +229,7 @@ impl World {
             self.later(delay, Event::MustBeFree { life: self.life, leases });
         }
         self.execute(effects);
+        self.assert_boards_are_free();
     }
 
     /// Does what the machine wants, in order. The process may be killed between any two effects.
@@ -266,6 +271,7 @@ impl World {
     fn act(&mut self, effect: Effect) {
         match effect {
             Effect::Journal(_) | Effect::Publish | Effect::Notify(_) | Effect::Pace { .. } => {}
+            Effect::PowerLimit { device, ceiling_watts } => self.hold_to(device.index, ceiling_watts),
             Effect::Restore => {
                 let input = if self.happens(0.3) {
                     Input::JournalFailed(fault("disk_full"))
@@ -328,7 +334,10 @@ impl World {
                 self.tell(delay, Input::SignedAsWallet { nonce, signed });
             }
             Effect::Send { session, message } => self.worker_says(session, *message),
-            Effect::Fetch { transfer, session, assignment } => self.fetch(transfer, session, assignment.id),
+            Effect::Fetch { transfer, session, assignment, room } => {
+                self.fetch(transfer, session, assignment.id, &room);
+            }
+
             Effect::Upload { transfer, session, assignment, outputs } => {
                 self.upload(transfer, session, assignment, &outputs);
             }
@@ -339,6 +348,7 @@ impl World {
                 self.rendered.remove(&assignment);
             }
             Effect::Exit => {
+                assert!(self.ceilings.is_empty(), "it ends with all boards at their own limits");
                 self.machine = None;
                 self.processes.clear();
                 self.session = None;
@@ -375,6 +385,14 @@ impl World {
             self.session = Some((open, last_out.max(at), last_in));
             let event = Event::Network { life: self.life, session, message: message.clone() };
             self.later(at - self.now, event);
+        }
+    }
+
+    /// Boards are held to a ceiling only while they work, whatever was lost on the way to the hands.
+    fn assert_boards_are_free(&self) {
+        let Some(machine) = &self.machine else { return };
+        for (device, watts) in &self.ceilings {
+            assert_eq!(machine.power_limits.wanted().get(device), Some(watts), "device {device}");
         }
     }
 

@@ -40,7 +40,7 @@ pub(super) fn lock_down(policy: &Policy) -> Result<Vec<SandboxPart>, SandboxErro
     setrlimit(Resource::Core, none)
         .map_err(|error| SandboxError::Refused { step: "RLIMIT_CORE", reason: error.to_string() })?;
     let mut held = vec![SandboxPart::held("no core dumps")];
-    held.push(match apply(&profile(&policy.scratch)) {
+    held.push(match apply(&profile(policy)) {
         Ok(()) => SandboxPart::held(format!(
             "seatbelt: no network, no other processes, no files of the user but {}",
             policy.scratch.display()
@@ -54,11 +54,19 @@ pub(super) fn lock_down(policy: &Policy) -> Result<Vec<SandboxPart>, SandboxErro
     Ok(held)
 }
 
-fn profile(scratch: &Path) -> String {
+fn profile(policy: &Policy) -> String {
+    let mut profile =
+        format!("{PROFILE}(allow file-read* file-write* (subpath \"{}\"))\n", quoted(&policy.scratch));
+    for file in &policy.readable {
+        profile.push_str(&format!("(allow file-read* (literal \"{}\"))\n", quoted(file)));
+    }
+    profile
+}
+
+fn quoted(path: &Path) -> String {
     // The seatbelt compares real paths: `/tmp` is a link there.
-    let real = scratch.canonicalize().unwrap_or_else(|_| scratch.to_owned());
-    let quoted = real.to_string_lossy().replace('\\', "\\\\").replace('"', "\\\"");
-    format!("{PROFILE}(allow file-read* file-write* (subpath \"{quoted}\"))\n")
+    let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    real.to_string_lossy().replace('\\', "\\\\").replace('"', "\\\"")
 }
 
 #[allow(unsafe_code, reason = "the seatbelt has no other interface for the process itself")]

@@ -11,12 +11,14 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
-use lull_runtime_gpu::sandbox::{Policy, lock_down_to};
+use lull_sandbox::{Policy, lock_down};
 
 /// Names the attempt; set only in the process that makes it.
 const ATTEMPT_ENV: &str = "LULL_TEST_ESCAPE";
 /// What the attempt is made on: a path or an address.
 const TARGET_ENV: &str = "LULL_TEST_ESCAPE_TARGET";
+/// A file that the policy lets it read.
+const READABLE_ENV: &str = "LULL_TEST_ESCAPE_READABLE";
 
 /// Exit statuses of the process that makes the attempt. None is 0, 1 or 101, which mean other things.
 const SUCCEEDED: i32 = 40;
@@ -33,11 +35,16 @@ struct Attempt {
 
 /// Starts this program again for one attempt.
 fn attempt(name: &str, target: impl AsRef<std::ffi::OsStr>) -> Attempt {
+    attempt_with(name, target, &[])
+}
+
+fn attempt_with(name: &str, target: impl AsRef<std::ffi::OsStr>, more: &[(&str, &Path)]) -> Attempt {
     let scratch = tempfile::tempdir().expect("a folder can be made");
     let status = Command::new(std::env::current_exe().expect("this program has a path"))
         .args(["--exact", "the_process_that_tries", "--nocapture", "--test-threads=1"])
         .env(ATTEMPT_ENV, name)
         .env(TARGET_ENV, target)
+        .envs(more.iter().copied())
         .current_dir(scratch.path())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -70,9 +77,9 @@ fn the_process_that_tries() {
     let target = PathBuf::from(std::env::var_os(TARGET_ENV).unwrap());
     // The test harness has threads already, and landlock binds only the calling one and its children: that is
     // where the attempt is made. Seccomp binds all.
-    let policy =
-        Policy { memory_bytes_max: MEMORY_BYTES_MAX, ..Policy::of_this_process().expect("a folder") };
-    let held = lock_down_to(&policy).expect("the sandbox can be made");
+    let mut policy = Policy::of_this_process(MEMORY_BYTES_MAX).expect("a folder");
+    policy.readable.extend(std::env::var_os(READABLE_ENV).map(PathBuf::from));
+    let held = lock_down(&policy).expect("the sandbox can be made");
     if held.iter().any(|part| !part.holds) {
         eprintln!("{held:#?}");
         std::process::exit(NO_SANDBOX);
@@ -229,6 +236,20 @@ fn files_outside_are_out_of_reach() {
     attempt("write", folder.path().join("new")).is_prevented();
     assert_eq!(std::fs::read(&file).unwrap(), b"a wallet");
     assert!(!folder.path().join("new").exists());
+}
+
+#[test]
+fn a_file_that_it_is_given_can_be_read_and_nothing_else() {
+    let (_folder, file) = secret();
+    let given = [(READABLE_ENV, &file as &Path)];
+    attempt_with("read", &file, &given).succeeds();
+    for name in ["append", "truncate", "remove", "chmod", "link into scratch"] {
+        eprintln!("{name}");
+        attempt_with(name, &file, &given).is_prevented();
+    }
+    let (_other_folder, other) = secret();
+    attempt_with("read", &other, &given).is_prevented();
+    assert_eq!(std::fs::read(&file).unwrap(), b"a wallet");
 }
 
 #[test]

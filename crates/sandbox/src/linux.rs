@@ -125,6 +125,7 @@ fn restrict_files(policy: &Policy) -> Result<RestrictionStatus, RulesetError> {
         .add_rules(path_beneath_rules(READ_ONLY, read))?
         .add_rules(path_beneath_rules(NOTHINGS, read | AccessFs::WriteFile))?
         .add_rules(path_beneath_rules(gpu_devices(), device))?
+        .add_rules(path_beneath_rules(&policy.readable, BitFlags::from(AccessFs::ReadFile)))?
         .add_rules(path_beneath_rules([&policy.scratch], scratch))?
         .restrict_self()
 }

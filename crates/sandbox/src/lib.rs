@@ -21,6 +21,8 @@ use lull_types::{Coded, SandboxPart};
 pub struct Policy {
     /// The one folder that it may write to. Absolute.
     pub scratch: PathBuf,
+    /// Files that it may read besides what GPU drivers need. Absolute.
+    pub readable: Vec<PathBuf>,
     /// Main memory that it may allocate.
     pub memory_bytes_max: u64,
 }
@@ -55,29 +57,27 @@ impl Coded for SandboxError {
 }
 
 impl Policy {
-    /// The working directory, which the worker makes for this process alone, and the usual memory.
-    pub fn of_this_process() -> Result<Self, SandboxError> {
+    /// The working directory, which the worker makes for this process alone, and so much memory.
+    ///
+    /// # Errors
+    /// When the working directory is gone or is the root.
+    pub fn of_this_process(memory_bytes_max: u64) -> Result<Self, SandboxError> {
         let scratch = std::env::current_dir().map_err(SandboxError::NoScratch)?;
         if scratch.parent().is_none() {
             return Err(SandboxError::ScratchTooWide(scratch));
         }
-        // Four times what the buffers of the largest task take: on a software adapter they are main memory,
-        // and there are staging copies, the compiler and the threads' stacks.
-        let memory_bytes_max = 4 * lull_types::wgsl::limits::BUFFER_BYTES_TOTAL_MAX;
-        Ok(Self { scratch, memory_bytes_max })
+        Ok(Self { scratch, readable: Vec::new(), memory_bytes_max })
     }
 }
 
-/// Locks the process down to the usual policy. To be called first thing in `main`: threads that run already
-/// keep some of their rights.
+/// Locks the process down to `policy`. To be called first thing in `main`: threads that run already keep some of their
+/// rights.
 ///
 /// Returns what holds, and what this system lacks.
-pub fn lock_down() -> Result<Vec<SandboxPart>, SandboxError> {
-    lock_down_to(&Policy::of_this_process()?)
-}
-
-/// Locks the process down to `policy`, as [`lock_down`] does.
-pub fn lock_down_to(policy: &Policy) -> Result<Vec<SandboxPart>, SandboxError> {
+///
+/// # Errors
+/// When the system refuses a step that it always allows.
+pub fn lock_down(policy: &Policy) -> Result<Vec<SandboxPart>, SandboxError> {
     #[cfg(target_os = "linux")]
     return linux::lock_down(policy);
     #[cfg(target_os = "macos")]
