@@ -10,12 +10,14 @@ use lull_types::{Coded, Guard};
 
 use crate::{Observation, Watch};
 
+#[cfg(any(target_os = "macos", test))]
+mod apple;
 mod disk;
 #[cfg(target_os = "linux")]
 #[path = "linux/mod.rs"]
 mod here;
 #[cfg(target_os = "macos")]
-#[path = "macos.rs"]
+#[path = "macos/mod.rs"]
 mod here;
 #[cfg(windows)]
 #[path = "windows/mod.rs"]

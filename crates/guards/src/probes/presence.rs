@@ -167,6 +167,10 @@ fn before_now(time: Duration) -> UnixMillis {
 }
 
 #[cfg(test)]
+#[cfg_attr(
+    target_os = "macos",
+    allow(dead_code, reason = "nobody has run tests of real programs and people on a Mac yet")
+)]
 pub(super) mod tests {
     use std::sync::mpsc::Receiver;
     use std::sync::{Arc, Mutex};

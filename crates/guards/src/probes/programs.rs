@@ -58,6 +58,10 @@ impl<R: Running> Probe for Programs<R> {
 }
 
 #[cfg(test)]
+#[cfg_attr(
+    target_os = "macos",
+    allow(dead_code, reason = "nobody has run tests of real programs and people on a Mac yet")
+)]
 pub(super) mod tests {
     use std::sync::mpsc::Receiver;
 
