@@ -13,8 +13,8 @@ use lull_types::{
 use lull_worker_api::transport::{Handler, Listener, data_dir, default_endpoint, serve};
 use lull_worker_api::{
     AssignmentStage, AssignmentView, BenchmarkView, Command, DeviceView, EarningsView, Intent, NetworkView,
-    Notice, PROTOCOL_VERSION, PauseFor, ReceiptRow, ReceiptsCheck, Reply, Settings, Snapshot, StateView,
-    Steps, TaskRow, TaskState,
+    Notice, PROTOCOL_VERSION, PauseFor, PowerPrice, ReceiptRow, ReceiptsCheck, Reply, Settings, Snapshot,
+    StateView, Steps, TaskRow, TaskState,
 };
 use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
@@ -284,6 +284,7 @@ fn newcomer() -> Snapshot {
             lent: true,
             held: Vec::new(),
             pace_percent: 100,
+            power_of_package: false,
             telemetry: DeviceTelemetry::default(),
             benchmark: None,
             timed_gigaflops: None,
@@ -297,6 +298,7 @@ fn newcomer() -> Snapshot {
         payouts: None,
         earnings: EarningsView::default(),
         estimate: None,
+        power_price: PowerPrice::default(),
         settings: Settings::default(),
         notices: Vec::new(),
     }

@@ -31,6 +31,10 @@ pace_percent: number,
  */
 telemetry: DeviceTelemetry, 
 /**
+ * Whether the power in `telemetry` is that of the processor's whole package, of which the device is a part.
+ */
+power_of_package: boolean, 
+/**
  * Its last benchmark.
  */
 benchmark: BenchmarkReport | null, 
