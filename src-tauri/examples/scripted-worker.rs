@@ -292,6 +292,7 @@ fn newcomer() -> Snapshot {
             held: Vec::new(),
             pace_percent: 100,
             power_limit: None,
+            power_of_package: false,
             telemetry: DeviceTelemetry::default(),
             benchmark: None,
             timed_gigaflops: None,

@@ -257,6 +257,8 @@ pub struct DeviceView {
     pub power_limit: Option<PowerLimit>,
     /// What it is doing now.
     pub telemetry: DeviceTelemetry,
+    /// Whether the power in `telemetry` is that of the processor's whole package, of which the device is a part.
+    pub power_of_package: bool,
     /// Its last benchmark.
     pub benchmark: Option<BenchmarkReport>,
     /// What that means for each kind of work.
@@ -319,6 +321,8 @@ pub struct Estimate {
     pub power_watts: f64,
     /// Whether `power_watts` was measured; otherwise it is a typical figure for this sort of device.
     pub power_measured: bool,
+    /// Whether it was measured of the processor's whole package, of which a device is a part.
+    pub power_of_package: bool,
     /// The price of power, in millionths of a US dollar for a kilowatt-hour; where it changes, on average over the coming
     /// 24 hours.
     #[ts(type = "number")]

@@ -46,6 +46,8 @@ pub struct Lent<'a> {
     pub benchmark: &'a BenchmarkReport,
     /// Power under load, where it was measured.
     pub watts_measured: Option<f64>,
+    /// Whether that is of the processor's whole package.
+    pub watts_of_package: bool,
 }
 
 /// An estimate for the devices that are lent; `None` before any was measured.
@@ -84,7 +86,12 @@ pub fn estimate(
             "the benchmark's scores at what {tasks} recent tasks of all workers in this network were paid"
         )
     };
-    let power_basis = if power_measured { "power as measured" } else { "power typical for such a device" };
+    let power_of_package = power_measured && lent.iter().any(|device| device.watts_of_package);
+    let power_basis = match (power_measured, power_of_package) {
+        (true, false) => "power as measured",
+        (true, true) => "power as measured of the whole processor",
+        (false, _) => "power typical for such a device",
+    };
     let price_basis =
         if power.varies { "the mean of your prices over the coming 24 hours" } else { "your tariff" };
     Some(Estimate {
@@ -92,6 +99,7 @@ pub fn estimate(
         gross_per_day: base_units(gross),
         power_watts,
         power_measured,
+        power_of_package,
         tariff_micro_per_kwh: power.micro_per_kwh,
         power_cost_per_day: cost.round() as i64,
         basis: format!(
@@ -206,7 +214,12 @@ mod tests {
     #[test]
     fn rests_on_the_benchmark_first_and_on_tasks_later() {
         let benchmark = report(20_000.0);
-        let lent = [Lent { kind: DeviceKind::Discrete, benchmark: &benchmark, watts_measured: None }];
+        let lent = [Lent {
+            kind: DeviceKind::Discrete,
+            benchmark: &benchmark,
+            watts_measured: None,
+            watts_of_package: false,
+        }];
         let first = estimate(&lent, Seen::default(), &[], Effort::Full, POWER).unwrap();
         // 20 TFLOP/s × 0.003 × 8 h = 0.48; 0.2 kW × 8 h × 0.15 = 0.24.
         assert_eq!(first.gross_per_day, BaseUnits(480_000));
@@ -229,8 +242,12 @@ mod tests {
     #[test]
     fn a_margin_is_what_work_brings_less_its_power() {
         let benchmark = report(20_000.0);
-        let device =
-            |watts_measured| Lent { kind: DeviceKind::Discrete, benchmark: &benchmark, watts_measured };
+        let device = |watts_measured| Lent {
+            kind: DeviceKind::Discrete,
+            benchmark: &benchmark,
+            watts_measured,
+            watts_of_package: false,
+        };
         let now = UnixMillis(0);
         let flat = Course::new(&Tariff::flat(150_000), None, &TimeZone::UTC, now);
         assert_eq!(margin(&device(None), Seen::default(), &[], &flat, now), None);
@@ -259,7 +276,12 @@ mod tests {
     #[test]
     fn what_the_network_has_paid_counts_before_a_reference() {
         let benchmark = report(20_000.0);
-        let lent = [Lent { kind: DeviceKind::Discrete, benchmark: &benchmark, watts_measured: None }];
+        let lent = [Lent {
+            kind: DeviceKind::Discrete,
+            benchmark: &benchmark,
+            watts_measured: None,
+            watts_of_package: false,
+        }];
         let price = |work, paid| RecentPrice {
             kind: JOB_KIND_WGSL.to_owned(),
             work,
@@ -277,8 +299,18 @@ mod tests {
     #[test]
     fn nonsense_from_a_benchmark_is_no_fortune() {
         let benchmark = report(f64::NAN);
-        let lent = [Lent { kind: DeviceKind::Software, benchmark: &benchmark, watts_measured: Some(0.0) }];
+        let lent = [Lent {
+            kind: DeviceKind::Software,
+            benchmark: &benchmark,
+            watts_measured: Some(0.0),
+            watts_of_package: true,
+        }];
         let estimate = estimate(&lent, Seen::default(), &[], Effort::Full, POWER).unwrap();
         assert_eq!(estimate.gross_per_day, BaseUnits::ZERO);
+        assert!(
+            estimate.power_of_package && estimate.basis.contains("whole processor"),
+            "{}",
+            estimate.basis
+        );
     }
 }

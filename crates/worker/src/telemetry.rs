@@ -6,6 +6,8 @@
 mod energy;
 mod kept;
 #[cfg(target_os = "linux")]
+mod rapl;
+#[cfg(target_os = "linux")]
 pub(crate) mod sysfs;
 
 use lull_types::{DeviceInfo, DeviceKind, DeviceTelemetry, HardwareReport};
@@ -39,23 +41,59 @@ pub fn hardware(devices: Vec<DeviceInfo>) -> HardwareReport {
     }
 }
 
+/// What a device is doing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reading {
+    /// Its figures.
+    pub telemetry: DeviceTelemetry,
+    /// Whether the power is that of the processor's whole package, of which the device is a part.
+    pub power_of_package: bool,
+}
+
+impl From<DeviceTelemetry> for Reading {
+    fn from(telemetry: DeviceTelemetry) -> Self {
+        Self { telemetry, power_of_package: false }
+    }
+}
+
 /// Where a device's figures come from.
 pub trait Source: Send {
     /// What `device` is doing now; fields that this source does not know stay `None`.
-    fn sample(&mut self, device: &DeviceInfo) -> DeviceTelemetry;
+    fn sample(&mut self, device: &DeviceInfo) -> Reading;
 }
 
 /// The sources of this system: NVIDIA's library, Linux' sysfs for AMD and Intel, and the processor itself for
-/// software devices. Blocks for some milliseconds at most.
+/// software devices. Where a device that is a part of the processor tells no power of its own, it is the package's. Blocks
+/// for some tens of milliseconds at most.
 #[derive(Debug, Default)]
 pub struct SystemSource {
     nvml: Option<Nvml>,
     nvml_tried: bool,
     system: Option<System>,
+    #[cfg(target_os = "linux")]
+    packages: rapl::Packages,
 }
 
 impl Source for SystemSource {
-    fn sample(&mut self, device: &DeviceInfo) -> DeviceTelemetry {
+    fn sample(&mut self, device: &DeviceInfo) -> Reading {
+        let telemetry = self.figures(device);
+        let is_in_package = matches!(device.kind, DeviceKind::Software | DeviceKind::Integrated);
+        if telemetry.power_watts.is_some() || !is_in_package {
+            return telemetry.into();
+        }
+        #[cfg(target_os = "linux")]
+        let power_watts = self.packages.watts();
+        #[cfg(not(target_os = "linux"))]
+        let power_watts = None;
+        Reading {
+            telemetry: DeviceTelemetry { power_watts, ..telemetry },
+            power_of_package: power_watts.is_some(),
+        }
+    }
+}
+
+impl SystemSource {
+    fn figures(&mut self, device: &DeviceInfo) -> DeviceTelemetry {
         if device.kind == DeviceKind::Software {
             return self.processor();
         }
@@ -72,9 +110,7 @@ impl Source for SystemSource {
             DeviceTelemetry::default()
         }
     }
-}
 
-impl SystemSource {
     /// Load and memory of the processor, since the last sample.
     fn processor(&mut self) -> DeviceTelemetry {
         let first = self.system.is_none();
@@ -151,7 +187,7 @@ mod tests {
     #[test]
     fn a_missing_library_or_device_is_unknown_not_zero() {
         let mut source = SystemSource::default();
-        let unknown = DeviceTelemetry::default();
+        let unknown = Reading::default();
         assert_eq!(source.sample(&device(DeviceKind::Discrete, "NVIDIA", Some("ffff:ff:1f.7"))), unknown);
         assert_eq!(source.sample(&device(DeviceKind::Discrete, "AMD", Some("../../etc"))), unknown);
         assert_eq!(source.sample(&device(DeviceKind::Discrete, "AMD", None)), unknown);
@@ -161,7 +197,9 @@ mod tests {
     fn a_software_device_is_the_processor() {
         let mut source = SystemSource::default();
         let software = device(DeviceKind::Software, "Mesa", None);
-        assert_eq!(source.sample(&software).load_percent, None);
-        assert!(source.sample(&software).load_percent.is_some_and(|load| (0.0..=100.0).contains(&load)));
+        assert_eq!(source.sample(&software).telemetry.load_percent, None);
+        assert!(
+            source.sample(&software).telemetry.load_percent.is_some_and(|load| (0.0..=100.0).contains(&load))
+        );
     }
 }

@@ -37,6 +37,10 @@ power_limit: PowerLimit | null,
  */
 telemetry: DeviceTelemetry, 
 /**
+ * Whether the power in `telemetry` is that of the processor's whole package, of which the device is a part.
+ */
+power_of_package: boolean, 
+/**
  * Its last benchmark.
  */
 benchmark: BenchmarkReport | null, 

@@ -22,6 +22,10 @@ power_watts: number,
  */
 power_measured: boolean, 
 /**
+ * Whether it was measured of the processor's whole package, of which a device is a part.
+ */
+power_of_package: boolean, 
+/**
  * The price of power, in millionths of a US dollar for a kilowatt-hour; where it changes, on average over the coming
  * 24 hours.
  */

@@ -1,11 +1,17 @@
 import clsx from 'clsx';
 import { useTranslation } from 'react-i18next';
 
+import type { Estimate } from '../bindings/Estimate';
 import { Money, usePractice } from '../components/money';
 import { EmptyNote } from '../components/notes';
 import { formatNumber } from '../format/measure';
 import { useSnapshot } from './context';
 import { TariffField } from './tariff-field';
+
+function powerBasis(estimate: Estimate): 'measured' | 'package' | 'typical' {
+  if (!estimate.power_measured) return 'typical';
+  return estimate.power_of_package ? 'package' : 'measured';
+}
 
 /** Gross, power and net of a day, with what they rest on. */
 export function EstimateCard() {
@@ -65,9 +71,7 @@ export function EstimateCard() {
               <Money units={-estimate.power_cost_per_day} named={false} className="text-lg font-medium" />{' '}
               <span className="text-sm text-muted">USD</span>
               <p className="text-sm text-faint">
-                {estimate.power_measured
-                  ? t('wizard.estimate.power_measured', figures)
-                  : t('wizard.estimate.power_typical', figures)}
+                {t(`wizard.estimate.power_${powerBasis(estimate)}`, figures)}
               </p>
             </dd>
           </div>

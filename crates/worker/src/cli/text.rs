@@ -6,7 +6,7 @@ use lull_types::{
     BaseUnits, BenchmarkReport, Cause, Fault, GpuNeed, Guard, GuardState, HeatSensor, Loudness, Measure,
     PauseUntil, PowerLimit, Trip, Unit, UnixMillis,
 };
-use lull_worker_api::{AssignmentStage, GuardView, Snapshot, StateView, TripRow};
+use lull_worker_api::{AssignmentStage, GuardView, PowerPrice, Snapshot, StateView, TripRow};
 
 use super::standing;
 
@@ -101,7 +101,9 @@ fn cause(cause: &Cause, now: UnixMillis) -> String {
         }
         Cause::Guard(active) => {
             let ends = match active.until {
-                Some(until) if matches!(active.trip, Trip::Hours | Trip::DataCap { .. }) => {
+                Some(until)
+                    if matches!(active.trip, Trip::Hours | Trip::DataCap { .. } | Trip::Margin { .. }) =>
+                {
                     format!(", until {}", local(until))
                 }
                 Some(until) => format!(", for {} more", seconds_until(now, until)),
@@ -161,6 +163,26 @@ fn trip(trip: &Trip) -> String {
 fn signed_money(amount: i64) -> String {
     let sign = if amount < 0 { "-" } else { "" };
     format!("{sign}{}", BaseUnits(amount.unsigned_abs()))
+}
+
+/// What power costs now and next, where that changes or is from a list; one price is known to who gave it.
+fn power_price(price: &PowerPrice, now: UnixMillis) -> Vec<String> {
+    if price.next.is_none() && price.list.is_none() {
+        return Vec::new();
+    }
+    let stands_in = if price.stands_in { ", as the list has no price for this hour" } else { "" };
+    let next = price.next.map_or(String::new(), |next| {
+        format!("; {} from {} on", signed_money(next.micro_per_kwh), local(next.at))
+    });
+    let mut lines =
+        vec![format!("  power     {} USD per kWh{stands_in}{next}", signed_money(price.micro_per_kwh))];
+    if let Some(fault) = price.list.as_ref().and_then(|list| list.fault.as_ref()) {
+        lines.push(format!("            {}", plain_sentence(&fault.sentence)));
+    }
+    if let Some(until) = price.list.as_ref().and_then(|list| list.until).filter(|until| *until > now) {
+        lines.push(format!("            the list has prices until {}", local(until)));
+    }
+    lines
 }
 
 /// Each guard and where it stands, in lines.
@@ -289,10 +311,13 @@ pub(super) fn status(snapshot: &Snapshot) -> Vec<String> {
     if let Some(estimate) = &snapshot.estimate {
         lines.push(format!(
             "  estimate  {} a day before power, power {} ({:.0} W)",
-            estimate.gross_per_day, estimate.power_cost_per_day, estimate.power_watts
+            estimate.gross_per_day,
+            signed_money(estimate.power_cost_per_day),
+            estimate.power_watts
         ));
         lines.push(format!("            {}", estimate.basis));
     }
+    lines.extend(power_price(&snapshot.power_price, now));
     lines
 }
 

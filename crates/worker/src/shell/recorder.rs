@@ -60,7 +60,7 @@ impl Recorder {
         let (source, device) = (Arc::clone(&self.source), self.device.clone());
         // Drivers block.
         let sampled = tokio::task::spawn_blocking(move || {
-            source.lock().unwrap_or_else(PoisonError::into_inner).sample(&device)
+            source.lock().unwrap_or_else(PoisonError::into_inner).sample(&device).telemetry
         });
         if let Ok(telemetry) = sampled.await {
             self.points.push(TelemetryPoint { seconds: (now - began).as_secs_f64(), telemetry });

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use lull_types::{DeviceInfo, DeviceTelemetry};
+use lull_types::DeviceInfo;
 use tokio::sync::{mpsc, watch};
 
 use super::recorder::SharedSource;
+use crate::telemetry::Reading;
 
 /// While an assignment runs: its energy is the sum over these.
 const INTERVAL_WORKING: Duration = Duration::from_secs(1);
@@ -37,7 +38,7 @@ impl Plan {
 }
 
 /// By device index.
-pub(super) type Samples = BTreeMap<u32, DeviceTelemetry>;
+pub(super) type Samples = BTreeMap<u32, Reading>;
 
 /// Samples by the latest plan until the shell is gone. Without a reason to, it sleeps and takes no time at all.
 pub(super) async fn run(

@@ -31,6 +31,7 @@ struct Run {
 struct MeanWatts {
     sum: f64,
     samples: u32,
+    of_package: bool,
 }
 
 /// What the shell alone knows.
@@ -79,8 +80,13 @@ impl Viewer {
         let devices = view
             .devices
             .into_iter()
-            .map(|device| DeviceView {
-                telemetry: self.telemetry.get(&device.info.index).cloned().unwrap_or_default(),
+            .map(|device| {
+                let reading = self.telemetry.get(&device.info.index).cloned().unwrap_or_default();
+                (device, reading)
+            })
+            .map(|(device, reading)| DeviceView {
+                telemetry: reading.telemetry,
+                power_of_package: reading.power_of_package,
                 info: device.info,
                 lent: device.lent,
                 held: device.held,
@@ -133,10 +139,12 @@ impl Viewer {
 
     fn lent<'a>(&'a self, devices: &'a [DeviceFacts]) -> impl Iterator<Item = (u32, Lent<'a>)> {
         devices.iter().filter(|device| device.lent).filter_map(|device| {
+            let watts = self.watts.get(&device.info.index);
             let lent = Lent {
                 kind: device.info.kind,
                 benchmark: device.benchmark.as_ref()?,
-                watts_measured: self.watts.get(&device.info.index).map(|w| w.sum / f64::from(w.samples)),
+                watts_measured: watts.map(|w| w.sum / f64::from(w.samples)),
+                watts_of_package: watts.is_some_and(|w| w.of_package),
             };
             Some((device.info.index, lent))
         })
@@ -254,12 +262,14 @@ impl Viewer {
         let at = self.began.elapsed();
         let price = self.prices.at(clock::now());
         for run in self.runs.values().filter(|run| run.started) {
-            let watts = samples.get(&run.device).and_then(|sample| sample.power_watts);
+            let reading = samples.get(&run.device);
+            let watts = reading.and_then(|reading| reading.telemetry.power_watts);
             self.meter.sample(run.assignment, at, watts, price);
             if let Some(watts) = watts.filter(|watts| watts.is_finite() && *watts >= 0.0) {
                 let mean = self.watts.entry(run.device).or_default();
                 mean.sum += f64::from(watts);
                 mean.samples += 1;
+                mean.of_package = reading.is_some_and(|reading| reading.power_of_package);
             }
         }
         self.telemetry = samples;

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::sampler::Samples;
 use crate::machine::Input;
+use crate::telemetry::Reading;
 
 /// After so long a probe that could not tell is asked again: a person has logged in, or a service was started.
 const AGAIN_AFTER: Duration = Duration::from_secs(30);
@@ -26,7 +27,7 @@ impl Figures {
     pub fn of(&mut self, samples: &Samples) -> Vec<Observation> {
         let whole = |value: Option<f32>| value.map(|value| value.round().clamp(0.0, 9999.0) as u16);
         let mut seen = Vec::new();
-        for (&device, sample) in samples {
+        for (&device, Reading { telemetry: sample, .. }) in samples {
             let heat = Temperatures {
                 core: whole(sample.temperature_celsius),
                 hotspot: whole(sample.hotspot_celsius),
@@ -90,10 +91,12 @@ mod tests {
     #[test]
     fn figures_are_told_where_they_are_known_and_once_more_when_they_are_not() {
         let mut figures = Figures::default();
-        let sample = |core, watts| DeviceTelemetry {
-            temperature_celsius: core,
-            power_watts: watts,
-            ..DeviceTelemetry::default()
+        let sample = |core, watts| {
+            Reading::from(DeviceTelemetry {
+                temperature_celsius: core,
+                power_watts: watts,
+                ..DeviceTelemetry::default()
+            })
         };
         let heat =
             |core| Observation::Heat { device: 0, at: Temperatures { core, ..Temperatures::default() } };

@@ -27,6 +27,7 @@ export function simulatedDeviceViews(known: Known): DeviceView[] {
     held: held(info.index),
     pace_percent: 100,
     power_limit: powerLimit(info.index),
+    power_of_package: false,
     telemetry: info.index === 0 ? telemetry.read() : unknownTelemetry,
     ...benchmarks.of(info.index),
     timed_gigaflops: enrolled && info.index === 0 ? 17_900 : null,

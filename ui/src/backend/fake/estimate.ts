@@ -17,6 +17,7 @@ export function simulatedEstimate(settings: Settings, tasksSeen: number, now: nu
     gross_per_day: Math.round(1_960_000 * share),
     power_watts: watts,
     power_measured: true,
+    power_of_package: false,
     tariff_micro_per_kwh: price,
     power_cost_per_day: Math.round((watts * hours * price) / 1000),
     basis:

@@ -13,7 +13,7 @@ import type { TelemetrySample } from '../../worker/snapshot-store';
 import { DeviceHold } from './device-hold';
 
 interface Gauge {
-  key: 'load' | 'vram' | 'temperature' | 'power';
+  key: 'load' | 'vram' | 'temperature' | 'power' | 'power_package';
   colour: string;
   read: (telemetry: DeviceTelemetry) => number | null;
   write: (value: number) => string;
@@ -41,7 +41,7 @@ export function DeviceCard({ device, onMeasured }: { device: DeviceView; onMeasu
       range: [0, total],
     },
     { key: 'temperature', colour: '--kind-4', read: (d) => d.temperature_celsius, write: (v) => `${whole(v)} °C`, range: [20, 95] },
-    { key: 'power', colour: '--kind-3', read: (d) => d.power_watts, write: (v) => `${formatNumber(v, i18n.language)} W`, range: [0, null] },
+    { key: device.power_of_package ? 'power_package' : 'power', colour: '--kind-3', read: (d) => d.power_watts, write: (v) => `${formatNumber(v, i18n.language)} W`, range: [0, null] },
   ];
   const [fp32, memory] = headlines.map((measure) => measurementOf(device.benchmark, measure));
   const measured = [fp32, memory].flatMap((m) => (m ? [writeMeasure(m.measure, m.value, i18n.language)] : []));
