@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use lull_types::PowerLimit;
@@ -226,8 +227,12 @@ fn a_limit_that_cannot_be_put_back_is_told_and_tried_again() {
     assert_eq!(bench.told(), Told::Stand { device: 0, limit: OWN });
 }
 
+/// What is done with a panic is the whole process's, so that the tests of it must not be under way side by side.
+static PANICS: Mutex<()> = Mutex::new(());
+
 #[test]
 fn a_panic_puts_everything_back_before_the_process_can_end_with_it() {
+    let _alone = PANICS.lock().unwrap_or_else(PoisonError::into_inner);
     let bench = Bench::new();
     assert_eq!(bench.hold_to(Some(180)), LOWERED);
     bench.keeper.as_ref().unwrap().put_back_on_panic();
@@ -243,6 +248,7 @@ fn a_panic_puts_everything_back_before_the_process_can_end_with_it() {
 
 #[test]
 fn a_panic_of_the_keepers_own_thread_does_so_too() {
+    let _alone = PANICS.lock().unwrap_or_else(PoisonError::into_inner);
     let bench = Bench::new();
     assert_eq!(bench.hold_to(Some(180)), LOWERED);
     bench.keeper.as_ref().unwrap().put_back_on_panic();
