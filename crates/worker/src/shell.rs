@@ -360,7 +360,7 @@ impl Shell {
                 tracing::warn!(code = fault.code, "{}", fault.sentence);
                 self.practice = None;
             }
-            Input::SightLost { fault, .. } | Input::PowerLimitStuck(fault) => {
+            Input::SightLost { fault, .. } | Input::DeviceUnseen(fault) | Input::PowerLimitStuck(fault) => {
                 tracing::warn!(code = fault.code, "{}", fault.sentence);
             }
             Input::Order(_)

@@ -72,6 +72,8 @@ pub struct Device<K> {
     settling: Settling,
     failures: u32,
     told: Option<Option<GpuUse>>,
+    /// Whether a person was told that it cannot be read.
+    is_missed: bool,
 }
 
 impl<K> Device<K> {
@@ -99,6 +101,8 @@ pub struct Rounds<R: Readings> {
     pub(crate) devices: BTreeMap<u32, Device<R::Kept>>,
     /// What is still to be told.
     pub(crate) found: VecDeque<Observation>,
+    /// And what cannot be told.
+    pub(crate) missed: VecDeque<ProbeError>,
     last_round: Option<Duration>,
 }
 
@@ -110,6 +114,7 @@ impl<R: Readings> Rounds<R> {
             began: Instant::now(),
             devices: BTreeMap::new(),
             found: VecDeque::new(),
+            missed: VecDeque::new(),
             last_round: None,
         }
     }
@@ -133,7 +138,7 @@ impl<R: Readings> Rounds<R> {
             let Some(device) = self.devices.get_mut(&index) else { continue };
             match reading {
                 Ok(reading) => {
-                    (device.failures, can_be_read) = (0, true);
+                    (device.failures, device.is_missed, can_be_read) = (0, false, true);
                     let by = device.settling.settle(&reading, watched.at_work).cloned();
                     if device.told.as_ref() != Some(&by) {
                         device.told = Some(by.clone());
@@ -147,6 +152,10 @@ impl<R: Readings> Rounds<R> {
                         can_be_read = true;
                         continue;
                     }
+                    if !std::mem::replace(&mut device.is_missed, true) {
+                        let name = Some(device.info.name.clone());
+                        self.missed.push_back(ProbeError { device: name, ..ProbeError::new(WHAT, &why) });
+                    }
                     failed.insert(why);
                     device.forget();
                     self.readings.lost(&mut device.kept);
@@ -155,15 +164,16 @@ impl<R: Readings> Rounds<R> {
             }
         }
         if can_be_read || failed.is_empty() {
-            // Where some are watched all the same, that is no reason to say that none is.
+            // Where some are watched all the same, what is told is only of the others.
             return Ok(());
         }
         // The guard is lost sight of as a whole, so that all is told anew when it is seen again.
         self.devices.clear();
         self.found.clear();
+        self.missed.clear();
         self.close();
         let why = failed.into_iter().collect::<Vec<_>>().join("; ");
-        Err(ProbeError { what: WHAT, why })
+        Err(ProbeError::new(WHAT, why))
     }
 
     /// Watches these devices, and no others any more.
@@ -183,7 +193,8 @@ impl<R: Readings> Rounds<R> {
         for (index, (info, address)) in wanted {
             let kept = self.readings.keep(info, address);
             let (info, settling) = (info.clone(), Settling::default());
-            self.devices.insert(index, Device { info, kept, settling, failures: 0, told: None });
+            self.devices
+                .insert(index, Device { info, kept, settling, failures: 0, told: None, is_missed: false });
         }
     }
 
@@ -210,6 +221,9 @@ impl<R: Readings> Probe for Rounds<R> {
         loop {
             if let Some(found) = self.found.pop_front() {
                 return Ok(found);
+            }
+            if let Some(missed) = self.missed.pop_front() {
+                return Err(missed);
             }
             let watched = watch.now();
             if !is_to_be_watched::<R>(&watched) {
@@ -293,7 +307,7 @@ mod tests {
     fn device(index: u32, kind: DeviceKind, address: Option<&str>) -> DeviceInfo {
         DeviceInfo {
             index,
-            name: String::new(),
+            name: address.unwrap_or_default().to_owned(),
             vendor: String::new(),
             kind,
             backend: String::new(),
@@ -337,6 +351,7 @@ mod tests {
             (GONE, Err(("away", true)), Err("away; gone")),
             (GONE, BUSY, Ok(&[told(1, false)])),
         ];
+        let mut missed = Vec::new();
         for (at, (first, second, expected)) in (1..).zip(script) {
             probe.readings.loads = BTreeMap::from([(0, *first), (1, *second)]);
             let found = probe.round(&watched, Duration::from_secs(at));
@@ -346,11 +361,19 @@ mod tests {
                     assert_eq!(probe.found.drain(..).collect::<Vec<_>>(), *expected, "at {at} s");
                 }
                 Err(why) => {
-                    assert_eq!(found, Err(ProbeError { what: WHAT, why: (*why).to_owned() }));
+                    assert_eq!(found, Err(ProbeError::new(WHAT, why)));
                     assert!(probe.devices.is_empty() && probe.found.is_empty());
                 }
             }
+            missed.extend(probe.missed.drain(..).map(|error| (at, error.to_string())));
         }
+        let of_first = |why: &str| {
+            format!(
+                "which programs use the GPU cannot be read of a, so this guard does not hold that one free, and only \
+                 the others: {why}"
+            )
+        };
+        assert_eq!(missed, [(6, of_first("busy")), (11, of_first("gone"))], "each is told once");
         assert_eq!(probe.readings.lost, ["a", "a", "a", "b", "a", "b", "a"]);
         assert_eq!(probe.readings.closed, 2);
     }

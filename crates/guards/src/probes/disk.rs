@@ -43,7 +43,7 @@ impl Probe for Disk {
             let watched = watch.until(|watched| watched.rules.wants(Guard::Disk));
             let free_bytes = (self.read)().map_err(|error| {
                 self.told = None;
-                ProbeError { what: "what is free of the disk", why: error.to_string() }
+                ProbeError::new("what is free of the disk", error)
             })?;
             let free_bytes = rounded(free_bytes);
             if self.told != Some(free_bytes) {

@@ -4,6 +4,7 @@
 //! [`for_this_machine`] gives those that work here. A probe that can be woken by the system is: it costs nothing while
 //! nothing happens, and sees what does at once.
 
+use std::fmt;
 use std::path::Path;
 
 use lull_types::{Coded, Guard};
@@ -26,18 +27,47 @@ mod presence;
 mod programs;
 
 /// A probe cannot tell.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{what} cannot be read, so this guard does not hold the GPU free: {why}")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProbeError {
     /// What it reads, for people.
     pub what: &'static str,
     /// What the operating system said.
     pub why: String,
+    /// The one device of which it cannot tell, by its name, while it watches others; `None` where it can tell nothing.
+    pub device: Option<String>,
 }
+
+impl ProbeError {
+    /// Nothing can be told.
+    pub fn new(what: &'static str, why: impl fmt::Display) -> Self {
+        Self { what, why: why.to_string(), device: None }
+    }
+}
+
+impl fmt::Display for ProbeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { what, why, device } = self;
+        match device {
+            None => {
+                write!(f, "{what} cannot be read, so this guard does not hold the GPU free: {why}")
+            }
+            Some(device) => write!(
+                f,
+                "{what} cannot be read of {device}, so this guard does not hold that one free, and only the others: {why}"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for ProbeError {}
 
 impl Coded for ProbeError {
     fn code(&self) -> &'static str {
-        "guard_unreadable"
+        // Each is told once, so that one does not hide the other.
+        match self.device {
+            None => "guard_unreadable",
+            Some(_) => "guard_unreadable_of_device",
+        }
     }
 }
 
@@ -52,7 +82,7 @@ pub trait Probe: Send {
     ///
     /// # Errors
     /// When the operating system does not tell. The guard then counts as clear, and a person is told once; after a while
-    /// the probe is asked again.
+    /// the probe is asked again. Where it does not tell of one device, a person is told as well, and the probe goes on.
     fn next(&mut self, watch: &Watch) -> Result<Observation, ProbeError>;
 }
 

@@ -156,7 +156,7 @@ impl<P: Place, C: Controllers> Probe for Presence<P, C> {
     fn next(&mut self, watch: &Watch) -> Result<Observation, ProbeError> {
         self.watch(watch).map(Observation::Person).map_err(|error| {
             self.forget();
-            ProbeError { what: "whether somebody uses this machine", why: error.to_string() }
+            ProbeError::new("whether somebody uses this machine", error)
         })
     }
 }

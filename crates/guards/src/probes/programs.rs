@@ -101,7 +101,7 @@ pub(super) mod tests {
 
     #[test]
     fn what_runs_is_told_when_it_changes_and_anew_after_an_error() {
-        let error = ProbeError { what: "which programs run", why: "no".to_owned() };
+        let error = ProbeError::new("which programs run", "no");
         let found =
             vec![Ok(names(&["a"])), Ok(names(&["a"])), Ok(names(&[])), Err(error.clone()), Ok(names(&[]))];
         let mut probe = Programs::every(Duration::ZERO, Fake(found));

@@ -96,6 +96,8 @@ pub enum Input {
     },
     /// A board's power limit that this worker, or an earlier one, had lowered could not be put back.
     PowerLimitStuck(Fault),
+    /// A probe cannot tell of one device, and goes on with the others.
+    DeviceUnseen(Fault),
     /// Answer to [`super::Effect::StartPracticeNetwork`].
     PracticeStarted(Result<NetworkTicket, Fault>),
     /// The practice network ended without being told to.

@@ -117,6 +117,7 @@ impl Machine {
             | Input::BenchmarkProgress { .. }
             | Input::RunStarted { .. }
             | Input::RunProgress { .. }
+            | Input::DeviceUnseen(_)
             | Input::PowerLimitStuck(_)
             | Input::PracticeStarted(_)
             | Input::PracticeEnded(_)

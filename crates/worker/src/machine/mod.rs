@@ -276,7 +276,9 @@ impl Machine {
                 self.notify_problem(&fault, now, out);
             }
             Input::PowerLimit { device, limit } => self.on_power_limit(device, limit, now, out),
-            Input::PowerLimitStuck(fault) => self.notify_problem(&fault, now, out),
+            Input::DeviceUnseen(fault) | Input::PowerLimitStuck(fault) => {
+                self.notify_problem(&fault, now, out);
+            }
             Input::JournalFailed(fault) => self.on_journal_failed(fault, now, out),
             // Only the answer to a question, and none was asked.
             Input::JournalRestored(_) | Input::Tick => {}

@@ -69,9 +69,10 @@ pub(super) fn watch(probes: Vec<Box<dyn Probe>>, watch: &Watch, inputs: &mpsc::S
 fn tell(mut probe: Box<dyn Probe>, watch: &Watch, inputs: &mpsc::Sender<Input>) {
     loop {
         let seen = probe.next(watch);
-        let lost = seen.is_err();
+        let lost = seen.as_ref().is_err_and(|error| error.device.is_none());
         let input = match seen {
             Ok(seen) => Input::Observed(seen),
+            Err(error) if error.device.is_some() => Input::DeviceUnseen(error.fault()),
             Err(error) => Input::SightLost { guard: probe.guard(), fault: error.fault() },
         };
         if inputs.blocking_send(input).is_err() {
@@ -86,6 +87,7 @@ fn tell(mut probe: Box<dyn Probe>, watch: &Watch, inputs: &mpsc::Sender<Input>) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use lull_guards::ProbeError;
     use lull_types::DeviceTelemetry;
 
     #[test]
@@ -107,5 +109,33 @@ mod tests {
         assert_eq!(seen(sample(None, None)), [heat(None)]);
         assert_eq!(seen(sample(None, None)), []);
         assert_eq!(seen(sample(Some(f32::NAN), None)), [heat(Some(0))]);
+    }
+
+    /// Tells these, one after the other.
+    struct Script(Vec<Result<Observation, ProbeError>>);
+
+    impl Probe for Script {
+        fn guard(&self) -> Guard {
+            Guard::GpuUse
+        }
+
+        fn next(&mut self, _watch: &Watch) -> Result<Observation, ProbeError> {
+            self.0.remove(0)
+        }
+    }
+
+    #[test]
+    fn a_probe_goes_on_after_one_device_that_it_cannot_tell_of() {
+        let seen = Observation::GpuUse { device: 0, by: None };
+        let of_one = ProbeError { device: Some("B".to_owned()), ..ProbeError::new("who uses the GPU", "no") };
+        let of_all = ProbeError::new("who uses the GPU", "no");
+        let (inputs, mut told) = mpsc::channel(8);
+        let script = vec![Err(of_one.clone()), Ok(seen.clone()), Err(of_all.clone())];
+        watch(vec![Box::new(Script(script))], &Watch::default(), &inputs);
+        let mut next = || told.blocking_recv().unwrap();
+        assert_eq!(next(), Input::DeviceUnseen(of_one.fault()));
+        assert_eq!(next(), Input::Observed(seen));
+        // It is asked again after a while.
+        assert_eq!(next(), Input::SightLost { guard: Guard::GpuUse, fault: of_all.fault() });
     }
 }

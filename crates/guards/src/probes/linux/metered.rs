@@ -91,7 +91,7 @@ impl Probe for Metered {
             // The next question begins with a new connection, and tells what it finds whatever was told before.
             self.bus = None;
             self.told = None;
-            ProbeError { what: "whether the connection is metered", why: error.to_string() }
+            ProbeError::new("whether the connection is metered", error)
         })
     }
 }

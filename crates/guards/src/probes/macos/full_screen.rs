@@ -53,9 +53,8 @@ impl Probe for FullScreenWindows {
 
 fn look() -> Result<Option<FullScreen>, ProbeError> {
     let seen = CGWindowListOption::OptionOnScreenOnly | CGWindowListOption::ExcludeDesktopElements;
-    let windows = CGWindowListCopyWindowInfo(seen, NO_WINDOW).ok_or(ProbeError {
-        what: "which program fills a screen",
-        why: "nobody is logged in at this Mac's window server".to_owned(),
+    let windows = CGWindowListCopyWindowInfo(seen, NO_WINDOW).ok_or_else(|| {
+        ProbeError::new("which program fills a screen", "nobody is logged in at this Mac's window server")
     })?;
     Ok(filling(&value(&windows), &displays()))
 }

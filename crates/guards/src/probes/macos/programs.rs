@@ -16,6 +16,6 @@ pub(super) fn programs() -> Programs<processes::Running> {
 
 impl Running for processes::Running {
     fn running(&mut self, listed: &[String]) -> Result<Vec<String>, ProbeError> {
-        self.of(listed).map_err(|error| ProbeError { what: "which programs run", why: error.to_string() })
+        self.of(listed).map_err(|error| ProbeError::new("which programs run", error))
     }
 }

@@ -45,8 +45,7 @@ fn read() -> Result<Power, ProbeError> {
     // SAFETY: the pointer is to a structure of the type that is filled in, which lives through the call.
     let told = unsafe { GetSystemPowerStatus(&raw mut status) };
     if told == 0 {
-        let why = std::io::Error::last_os_error().to_string();
-        return Err(ProbeError { what: "what this machine runs on", why });
+        return Err(ProbeError::new("what this machine runs on", std::io::Error::last_os_error()));
     }
     Ok(judge(&status))
 }

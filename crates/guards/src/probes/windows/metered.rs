@@ -75,7 +75,7 @@ impl Probe for Metered {
     fn next(&mut self, watch: &Watch) -> Result<Observation, ProbeError> {
         self.watch(watch).map(Observation::Metered).map_err(|error| {
             self.told = None;
-            ProbeError { what: "whether the connection is metered", why: error.to_string() }
+            ProbeError::new("whether the connection is metered", error)
         })
     }
 }

@@ -23,8 +23,7 @@ pub(super) struct Snapshots;
 
 impl Running for Snapshots {
     fn running(&mut self, listed: &[String]) -> Result<Vec<String>, ProbeError> {
-        let all = processes::list()
-            .map_err(|error| ProbeError { what: "which programs run", why: error.to_string() })?;
+        let all = processes::list().map_err(|error| ProbeError::new("which programs run", error))?;
         Ok(running(listed, &all))
     }
 }

@@ -255,6 +255,21 @@ fn a_probe_that_tells_no_more_is_told_once_and_holds_nothing() {
 }
 
 #[test]
+fn a_device_that_cannot_be_watched_is_told_once_and_changes_nothing() {
+    let mut bench = Bench::up(1);
+    bench.give(game("doom"));
+    let unseen = || Input::DeviceUnseen(fault("guard_unreadable_of_device"));
+    bench.give(unseen());
+    assert!(
+        bench.has(|e| matches!(e, Effect::Notify(notice) if notice.code == "guard_unreadable_of_device"))
+    );
+    bench.after(60_000);
+    assert_eq!(bench.state_name(), "yielding", "what is seen holds");
+    bench.give(unseen());
+    assert!(!bench.has(|effect| matches!(effect, Effect::Notify(_))));
+}
+
+#[test]
 fn a_game_frees_the_gpu_though_nothing_can_be_written_down() {
     let (mut bench, lease) = Bench::running();
     bench.give(Input::JournalFailed(fault("disk_full")));

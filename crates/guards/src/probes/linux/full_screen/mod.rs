@@ -247,7 +247,7 @@ impl Probe for FullScreenWindows {
                 (site.state, site.found) = (State::Away(None), None);
             }
             self.told = None;
-            ProbeError { what: "which program fills a screen", why: error.to_string() }
+            ProbeError::new("which program fills a screen", error)
         })
     }
 }

@@ -398,6 +398,8 @@ fn a_library_that_is_missing_is_an_error_and_hides_no_other_device() {
     let mut bench = Bench::with(vec![amd(), nvidia()], FakeNvidia::default());
     bench.finds(0, &[free(0)]);
     bench.finds(1, &[]);
+    let missed: Vec<_> = bench.probe.missed.drain(..).map(|error| error.to_string()).collect();
+    assert!(matches!(&missed[..], [error] if error.contains("not installed")), "{missed:?}");
     bench.library.set(|state| state.is_installed = true);
     bench.finds(31, &[free(1)]);
 }
