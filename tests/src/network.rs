@@ -53,7 +53,8 @@ impl Network {
         let folder = tempfile::tempdir()?;
         let data = data.unwrap_or_else(|| folder.path().join("data"));
         let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
-        let (process, ready) = run(folder.path(), &data, &options).await?;
+        let anywhere = ["--http", "127.0.0.1:0", "--listen", "0.0.0.0:0"].map(str::to_owned);
+        let (process, ready) = run(folder.path(), &data, &[&options[..], &anywhere].concat()).await?;
         Ok(Self { folder, data, options, process: Some(process), ready })
     }
 
