@@ -53,8 +53,12 @@ impl Network {
         let folder = tempfile::tempdir()?;
         let data = data.unwrap_or_else(|| folder.path().join("data"));
         let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
-        let anywhere = ["--http", "127.0.0.1:0", "--listen", "0.0.0.0:0"].map(str::to_owned);
-        let (process, ready) = run(folder.path(), &data, &[&options[..], &anywhere].concat()).await?;
+        // A practice network takes ports that are free by itself.
+        let is_practice = options.iter().any(|option| option == "--practice");
+        let place = if is_practice { &[][..] } else { &["--http", "127.0.0.1:0", "--listen", "0.0.0.0:0"] };
+        let first: Vec<String> =
+            options.iter().cloned().chain(place.iter().map(|&option| option.to_owned())).collect();
+        let (process, ready) = run(folder.path(), &data, &first).await?;
         Ok(Self { folder, data, options, process: Some(process), ready })
     }
 
