@@ -18,7 +18,7 @@ export function Segmented<V extends string>({ label, value, options, onChange, c
       value={value}
       // Pressing the chosen one again would leave nothing chosen.
       onValueChange={(next) => next !== '' && onChange(next as V)}
-      className={clsx('inline-flex flex-wrap gap-0.5 rounded-full border border-line bg-sunken p-0.5', className)}
+      className={clsx('inline-flex flex-wrap gap-0.5 rounded-[1.125rem] border border-line bg-sunken p-0.5', className)}
     >
       {options.map((option) => (
         <ToggleGroup.Item
