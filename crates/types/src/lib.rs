@@ -7,6 +7,7 @@ mod fault;
 mod guard;
 mod hash;
 mod id;
+pub mod infer;
 mod key;
 mod money;
 mod payout;
@@ -31,6 +32,7 @@ pub use guard::{
 };
 pub use hash::BlobHash;
 pub use id::{AssignmentId, CustomerId, DepositId, IdError, JobId, NetworkId, TaskId, WorkerId};
+pub use infer::JOB_KIND_INFER;
 pub use key::{Domain, KeyError, SecretKey, Signature};
 pub use money::{BaseUnits, MoneyError};
 pub use payout::{
