@@ -1,11 +1,12 @@
 //! All automation of the repository: `cargo xtask run`, `test`, `bundle`, `bindings`, `program`, `cross`,
-//! `validator`.
+//! `models`, `validator`.
 
 mod bindings;
 mod bundle;
 mod command;
 mod cross;
 mod fuzz;
+mod models;
 mod program;
 mod run;
 mod setup;
@@ -26,6 +27,7 @@ Usage: cargo xtask COMMAND
   program        set up a toolchain for it, build the on-chain program, write its artefact
                  (`--measure` prints what each instruction costs)
   cross          set up a toolchain for it, type-check Windows and macOS, run Windows tests under Wine
+  models         fetch a language model and what inference is tried with, once
   validator      build Solana's own validator, once, and run payouts on it
   fuzz [SECONDS] run every fuzz target for so long (default 60)
   window [RUNS]  walk the real window from wizard to first receipt, RUNS times (default 1)
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         "program" if rest.first().is_some_and(|option| option == "--measure") => program::measure(),
         "program" => program::write(),
         "cross" => cross::everything(),
+        "models" => models::set_up(),
         "validator" => validator::everything(),
         "fuzz" => fuzz::run(rest.first().and_then(|text| text.parse().ok()).unwrap_or(60)),
         "window" => test::window(rest.first().and_then(|text| text.parse().ok()).unwrap_or(1)),

@@ -5,6 +5,7 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result, bail};
 
+use crate::models;
 use crate::command::{cargo, npm, output, program, root, run, target};
 
 /// Debian packages that the app is built and run with.
@@ -16,6 +17,9 @@ const APP_PACKAGES: &[&str] = &[
     "librsvg2-dev",
     "libxdo-dev",
     "libssl-dev",
+    // llama.cpp, and the bindings to it.
+    "cmake",
+    "libclang-dev",
     // Vulkan's loader, and Mesa's drivers with the software device that stands in where there is no GPU.
     "libvulkan1",
     "mesa-vulkan-drivers",
@@ -32,6 +36,8 @@ const TEST_PACKAGES: &[&str] = &[
     "wmctrl",
     "xdotool",
     "clang",
+    // A language model for the tests comes from PyPI.
+    "python3-venv",
     // The pages on which wallets sign are made for browsers like it.
     "chromium",
 ];
@@ -53,6 +59,7 @@ pub fn for_app() -> Result<()> {
 pub fn for_tests() -> Result<()> {
     system_packages(TEST_PACKAGES)?;
     npm_packages(&root().join("tests/e2e"))?;
+    models::set_up()?;
     // 0.9.143 is the version that the nextest profile was written for; 2.1.0 drives Tauri 2; 0.20.2 reads
     // deny.toml's present format.
     cargo_tool("cargo-nextest", "0.9.143")?;

@@ -24,10 +24,12 @@ mod error;
 mod find;
 #[cfg(windows)]
 mod job_object;
+mod serving;
 mod spawn;
 mod stderr;
 mod supervisor;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::sync::Arc;
@@ -40,6 +42,7 @@ use tokio_util::sync::CancellationToken;
 pub use activity::{Benchmarking, Running};
 pub use error::RuntimeError;
 pub use find::find_runtime;
+pub use serving::Serving;
 
 use crate::{ChallengeAnswer, ChallengeStep, Limits, Request, RuntimeInfo, TaskInput};
 use supervisor::Command;
@@ -56,6 +59,8 @@ const EVENT_FRAMES: lull_frame::Frames = lull_frame::Frames {
 pub struct RuntimeCommand {
     /// The program.
     pub program: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
     /// The only folder that it may write to; its working directory. Made if missing.
     pub scratch: PathBuf,
     /// Environment variables besides those that a GPU driver needs.
@@ -76,6 +81,7 @@ impl RuntimeCommand {
     pub fn new(program: impl Into<PathBuf>, scratch: impl Into<PathBuf>) -> Self {
         Self {
             program: program.into(),
+            arguments: Vec::new(),
             scratch: scratch.into(),
             env: Vec::new(),
             // A cold start from a slow disk with a virus scanner in between takes a few seconds.
@@ -88,6 +94,13 @@ impl RuntimeCommand {
             // Four times what the buffers of the largest task take, for staging copies and the driver.
             memory_bytes_max: 4 * lull_types::wgsl::limits::BUFFER_BYTES_TOTAL_MAX,
         }
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn with_argument(mut self, argument: impl Into<OsString>) -> Self {
+        self.arguments.push(argument.into());
+        self
     }
 
     /// Adds an environment variable.

@@ -7,15 +7,19 @@
 #[cfg(feature = "host")]
 pub mod host;
 mod message;
+#[cfg(feature = "program")]
+pub mod program;
+mod serving;
 
 pub use lull_frame::FrameError;
 pub use message::{
     ChallengeAnswer, ChallengeStep, Limits, Request, RunOutcome, RuntimeEvent, RuntimeInfo, TaskInput,
 };
+pub use serving::{Answer, Ask, ChatMessage, Compute, Generate, Purpose, Serve, Served, ServingEvent};
 
 /// Version of the messages; both sides must have the same. Raised with every change of [`Request`] or
 /// [`RuntimeEvent`].
-pub const PROTOCOL_VERSION: u16 = 4;
+pub const PROTOCOL_VERSION: u16 = 5;
 
 /// The frames of this protocol. The largest message carries the inputs of one task; larger buffers are filled
 /// by the GPU, not sent.

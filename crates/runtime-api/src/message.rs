@@ -5,7 +5,9 @@ use lull_checks::product::{OpenedRow, Product};
 use lull_types::{BenchmarkReport, BlobHash, DeviceInfo, Fault, Measure, Measurement, SandboxPart};
 use serde::{Deserialize, Serialize};
 
-/// Worker → runtime. A runtime does one thing at a time; a second `Benchmark` or `Run` before the first has
+use crate::{Ask, Serve, ServingEvent};
+
+/// Worker → runtime. A runtime does one thing at a time; a second `Benchmark`, `Run` or `Serve` before the first has
 /// ended is refused with the code `busy`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Request {
@@ -42,6 +44,21 @@ pub enum Request {
     },
     /// One step of the network's timed challenge. Answered with [`RuntimeEvent::ChallengeAnswered`].
     Challenge(ChallengeStep),
+    /// Serve the model of the program's arguments until a cancel. Answered with [`RuntimeEvent::Serving`], and at the end
+    /// with [`RuntimeEvent::ServingEnded`].
+    Serve(Box<Serve>),
+    /// Ask something of the model that is served. Answered by number.
+    Ask {
+        /// Its number, chosen by who asks and not used by another that goes on.
+        number: u64,
+        /// What is asked.
+        ask: Box<Ask>,
+    },
+    /// An answer is no longer wanted. Answered with [`crate::Answer::Dropped`], if it has not ended.
+    Drop {
+        /// The ask's.
+        number: u64,
+    },
     /// Rest between slices, so that the device works about `percent` of the time from now on; 100 is without rest. Not
     /// answered. Rests count neither for a run's limit nor for the time that it took.
     Pace {
@@ -171,6 +188,10 @@ pub enum RuntimeEvent {
     RunEnded(RunOutcome),
     /// A step of the challenge ended: done, or `Err` with what was wrong (code `cancelled` after a cancel).
     ChallengeAnswered(Result<ChallengeAnswer, Fault>),
+    /// Of the model that is served.
+    Serving(ServingEvent),
+    /// The model is no longer served: it was cancelled, or `Err` with what was wrong. Asks that went on have been answered.
+    ServingEnded(Result<(), Fault>),
     /// A request was refused and nothing was done.
     Refused(Fault),
 }

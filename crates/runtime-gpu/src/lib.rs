@@ -8,7 +8,6 @@ pub mod benchmark;
 pub mod challenge;
 pub mod gpu;
 pub mod memory;
-pub mod process;
 pub mod product;
 pub mod serve;
 pub mod wgsl;

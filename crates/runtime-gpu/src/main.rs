@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use lull_runtime_gpu::process::exit_now;
-use lull_runtime_gpu::serve::{Ended, Options, Outbox, serve};
+use lull_runtime_api::program::{Outbox, exit_now, tell_panics};
+use lull_runtime_gpu::serve::{Ended, Options, serve};
 use lull_runtime_gpu::work::HANG_AFTER;
 use lull_sandbox::{Policy, lock_down};
 use lull_types::Fault;
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
         .init();
 
     let outbox = Outbox::new(std::io::stdout());
-    tell_panics(outbox.clone());
+    tell_panics(outbox.clone(), panicked);
     let ended = serve(std::io::stdin(), &outbox, &options);
     match &ended {
         Ended::Asked => exit_now(0),
@@ -74,18 +74,11 @@ fn options(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Option
     Ok(options)
 }
 
-/// wgpu panics when a device is lost while it is waited for. The worker is told before the process ends.
-fn tell_panics(outbox: Outbox) {
-    let report = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |info| {
-        report(info);
-        let text = info.payload_as_str().unwrap_or("no message");
-        let fault = if text.to_lowercase().contains("lost") {
-            Fault::new("device_lost", format!("The driver lost the GPU. Work on it was stopped. ({text})"))
-        } else {
-            Fault::new("runtime_crashed", format!("The runtime failed, and its process ended. ({text})"))
-        };
-        outbox.fail_work(fault);
-        exit_now(5);
-    }));
+/// wgpu panics when a device is lost while it is waited for.
+fn panicked(text: &str) -> Fault {
+    if text.to_lowercase().contains("lost") {
+        Fault::new("device_lost", format!("The driver lost the GPU. Work on it was stopped. ({text})"))
+    } else {
+        Fault::new("runtime_crashed", format!("The runtime failed, and its process ended. ({text})"))
+    }
 }

@@ -3,15 +3,16 @@
 //! Three threads: one reads requests, one works, and the loop between them stays free, so that it can refuse,
 //! cancel, end the process, and tell of a driver that never returns.
 
-use std::io::{Read, Write};
+use std::io::Read;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use lull_runtime_api::program::{Controls, Outbox, read_requests};
 use lull_runtime_api::{
-    ChallengeStep, FRAMES, FrameError, Limits, PROTOCOL_VERSION, Request, RunOutcome, RuntimeEvent,
-    RuntimeInfo, TaskInput,
+    ChallengeStep, FrameError, Limits, PROTOCOL_VERSION, Request, RunOutcome, RuntimeEvent, RuntimeInfo,
+    TaskInput,
 };
 use lull_types::{Coded, Fault, JOB_KIND_WGSL, Measure, SandboxPart};
 use lull_wgsl::{CheckedTask, TaskError};
@@ -21,49 +22,13 @@ use crate::benchmark::{self, BenchmarkError};
 use crate::challenge::{ChallengeError, Challenged};
 use crate::gpu::GpuError;
 use crate::wgsl::{self, RunError};
-use crate::work::{Controls, Pulse, Step, Work};
+use crate::work::{Pulse, Step, Work};
 
 /// How often the loop looks for an overdue step while work goes on.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Stack of the work thread. Shader parsers recurse over what strangers wrote, up to a depth of their own.
 const WORK_STACK_BYTES: usize = 16 * 1024 * 1024;
-
-/// Where events are written. Shared, so that a panic can still be told.
-#[derive(Clone)]
-pub struct Outbox(Arc<Mutex<OutboxState>>);
-
-struct OutboxState {
-    target: Box<dyn Write + Send>,
-    /// How the work in progress is told to have failed.
-    failure: Option<fn(Fault) -> RuntimeEvent>,
-}
-
-impl Outbox {
-    /// An outbox that writes to `target`.
-    pub fn new(target: impl Write + Send + 'static) -> Self {
-        Self(Arc::new(Mutex::new(OutboxState { target: Box::new(target), failure: None })))
-    }
-
-    fn send(&self, event: &RuntimeEvent) -> Result<(), FrameError> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        FRAMES.write_blocking(&mut state.target, event)
-    }
-
-    fn set_failure(&self, failure: Option<fn(Fault) -> RuntimeEvent>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).failure = failure;
-    }
-
-    /// Ends the work in progress, if any, with `fault`. For the panic hook, which must not wait for a lock that the
-    /// panicking thread holds.
-    pub fn fail_work(&self, fault: Fault) {
-        let Ok(mut state) = self.0.try_lock() else { return };
-        if let Some(failure) = state.failure.take() {
-            // The process ends either way; the worker sees that if this does not reach it.
-            let _ = FRAMES.write_blocking(&mut state.target, &failure(fault));
-        }
-    }
-}
 
 /// What the process is told before it serves.
 #[derive(Clone, Debug)]
@@ -86,8 +51,7 @@ pub enum Ended {
 }
 
 enum Inbound {
-    Request(Request),
-    Broken(FrameError),
+    Request(Result<Request, FrameError>),
     /// Work ended: how it is told, and whether the process has to end.
     Worked(RuntimeEvent, bool),
 }
@@ -115,7 +79,7 @@ impl Job {
 pub fn serve(input: impl Read + Send + 'static, outbox: &Outbox, options: &Options) -> Ended {
     let (inbound, messages) = channel();
     let reader = inbound.clone();
-    thread::spawn(move || read_requests(input, &reader));
+    thread::spawn(move || read_requests(input, &reader, Inbound::Request));
     let (jobs, job_queue) = channel();
     let controls = Arc::new(Controls::default());
     let pulse = Arc::new(Pulse::default());
@@ -162,10 +126,10 @@ impl Server<'_> {
                 Err(RecvTimeoutError::Disconnected) => return Ok(Ended::Asked),
             };
             match message {
-                Inbound::Broken(FrameError::Closed) | Inbound::Request(Request::Shutdown) => {
+                Inbound::Request(Err(FrameError::Closed) | Ok(Request::Shutdown)) => {
                     return Ok(Ended::Asked);
                 }
-                Inbound::Broken(error) => {
+                Inbound::Request(Err(error)) => {
                     self.refuse(error.fault())?;
                     return Err(error);
                 }
@@ -177,18 +141,21 @@ impl Server<'_> {
                         return Ok(Ended::Device);
                     }
                 }
-                Inbound::Request(Request::Hello { protocol }) => self.greet(protocol)?,
-                Inbound::Request(_) if !self.greeted => {
+                Inbound::Request(Ok(Request::Hello { protocol })) => self.greet(protocol)?,
+                Inbound::Request(Ok(_)) if !self.greeted => {
                     self.refuse(Fault::new("hello_missing", "The first message has to be a greeting."))?;
                 }
-                Inbound::Request(Request::Cancel) => self.controls.set_cancelled(true),
-                Inbound::Request(Request::Pace { percent }) => self.controls.set_pace(percent),
-                Inbound::Request(Request::Enumerate) => self.start(Job::Enumerate)?,
-                Inbound::Request(Request::Challenge(step)) => self.start(Job::Challenge(step))?,
-                Inbound::Request(Request::Benchmark { device, measures, budget_ms, sustained_ms }) => {
+                Inbound::Request(Ok(Request::Serve(_) | Request::Ask { .. } | Request::Drop { .. })) => {
+                    self.refuse(Fault::new("kind_unsupported", "This runtime serves no models."))?;
+                }
+                Inbound::Request(Ok(Request::Cancel)) => self.controls.set_cancelled(true),
+                Inbound::Request(Ok(Request::Pace { percent })) => self.controls.set_pace(percent),
+                Inbound::Request(Ok(Request::Enumerate)) => self.start(Job::Enumerate)?,
+                Inbound::Request(Ok(Request::Challenge(step))) => self.start(Job::Challenge(step))?,
+                Inbound::Request(Ok(Request::Benchmark { device, measures, budget_ms, sustained_ms })) => {
                     self.start(Job::Benchmark { device, measures, budget_ms, sustained_ms })?;
                 }
-                Inbound::Request(Request::Run { device, kind, payload, inputs, limits }) => {
+                Inbound::Request(Ok(Request::Run { device, kind, payload, inputs, limits })) => {
                     self.start(Job::Run { device, kind, payload, inputs, limits })?;
                 }
             }
@@ -243,19 +210,6 @@ impl Server<'_> {
 
     fn refuse(&self, fault: Fault) -> Result<(), FrameError> {
         self.outbox.send(&RuntimeEvent::Refused(fault))
-    }
-}
-
-fn read_requests(mut input: impl Read, inbound: &Sender<Inbound>) {
-    loop {
-        let message = match FRAMES.read_blocking(&mut input) {
-            Ok(request) => Inbound::Request(request),
-            Err(error) => Inbound::Broken(error),
-        };
-        let is_last = matches!(message, Inbound::Broken(_));
-        if inbound.send(message).is_err() || is_last {
-            return;
-        }
     }
 }
 

@@ -1,12 +1,11 @@
 //! What a piece of work is given: a way to tell events, to hear of a cancel, and to say what it waits for.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use lull_runtime_api::RuntimeEvent;
+use lull_runtime_api::program::Controls;
 use lull_types::DeviceKind;
 
 /// How long a submission may take before the GPU is taken to hang. Slices aim at a third of 100 ms; a hundred times
@@ -33,41 +32,6 @@ pub enum Step {
     /// The GPU runs what was submitted.
     Submission,
 }
-
-/// What the protocol loop tells the work thread while it works.
-#[derive(Debug)]
-pub struct Controls {
-    cancelled: AtomicBool,
-    /// In per cent of the time.
-    pace: AtomicU8,
-}
-
-impl Default for Controls {
-    fn default() -> Self {
-        Self { cancelled: AtomicBool::new(false), pace: AtomicU8::new(100) }
-    }
-}
-
-impl Controls {
-    /// Whether to stop at the next slice.
-    pub fn set_cancelled(&self, cancelled: bool) {
-        self.cancelled.store(cancelled, Ordering::Relaxed);
-    }
-
-    /// How much of the time to work.
-    pub fn set_pace(&self, percent: u8) {
-        self.pace.store(percent.clamp(1, 100), Ordering::Relaxed);
-    }
-
-    /// How long to rest after work that took `time`.
-    fn rest_after(&self, time: Duration) -> Duration {
-        let pace = u32::from(self.pace.load(Ordering::Relaxed));
-        time * (100 - pace) / pace
-    }
-}
-
-/// The longest stretch of a rest: a cancel is noticed within it.
-const REST_STRETCH: Duration = Duration::from_millis(10);
 
 /// The step that the work thread is in, and when it is overdue. The protocol loop looks at it, as the work thread
 /// itself may be stuck in the driver.
@@ -113,20 +77,12 @@ impl Work {
 
     /// Whether to stop at the next slice.
     pub fn is_cancelled(&self) -> bool {
-        self.controls.cancelled.load(Ordering::Relaxed)
+        self.controls.is_cancelled()
     }
 
     /// Rests after a slice that took `time`, if the pace asks for it, and tells how long it rested. Ends with a cancel.
     pub fn rest_after(&self, time: Duration) -> Duration {
-        let began = Instant::now();
-        while !self.is_cancelled() {
-            let left = self.controls.rest_after(time).saturating_sub(began.elapsed());
-            if left.is_zero() {
-                break;
-            }
-            thread::sleep(left.min(REST_STRETCH));
-        }
-        began.elapsed()
+        self.controls.rest_after(time)
     }
 
     /// How long a submission may take.
@@ -168,26 +124,5 @@ mod tests {
             assert_eq!(pulse.overdue(Instant::now() + hang_after * 2), Some(Step::Submission));
         });
         assert_eq!(pulse.overdue(Instant::now() + hang_after * 2), None);
-    }
-
-    #[test]
-    fn rests_are_as_long_as_the_pace_asks_and_end_with_a_cancel() {
-        let controls = Controls::default();
-        let slice = Duration::from_millis(30);
-        let rest = |percent| {
-            controls.set_pace(percent);
-            controls.rest_after(slice).as_millis()
-        };
-        assert_eq!([100, 75, 50, 25].map(rest), [0, 10, 30, 90]);
-        assert_eq!((rest(0), rest(255)), (2970, 0));
-
-        let controls = Arc::new(Controls::default());
-        let work = Work::new(|_| (), controls.clone(), Arc::default(), slice);
-        assert!(work.rest_after(slice) < slice);
-        controls.set_pace(50);
-        assert!(work.rest_after(slice) >= slice);
-        controls.set_pace(1);
-        controls.set_cancelled(true);
-        assert!(work.rest_after(Duration::from_secs(3600)) < Duration::from_secs(60));
     }
 }

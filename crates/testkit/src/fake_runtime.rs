@@ -119,6 +119,9 @@ impl<W: Write> Fake<'_, W> {
                 let devices = self.behaviour.devices.clone();
                 self.say(&RuntimeEvent::Devices(devices))?;
             }
+            Request::Serve(_) | Request::Ask { .. } | Request::Drop { .. } => {
+                self.refuse("kind_unknown", "this runtime serves no models")?;
+            }
             Request::Challenge(step) => {
                 let answer = self.challenge(step);
                 self.say(&RuntimeEvent::ChallengeAnswered(answer))?;

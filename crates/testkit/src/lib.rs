@@ -3,6 +3,7 @@
 //! - [`fake_runtime`] behaves like a runtime, or misbehaves as told; the program `lull-runtime-fake` is it.
 //! - [`runtime_contract`] is what every runtime must do, checked from outside.
 //! - [`fake_nvml`] is what a fake of NVIDIA's management library knows of its boards.
+//! - [`models`] are real models, where the set-up has put them.
 //! - [`clock`] is time that passes only when a test says so.
 //! - [`desktop`] is an X server with a window manager, and [`bus`] a message bus.
 
@@ -13,6 +14,7 @@ pub mod clock;
 pub mod desktop;
 pub mod fake_nvml;
 pub mod fake_runtime;
+pub mod models;
 mod raw_runtime;
 pub mod runtime_contract;
 

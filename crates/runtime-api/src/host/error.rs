@@ -71,6 +71,9 @@ pub enum RuntimeError {
     /// A step of the challenge failed; the code is `cancelled` when it was cancelled.
     #[error("the network's challenge was not finished: {}", .0.sentence)]
     ChallengeFailed(Fault),
+    /// A model is no longer served.
+    #[error("the model can no longer be served: {}", .0.sentence)]
+    ServingFailed(Fault),
     /// It is doing something else; nothing was sent.
     #[error("the GPU runtime is busy with something else")]
     Busy,
@@ -93,6 +96,7 @@ impl Coded for RuntimeError {
             Self::Refused(_) => "runtime_refused",
             Self::BenchmarkFailed(_) => "runtime_benchmark_failed",
             Self::ChallengeFailed(_) => "runtime_challenge_failed",
+            Self::ServingFailed(_) => "runtime_serving_failed",
             Self::Busy => "runtime_busy",
             Self::Killed => "runtime_killed",
         }

@@ -80,6 +80,7 @@ pub(super) async fn spawn(command: &RuntimeCommand) -> Result<Spawned, RuntimeEr
 
     let mut child = Command::new(program);
     child
+        .args(&command.arguments)
         .env_clear()
         .envs(environment(&scratch))
         // Overlays and recorders that the person has installed would be loaded into a process that runs

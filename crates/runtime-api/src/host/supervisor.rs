@@ -1,5 +1,6 @@
 //! The task that owns a runtime process: one loop over one closed set of events.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use lull_frame::FrameError;
@@ -13,7 +14,8 @@ use super::activity::End;
 use super::spawn::Spawned;
 use super::{EVENT_FRAMES, Exit, RuntimeCommand, RuntimeError};
 use crate::{
-    ChallengeAnswer, ChallengeStep, FRAMES, PROTOCOL_VERSION, Request, RunOutcome, RuntimeEvent, RuntimeInfo,
+    Ask, ChallengeAnswer, ChallengeStep, FRAMES, PROTOCOL_VERSION, Request, RunOutcome, RuntimeEvent,
+    RuntimeInfo, Serve, ServingEvent,
 };
 
 /// What the handles ask of the supervisor.
@@ -31,6 +33,12 @@ pub(super) enum Command {
     Run { request: Request, bound: Duration, progress: mpsc::Sender<RuntimeEvent>, end: End<RunOutcome> },
     /// Take a step of the challenge.
     Challenge { step: ChallengeStep, reply: End<ChallengeAnswer> },
+    /// Serve a model.
+    Serve { serve: Box<Serve>, events: mpsc::Sender<ServingEvent>, end: End<()> },
+    /// Ask it something.
+    Ask { number: u64, ask: Box<Ask> },
+    /// No longer want an answer of it.
+    Drop { number: u64 },
     /// Rest between slices.
     Pace { percent: u8 },
     /// Stop what is being done.
@@ -46,6 +54,17 @@ enum Doing {
     Challenged { reply: End<ChallengeAnswer> },
     Benchmarking { progress: mpsc::Sender<RuntimeEvent>, end: End<BenchmarkReport> },
     Running { progress: mpsc::Sender<RuntimeEvent>, end: End<RunOutcome> },
+    Serving(ServedModel),
+}
+
+/// A model that is served.
+struct ServedModel {
+    events: mpsc::Sender<ServingEvent>,
+    end: End<()>,
+    /// Whether it is loaded.
+    ready: bool,
+    /// Asks that go on.
+    open: HashSet<u64>,
 }
 
 impl Doing {
@@ -57,6 +76,7 @@ impl Doing {
             Self::Challenged { reply } => reply.closed().await,
             Self::Benchmarking { end, .. } => end.closed().await,
             Self::Running { end, .. } => end.closed().await,
+            Self::Serving(model) => model.end.closed().await,
         }
     }
 
@@ -69,6 +89,29 @@ impl Doing {
             Self::Challenged { reply } => drop(reply.send(Err(error))),
             Self::Benchmarking { end, .. } => drop(end.send(Err(error))),
             Self::Running { end, .. } => drop(end.send(Err(error))),
+            Self::Serving(model) => drop(model.end.send(Err(error))),
+        }
+    }
+}
+
+impl ServedModel {
+    /// Hands on what was told of it, if it makes sense.
+    fn take(&mut self, event: ServingEvent) -> Result<(), RuntimeError> {
+        let makes_sense = match &event {
+            ServingEvent::Loading { .. } => !self.ready,
+            ServingEvent::Ready(_) => !std::mem::replace(&mut self.ready, true),
+            ServingEvent::Answer { number, answer } if answer.is_last() => self.open.remove(number),
+            ServingEvent::Answer { number, .. } => self.open.contains(number),
+        };
+        if !makes_sense {
+            return Err(misplaced(&RuntimeEvent::Serving(event)));
+        }
+        match self.events.try_send(event) {
+            // Whoever has gone is noticed by the end, which is gone, too.
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                Err(RuntimeError::Garbled { reason: "more events than anybody could read".to_owned() })
+            }
         }
     }
 }
@@ -280,7 +323,13 @@ impl Supervisor {
 
     /// When patience ends, if something is being done.
     fn alarm(&self) -> Option<Instant> {
-        if matches!(self.doing, Doing::Nothing) {
+        let may_be_silent = match &self.doing {
+            Doing::Nothing => true,
+            // There is nothing to tell while nothing is asked.
+            Doing::Serving(model) => model.ready && model.open.is_empty() && !self.cancel_sent,
+            _ => false,
+        };
+        if may_be_silent {
             return None;
         }
         let silent_at = self.heard_at + self.patience;
@@ -304,6 +353,25 @@ impl Supervisor {
             Command::Shutdown => {
                 self.shutting_down = true;
                 self.process.tell(Request::Shutdown);
+            }
+            Command::Serve { serve, events, end } => {
+                let patience = self.silence_max;
+                let model = ServedModel { events, end, ready: false, open: HashSet::new() };
+                self.begin(Request::Serve(serve), patience, None, Doing::Serving(model));
+            }
+            Command::Ask { number, ask } => {
+                if let Doing::Serving(model) = &mut self.doing {
+                    if model.open.is_empty() {
+                        self.heard_at = Instant::now();
+                    }
+                    model.open.insert(number);
+                    self.process.tell(Request::Ask { number, ask });
+                }
+            }
+            Command::Drop { number } => {
+                if matches!(&self.doing, Doing::Serving(model) if model.open.contains(&number)) {
+                    self.process.tell(Request::Drop { number });
+                }
             }
             Command::Devices { reply } => {
                 let patience = self.devices_timeout;
@@ -391,6 +459,14 @@ impl Supervisor {
                 self.doing = Doing::Running { progress, end };
             }
             (Doing::Running { end, .. }, RuntimeEvent::RunEnded(outcome)) => drop(end.send(Ok(outcome))),
+            (Doing::Serving(mut model), RuntimeEvent::Serving(event)) => {
+                let taken = model.take(event);
+                self.doing = Doing::Serving(model);
+                taken?;
+            }
+            (Doing::Serving(model), RuntimeEvent::ServingEnded(result)) => {
+                drop(model.end.send(result.map_err(RuntimeError::ServingFailed)));
+            }
             // A cancel that crossed the end of what it was to stop may be refused; nothing depends on it.
             (Doing::Nothing, RuntimeEvent::Refused(fault)) => {
                 tracing::debug!(%fault, "a runtime refused what was over already");
@@ -415,6 +491,8 @@ fn misplaced(event: &RuntimeEvent) -> RuntimeError {
         RuntimeEvent::RunProgress { .. } => "RunProgress",
         RuntimeEvent::RunEnded(_) => "RunEnded",
         RuntimeEvent::ChallengeAnswered(_) => "ChallengeAnswered",
+        RuntimeEvent::Serving(_) => "Serving",
+        RuntimeEvent::ServingEnded(_) => "ServingEnded",
         RuntimeEvent::Refused(_) => "Refused",
     };
     RuntimeError::Garbled { reason: format!("a {name} that nobody asked for") }

@@ -114,6 +114,7 @@ fn is_trouble(error: &RuntimeError) -> bool {
         | RuntimeError::OtherProtocol { .. }
         | RuntimeError::Refused(_)
         | RuntimeError::ChallengeFailed(_)
+        | RuntimeError::ServingFailed(_)
         | RuntimeError::Busy => false,
     }
 }

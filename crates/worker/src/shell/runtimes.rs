@@ -528,6 +528,8 @@ fn progress(lease: LeaseId, event: &RuntimeEvent) -> Option<Input> {
         | RuntimeEvent::BenchmarkEnded(_)
         | RuntimeEvent::RunEnded(_)
         | RuntimeEvent::ChallengeAnswered(_)
+        | RuntimeEvent::Serving(_)
+        | RuntimeEvent::ServingEnded(_)
         | RuntimeEvent::Refused(_) => None,
     }
 }
@@ -547,6 +549,7 @@ fn failed(error: RuntimeError) -> RunEnd {
         | RuntimeError::Refused(_)
         | RuntimeError::BenchmarkFailed(_)
         | RuntimeError::ChallengeFailed(_)
+        | RuntimeError::ServingFailed(_)
         | RuntimeError::Busy => RunEnd::LocalFault(error.fault()),
     }
 }
