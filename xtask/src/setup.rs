@@ -5,8 +5,8 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result, bail};
 
-use crate::models;
 use crate::command::{cargo, npm, output, program, root, run, target};
+use crate::models;
 
 /// Debian packages that the app is built and run with.
 const APP_PACKAGES: &[&str] = &[

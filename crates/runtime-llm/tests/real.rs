@@ -162,7 +162,7 @@ async fn a_vocabulary_reads_and_writes() -> Result<()> {
 async fn a_model_writes_checks_and_embeds() -> Result<()> {
     let Some(model) = models::gemma() else { return Ok(()) };
     let mut reader = Reader::new(&model).await?;
-    let prompt = reader.text("The capital of France is").await?;
+    let prompt = reader.text("The history of the steam engine begins").await?;
     let scratch = tempfile::tempdir()?;
     let process = start(scratch.path(), &model).await?;
     ensure!(process.info().kinds == ["infer/1"]);
@@ -174,7 +174,7 @@ async fn a_model_writes_checks_and_embeds() -> Result<()> {
     serving.ask(1, Ask::Generate(generate(prompt.clone(), 12, Sampling::GREEDY)));
     let greedy = answers(&mut serving, 1).await?;
     let text = reader.read(&tokens_of(&greedy));
-    ensure!(text.contains("Paris"), "{text:?}");
+    ensure!(text.starts_with(" with the invention of the steam engine"), "{text:?}");
 
     // Chance that is fixed gives the same twice, and others something else.
     let by_chance = |seed| Sampling { temperature: 1.0, top_p: 0.95, seed, ..Sampling::GREEDY };
@@ -214,7 +214,8 @@ async fn a_model_writes_checks_and_embeds() -> Result<()> {
 
     // Likeness of texts.
     let mut vectors = Vec::new();
-    let texts = ["The cat sits on the mat.", "A kitten lies on the rug.", "Interest rates rose by half a point."];
+    let texts =
+        ["The cat sits on the mat.", "A kitten lies on the rug.", "Interest rates rose by half a point."];
     for (number, text) in (10..).zip(texts) {
         serving.ask(number, Ask::Embed { tokens: reader.text(text).await? });
         match answers(&mut serving, number).await?.pop() {
