@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "in a test a panic is how a failure is told")]
 
 mod answers;
+mod clients;
 mod going_away;
 mod parsing;
 mod refusals;
