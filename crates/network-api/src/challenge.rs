@@ -1,6 +1,6 @@
 //! The timed challenge, on a stream that the network opens for each device that it wants to know.
 //!
-//! `Prepare → Prepared`, some `Ping → Pong`, then `Commit → Committed` against the clock, then `Open → Opened`. Where
+//! [`crate::Opening::Challenge`] → `Prepared`, some `Ping → Pong`, then `Commit → Committed` against the clock, then `Open → Opened`. Where
 //! memory is claimed there follow `Fill → Filled`, `Sweep → Swept` and `LookUp → LookedUp`, each against the clock, and
 //! `Show → Shown`. [`lull_checks::product`] and [`lull_checks::memory`] say what it proves. `Fill` may be declined with
 //! `out_of_device_memory` and is then asked again for less. The worker may answer any request with `Declined` and is then
@@ -14,11 +14,6 @@ use serde::{Deserialize, Serialize};
 /// Network → worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ChallengeRequest {
-    /// Make a device ready. Nothing is timed.
-    Prepare {
-        /// Device index.
-        device: u32,
-    },
     /// Answer at once; tells how long the way there and back takes.
     Ping,
     /// Compute a product and commit to its rows. The clock runs until the answer is here.

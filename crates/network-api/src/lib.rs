@@ -2,12 +2,15 @@
 //!
 //! A worker dials the network over iroh with [`ALPN`]. It opens one bidirectional stream for the session
 //! ([`WorkerMessage`] one way, [`NetworkMessage`] the other) and one more for each blob ([`BlobRequest`],
-//! [`BlobResponse`], then raw bytes). Every message is one of [`FRAMES`].
+//! [`BlobResponse`], then raw bytes). Every message is one of [`FRAMES`]. The network opens streams of its own, each of
+//! which begins with an [`Opening`].
 
 mod challenge;
 pub mod customer;
 pub mod funds;
 mod message;
+mod opening;
+mod shift;
 mod standing;
 mod ticket;
 
@@ -17,6 +20,8 @@ pub use message::{
     ALPN, Assignment, Balance, BlobRequest, BlobResponse, Enrolment, NetworkInfo, NetworkMessage,
     RecentPrice, Verdict, WorkerMessage,
 };
+pub use opening::{OPENING_FRAMES, Opening};
+pub use shift::{SHIFT_FRAMES, ShiftAnswer, ShiftReply, ShiftRequest};
 pub use standing::{COUNTED_MAX, Exclusion, Standing, WITHHELD_MAX, Withheld};
 pub use ticket::{NetworkTicket, TicketError};
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::Standing;
 
 /// Protocol name with its version. A change of any message here raises it; a network may serve several.
-pub const ALPN: &[u8] = b"lull/worker/2";
+pub const ALPN: &[u8] = b"lull/worker/3";
 
 /// Worker → network, on the session stream. The network may get any of them twice, or never.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

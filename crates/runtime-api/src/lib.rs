@@ -15,7 +15,7 @@ pub use lull_frame::FrameError;
 pub use message::{
     ChallengeAnswer, ChallengeStep, Limits, Request, RunOutcome, RuntimeEvent, RuntimeInfo, TaskInput,
 };
-pub use serving::{Answer, Ask, ChatMessage, Compute, Generate, Purpose, Serve, Served, ServingEvent};
+pub use serving::{Answer, Ask, ChatMessage, Compute, Purpose, Serve, Served, ServingEvent};
 
 /// Version of the messages; both sides must have the same. Raised with every change of [`Request`] or
 /// [`RuntimeEvent`].

@@ -4,13 +4,13 @@
 //! [`ServingEvent::Ready`] on [`Request::Ask`] is answered, until [`Request::Cancel`].
 //!
 //! Each answer is told as it comes. What a text has become so far is therefore known outside of the runtime at any instant,
-//! and somebody else can go on with it ([`Generate::tokens`] with what was generated).
+//! and somebody else can go on with it ([`lull_types::infer::Generate::tokens`] with what was generated).
 //!
 //! [`Request::Serve`]: crate::Request::Serve
 //! [`Request::Ask`]: crate::Request::Ask
 //! [`Request::Cancel`]: crate::Request::Cancel
 
-use lull_types::infer::{Finish, Sampling, Token};
+use lull_types::infer::{Finish, Generate, Sampling, Token};
 use lull_types::{DeviceInfo, Fault};
 use serde::{Deserialize, Serialize};
 
@@ -78,23 +78,6 @@ pub enum Ask {
         /// Its messages.
         messages: Vec<ChatMessage>,
     },
-}
-
-/// A text to go on with.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Generate {
-    /// The prompt, and then what was generated already, here or elsewhere.
-    pub tokens: Vec<Token>,
-    /// How many of `tokens` were generated.
-    pub generated: u32,
-    /// How the next ones are chosen.
-    pub sampling: Sampling,
-    /// How many are generated at most, with those that were already.
-    pub tokens_max: u32,
-    /// Strings at which it stops, in what is generated.
-    pub stops: Vec<String>,
-    /// Whether each token's log-probability is wanted.
-    pub log_probabilities: bool,
 }
 
 /// A message of a chat.

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use lull_runtime_api::host::{RuntimeCommand, RuntimeProcess, Serving};
-use lull_runtime_api::{Answer, Ask, ChatMessage, Compute, Generate, Purpose, Serve, Served, ServingEvent};
+use lull_runtime_api::{Answer, Ask, ChatMessage, Compute, Purpose, Serve, Served, ServingEvent};
 use lull_testkit::models;
-use lull_types::infer::{Finish, Sampling, Token};
+use lull_types::infer::{Finish, Generate, Sampling, Token};
 use lull_types::{DeviceInfo, DeviceKind};
 
 const GIB: u64 = 1024 * 1024 * 1024;

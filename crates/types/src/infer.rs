@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::{BaseUnits, BlobHash};
+
 /// Name and version of the kind.
 pub const JOB_KIND_INFER: &str = "infer/1";
 
@@ -39,6 +41,48 @@ impl Sampling {
     }
 }
 
+/// A text to go on with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Generate {
+    /// The prompt, and then what was generated already, here or elsewhere.
+    pub tokens: Vec<Token>,
+    /// How many of `tokens` were generated.
+    pub generated: u32,
+    /// How the next ones are chosen.
+    pub sampling: Sampling,
+    /// How many are generated at most, with those that were already.
+    pub tokens_max: u32,
+    /// Strings at which it stops, in what is generated.
+    pub stops: Vec<String>,
+    /// Whether each token's log-probability is wanted.
+    pub log_probabilities: bool,
+}
+
+/// The payload of a task of the kind, as JSON: a shift, in which one worker serves one model to many customers.
+///
+/// The network opens a stream for it, on which asks come and answers go. A shift ends with its deadline, when the network
+/// finishes the stream, or when the worker hands it back; what was generated in it is paid in any case.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shift {
+    /// Hash of the model's file.
+    pub model: BlobHash,
+    /// Its name, for people.
+    pub name: String,
+    /// Its length.
+    pub bytes: u64,
+    /// Tokens of a text, prompt and answer together.
+    pub context_tokens: u32,
+    /// Texts at once.
+    pub sequences: u32,
+    /// How long the worker serves.
+    pub serve_ms: u64,
+    /// What it earns for 1,000 tokens of prompts that it reads.
+    pub price_per_1000_prompt_tokens: BaseUnits,
+    /// What it earns for 1,000 tokens that it generates.
+    pub price_per_1000_generated_tokens: BaseUnits,
+}
+
 /// Why no more tokens come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Finish {
@@ -60,6 +104,10 @@ pub mod limits {
     pub const STOP_STRINGS_MAX: usize = 4;
     /// Bytes of one of them.
     pub const STOP_BYTES_MAX: usize = 256;
+    /// Bytes of a shift's payload.
+    pub const SHIFT_BYTES_MAX: usize = 4 * 1024;
+    /// Texts at once on one device: more make each of them slower than people read.
+    pub const SEQUENCES_MAX: u32 = 64;
     /// Tokens of prompt and answer together: more than present models are trained for.
     pub const CONTEXT_TOKENS_MAX: u32 = 131_072;
 }

@@ -9,7 +9,8 @@ use lull_checks::memory::{FilledReference, Lane, Memory, MemoryTranscript, chain
 use lull_checks::product::Reference;
 use lull_network_api::{
     ALPN, Assignment, BlobRequest, BlobResponse, CHALLENGE_REPLY_FRAMES, CHALLENGE_REQUEST_FRAMES,
-    ChallengeReply, ChallengeRequest, Enrolment, FRAMES, NetworkMessage, NetworkTicket, WorkerMessage,
+    ChallengeReply, ChallengeRequest, Enrolment, FRAMES, NetworkMessage, NetworkTicket, OPENING_FRAMES,
+    Opening, WorkerMessage,
 };
 use lull_types::{
     BenchmarkReport, BlobHash, DeviceInfo, DeviceKind, Fault, HardwareReport, JOB_KIND_WGSL, Measure,
@@ -105,12 +106,18 @@ async fn be_timed(connection: Connection, device: Device, hardware: Hardware) {
     while let Ok((mut send, mut receive)) = connection.accept_bi().await {
         let mut computed = None;
         let mut held: Option<Held> = None;
+        if OPENING_FRAMES.read::<Opening>(&mut receive).await.is_err() {
+            return;
+        }
+        let ready = match device {
+            Device::Busy => ChallengeReply::Declined(Fault::new("challenge_declined", "it is at work")),
+            _ => ChallengeReply::Prepared,
+        };
+        if CHALLENGE_REPLY_FRAMES.write(&mut send, &ready).await.is_err() {
+            return;
+        }
         while let Ok(request) = CHALLENGE_REQUEST_FRAMES.read(&mut receive).await {
             let reply = match request {
-                ChallengeRequest::Prepare { .. } if device == Device::Busy => {
-                    ChallengeReply::Declined(Fault::new("challenge_declined", "it is at work"))
-                }
-                ChallengeRequest::Prepare { .. } => ChallengeReply::Prepared,
                 ChallengeRequest::Ping => ChallengeReply::Pong,
                 ChallengeRequest::Commit(product) => {
                     let least = match device {

@@ -1,9 +1,9 @@
 //! One text that is written or checked.
 
 use lull_infer::{Sampler, Scores, Text};
-use lull_runtime_api::{Answer, Ask, Generate};
+use lull_runtime_api::{Answer, Ask};
 use lull_types::Fault;
-use lull_types::infer::{Finish, Token, limits};
+use lull_types::infer::{Finish, Generate, Token, limits};
 
 use super::Tell;
 use crate::model::Vocabulary;

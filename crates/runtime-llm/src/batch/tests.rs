@@ -1,8 +1,7 @@
 use std::collections::HashMap;
 
 use lull_infer::{Sampler, Scores};
-use lull_runtime_api::Generate;
-use lull_types::infer::{Finish, Sampling};
+use lull_types::infer::{Finish, Generate, Sampling};
 use proptest::prelude::*;
 
 use super::*;

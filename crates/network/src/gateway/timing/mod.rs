@@ -12,7 +12,10 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::{join_all, try_join_all};
 use iroh::endpoint::{Connection, RecvStream, SendStream, VarInt};
-use lull_network_api::{CHALLENGE_REPLY_FRAMES, CHALLENGE_REQUEST_FRAMES, ChallengeReply, ChallengeRequest};
+use lull_network_api::{
+    CHALLENGE_REPLY_FRAMES, CHALLENGE_REQUEST_FRAMES, ChallengeReply, ChallengeRequest, OPENING_FRAMES,
+    Opening,
+};
 use lull_types::Fault;
 use tokio::time::timeout;
 
@@ -187,6 +190,14 @@ impl Stream {
             CHALLENGE_REQUEST_FRAMES.write(&mut self.send, request).await.map_err(|_| gone())?;
             CHALLENGE_REPLY_FRAMES.read(&mut self.receive).await.map_err(|_| gone())
         };
+        Self::answered(asked, within).await
+    }
+
+    /// Waits for what a worker answers.
+    async fn answered(
+        asked: impl Future<Output = Result<ChallengeReply, Fault>>,
+        within: Duration,
+    ) -> Result<ChallengeReply, Fault> {
         match timeout(within, asked).await {
             Ok(Ok(ChallengeReply::Declined(fault))) => Err(fault),
             Ok(answer) => answer,
@@ -207,8 +218,12 @@ async fn prepare(connection: &Connection, claim: Claim) -> Result<Ready, Fault> 
     let opened = timeout(ANSWER_TIMEOUT, connection.open_bi()).await.map_err(|_| gone())?;
     let (send, receive) = opened.map_err(|_| gone())?;
     let mut stream = Stream { send, receive };
-    let request = ChallengeRequest::Prepare { device: claim.device };
-    if stream.ask(&request, PREPARE_TIMEOUT).await? != ChallengeReply::Prepared {
+    let opened = async {
+        let opening = Opening::Challenge { device: claim.device };
+        OPENING_FRAMES.write(&mut stream.send, &opening).await.map_err(|_| gone())?;
+        CHALLENGE_REPLY_FRAMES.read(&mut stream.receive).await.map_err(|_| gone())
+    };
+    if Stream::answered(opened, PREPARE_TIMEOUT).await? != ChallengeReply::Prepared {
         return Err(misplaced());
     }
     let mut round_trip = ROUND_TRIP_MAX;
