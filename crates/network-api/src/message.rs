@@ -300,6 +300,9 @@ pub enum BlobRequest {
     /// Send me this blob. Allowed for the payload of an open assignment of this worker and for the inputs
     /// that it names.
     Get(BlobHash),
+    /// Send me parts of a model's file, as `lull_models` asks for them on the rest of this stream. Allowed for the model of
+    /// an open shift of this worker.
+    Model(BlobHash),
     /// I send you this blob: its bytes follow the frame, raw. Allowed while an assignment is open.
     Put {
         /// Its hash.
