@@ -198,7 +198,8 @@ async fn a_model_writes_checks_and_embeds() -> Result<()> {
     // Another pass over the text finds what was chosen, within what rounds differently in larger batches.
     let check = |generated: &[Token], seed| Ask::Check {
         tokens: [&prompt[..], generated].concat(),
-        prompt_tokens: prompt.len() as u32,
+        given_tokens: prompt.len() as u32,
+        generated: 0,
         sampling: by_chance(seed),
     };
     let mut gaps = Vec::new();
