@@ -184,7 +184,7 @@ mod tests {
             let now = Instant::now();
             floor.placed(job(n), shift(n), MODEL, now);
             let seat =
-                Seat { shift: shift(n), commands: mpsc::unbounded_channel().0, kept: mpsc::channel(1).0 };
+                Seat { shift: shift(n), commands: mpsc::unbounded_channel().0, _kept: mpsc::channel(1).0 };
             floor.ready(seat, *sequences, now);
         }
         floor
