@@ -6,6 +6,7 @@
 mod customer;
 mod disk;
 mod liar;
+mod inference;
 mod link;
 mod network;
 mod phone;
@@ -19,6 +20,7 @@ mod worker;
 pub use customer::{Customer, spin_task, spin_value};
 pub use disk::SmallDisk;
 pub use liar::{Liar, Lie};
+pub use inference::Streamed;
 pub use link::{Link, Weather};
 pub use network::Network;
 pub use phone::Phone;
