@@ -20,7 +20,8 @@ struct Scene {
 impl Scene {
     async fn new(model: &Path, machines: usize) -> Result<Self> {
         let network = Network::start().await?;
-        let added = network.add_model(model, "gemma", PRICES, &["--context", "512", "--sequences", "4"]).await?;
+        let added =
+            network.add_model(model, "gemma", PRICES, &["--context", "512", "--sequences", "4"]).await?;
         ensure!(added[0]["name"] == "gemma", "{added}");
         let customer = network.customer("Ada", 10_000_000).await?;
         let mut scene = Self { network, customer, machines: Vec::new() };
@@ -72,7 +73,10 @@ async fn a_customer_asks_a_model_on_a_contributors_machine() -> Result<()> {
     ensure!(streamed.text.starts_with(&stopped.text) && !stopped.text.contains(stop), "{stopped:?}");
 
     let vectors = customer
-        .infer("embeddings", &json!({ "model": "gemma", "input": ["A cat.", "A kitten."], "encoding_format": "float" }))
+        .infer(
+            "embeddings",
+            &json!({ "model": "gemma", "input": ["A cat.", "A kitten."], "encoding_format": "float" }),
+        )
         .await?;
     let numbers = vectors["data"][1]["embedding"].as_array().map(Vec::len);
     ensure!(numbers == Some(640), "{vectors}");
@@ -80,9 +84,7 @@ async fn a_customer_asks_a_model_on_a_contributors_machine() -> Result<()> {
     // What was served is paid with the shift, which ends when nobody asks or the contributor stops.
     scene.machines[0].order(lull_worker_api::Command::Stop).await?;
     let spent = 10_000_000 - customer.account().await?.deposit.0;
-    scene.machines[0]
-        .until("the shift's receipt", |snapshot| snapshot.earnings.all_time.0 >= spent)
-        .await?;
+    scene.machines[0].until("the shift's receipt", |snapshot| snapshot.earnings.all_time.0 >= spent).await?;
     let (receipts, earned) = scene.machines[0].verified_receipts().await?;
     ensure!((receipts, earned) == (1, spent + 1), "{receipts} receipts of {earned}, and {spent} was spent");
     Ok(())

@@ -34,7 +34,13 @@ impl Network {
     ///
     /// # Errors
     /// When it does not.
-    pub async fn add_model(&self, file: &Path, name: &str, prices: (u64, u64), more: &[&str]) -> Result<Value> {
+    pub async fn add_model(
+        &self,
+        file: &Path,
+        name: &str,
+        prices: (u64, u64),
+        more: &[&str],
+    ) -> Result<Value> {
         let mut command = tokio::process::Command::new(built("lull-network")?);
         let (prompt, generated) = (prices.0.to_string(), prices.1.to_string());
         command.args(["model", "add"]).arg(file).args(["--name", name, "--licence", "Gemma"]);

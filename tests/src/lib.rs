@@ -5,8 +5,8 @@
 
 mod customer;
 mod disk;
-mod liar;
 mod inference;
+mod liar;
 mod link;
 mod network;
 mod phone;
@@ -19,8 +19,8 @@ mod worker;
 
 pub use customer::{Customer, spin_task, spin_value};
 pub use disk::SmallDisk;
-pub use liar::{Liar, Lie};
 pub use inference::Streamed;
+pub use liar::{Liar, Lie};
 pub use link::{Link, Weather};
 pub use network::Network;
 pub use phone::Phone;
