@@ -113,6 +113,7 @@ async fn messages_go_both_ways_and_what_was_sent_arrives_before_closing() {
     loop {
         match next(&mut inbox).await {
             LinkEvent::Challenged(stream) => panic!("{stream:?}"),
+            LinkEvent::ShiftOpened(stream) => panic!("{stream:?}"),
             LinkEvent::Lost(_) => break,
             LinkEvent::Said(_) => {}
             LinkEvent::Opened => panic!("opened twice"),
@@ -280,6 +281,7 @@ async fn what_is_moved_is_counted_each_way_and_as_the_other_end_counts_it() {
                     receive.take(bytes).read_to_end(&mut blob).await.unwrap();
                     FRAMES.write(&mut send, &BlobResponse::Stored).await.unwrap();
                 }
+                BlobRequest::Model(_) => panic!("nobody asks for a model"),
             }
             send.finish().unwrap();
             let _ = send.stopped().await;
