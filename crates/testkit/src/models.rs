@@ -25,6 +25,11 @@ pub fn gemma() -> Option<PathBuf> {
 /// The header of a model that is none, with as much after it as it says: two layers and three tokens in 30 kilobytes. Of
 /// each token of a text it keeps four kilobytes, so that long texts take memory as those of real models do.
 pub fn made_up() -> Vec<u8> {
+    keeping(256)
+}
+
+/// As [`made_up`], of 16 bytes for each token and each number in a key.
+pub fn keeping(key: u32) -> Vec<u8> {
     let text = |text: &str| [&(text.len() as u64).to_le_bytes()[..], text.as_bytes()].concat();
     let tokens = ["a", "b", "c"].map(text).concat();
     let numbers = [
@@ -33,8 +38,8 @@ pub fn made_up() -> Vec<u8> {
         ("context_length", 131_072),
         ("attention.head_count", 4),
         ("attention.head_count_kv", 2),
-        ("attention.key_length", 256),
-        ("attention.value_length", 256),
+        ("attention.key_length", key),
+        ("attention.value_length", key),
     ];
     let tensors = [
         ("token_embd.weight", [64, 3], 0),

@@ -28,7 +28,9 @@ pub(super) fn served() -> Served {
 /// The token after these.
 pub fn next_token(tokens: &[Token]) -> Token {
     let mut hasher = blake3::Hasher::new();
-    tokens.iter().for_each(|token| drop(hasher.update(&token.to_le_bytes())));
+    for token in tokens {
+        hasher.update(&token.to_le_bytes());
+    }
     let bytes = *hasher.finalize().as_bytes();
     u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]) % VOCABULARY_TOKENS
 }
