@@ -332,15 +332,20 @@ impl<W: Write> Fake<'_, W> {
         let began = Instant::now();
         let load = Duration::from_millis(self.behaviour.load_ms);
         let token = Duration::from_millis(self.behaviour.token_ms);
-        let mut is_ready = false;
         loop {
-            if !is_ready {
-                is_ready = began.elapsed() >= load;
-                let event = match is_ready {
-                    true => ServingEvent::Ready(Box::new(model::served())),
-                    false => ServingEvent::Loading { fraction: began.elapsed().div_duration_f32(load).min(1.0) },
-                };
-                self.say(&RuntimeEvent::Serving(event))?;
+            let is_loaded = began.elapsed() >= load;
+            if !texts.is_ready && is_loaded {
+                texts.is_ready = true;
+                self.say(&RuntimeEvent::Serving(ServingEvent::Ready(Box::new(model::served()))))?;
+                // What was asked before waited.
+                for (number, ask) in std::mem::take(&mut texts.waiting) {
+                    if let Some(answer) = texts.ask(number, ask) {
+                        self.answer_ask(number, answer)?;
+                    }
+                }
+            } else if !is_loaded {
+                let fraction = began.elapsed().div_duration_f32(load).min(1.0);
+                self.say(&RuntimeEvent::Serving(ServingEvent::Loading { fraction }))?;
             } else {
                 let is_wrong = told >= self.behaviour.good_tokens && !texts.is_idle();
                 if let Some(fault) = self.behaviour.fault.filter(|_| is_wrong)
@@ -353,7 +358,8 @@ impl<W: Write> Fake<'_, W> {
                     self.answer_ask(number, answer)?;
                 }
             }
-            match self.hear_asks(&mut texts, if is_ready { token } else { STEP.min(load) })? {
+            let pause = if texts.is_ready { token } else { STEP.min(load) };
+            match self.hear_asks(&mut texts, pause)? {
                 None => {}
                 Some(Interruption::Cancelled) => {
                     for number in texts.drop_all() {
@@ -384,6 +390,7 @@ impl<W: Write> Fake<'_, W> {
                 Ok(Ok(Request::Cancel)) => return Ok(Some(Interruption::Cancelled)),
                 Ok(Ok(Request::Shutdown)) => return Ok(Some(Interruption::Over)),
                 Ok(Ok(Request::Pace { percent })) => self.pace = percent,
+                Ok(Ok(Request::Ask { number, ask })) if !texts.is_ready => texts.waiting.push((number, *ask)),
                 Ok(Ok(Request::Ask { number, ask })) => {
                     if let Some(answer) = texts.ask(number, *ask) {
                         self.answer_ask(number, answer)?;

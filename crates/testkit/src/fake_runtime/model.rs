@@ -45,6 +45,10 @@ struct Text {
 /// The texts that are written, side by side.
 #[derive(Default)]
 pub(super) struct Texts {
+    /// Whether the model is loaded.
+    pub is_ready: bool,
+    /// What was asked before that.
+    pub waiting: Vec<(u64, Ask)>,
     open: BTreeMap<u64, Text>,
 }
 
@@ -79,12 +83,16 @@ impl Texts {
     }
 
     pub fn drop_ask(&mut self, number: u64) -> Option<Answer> {
-        self.open.remove(&number).map(|_| Answer::Dropped)
+        let waited = self.waiting.len();
+        self.waiting.retain(|(waiting, _)| *waiting != number);
+        let is_dropped = self.open.remove(&number).is_some() || self.waiting.len() < waited;
+        is_dropped.then_some(Answer::Dropped)
     }
 
     /// Ends all of them.
     pub fn drop_all(&mut self) -> Vec<u64> {
-        std::mem::take(&mut self.open).into_keys().collect()
+        let open = std::mem::take(&mut self.open).into_keys();
+        open.chain(std::mem::take(&mut self.waiting).into_iter().map(|(number, _)| number)).collect()
     }
 
     /// Each text goes on by one token.
