@@ -19,7 +19,9 @@ use lull_runtime_api::{
     Answer, ChallengeAnswer, ChallengeStep, FRAMES, FrameError, PROTOCOL_VERSION, Request, RunOutcome,
     RuntimeEvent, RuntimeInfo, ServingEvent,
 };
-use lull_types::{BenchmarkReport, BlobHash, Fault, JOB_KIND_INFER, JOB_KIND_WGSL, Measure, Measurement, UnixMillis};
+use lull_types::{
+    BenchmarkReport, BlobHash, Fault, JOB_KIND_INFER, JOB_KIND_WGSL, Measure, Measurement, UnixMillis,
+};
 
 pub use behaviour::{Behaviour, FakeFault, Greeting, fake_device};
 
@@ -378,7 +380,11 @@ impl<W: Write> Fake<'_, W> {
     }
 
     /// Takes what is asked of the model for `time`, or while there is nothing to write.
-    fn hear_asks(&mut self, texts: &mut model::Texts, time: Duration) -> anyhow::Result<Option<Interruption>> {
+    fn hear_asks(
+        &mut self,
+        texts: &mut model::Texts,
+        time: Duration,
+    ) -> anyhow::Result<Option<Interruption>> {
         let until = Instant::now() + time;
         loop {
             match self.requests.recv_timeout(until.saturating_duration_since(Instant::now())) {

@@ -21,8 +21,7 @@ pub use power::{PowerPrice, PriceChange, PriceListView};
 pub use secret::SecretText;
 pub use snapshot::{
     AssignmentStage, AssignmentView, BenchmarkView, DataView, DeviceView, EarningsView, Effort, Estimate,
-    GuardView, Intent, NetworkView, Notice, Settings, ShiftView, Snapshot, StateView, Steps,
-    WalletProof,
+    GuardView, Intent, NetworkView, Notice, Settings, ShiftView, Snapshot, StateView, Steps, WalletProof,
 };
 pub use standing::{Counted, DeviceStanding, Exclusion, Withheld};
 

@@ -101,10 +101,8 @@ struct ServeModels {
 impl ServeModels {
     /// What changes in the settings, if anything does.
     fn change(self) -> Option<SettingsChange> {
-        self.serve_models.map(|wanted| SettingsChange {
-            serves_models: Some(wanted),
-            ..SettingsChange::default()
-        })
+        self.serve_models
+            .map(|wanted| SettingsChange { serves_models: Some(wanted), ..SettingsChange::default() })
     }
 }
 

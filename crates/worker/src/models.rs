@@ -1,13 +1,11 @@
 //! Files of language models on this machine.
 
-use std::path::PathBuf;
+use std::fmt;
+use std::path::{Path, PathBuf};
 
 use futures_util::future::BoxFuture;
 use iroh::endpoint::Connection;
 use lull_types::{BlobHash, Fault};
-
-/// Disk that models may take, until the contributor can say how much: two models of the size that fits a card for games.
-pub const MODELS_BYTES_MAX: u64 = 20_000_000_000;
 
 /// A model's file cannot be had.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,10 +22,34 @@ pub enum ModelFailure {
     Local(Fault),
 }
 
+/// A model's file, which stays where it is as long as this lives.
+pub struct Held {
+    path: PathBuf,
+    _keeps: Box<dyn Send + Sync>,
+}
+
+impl Held {
+    /// A file, and what keeps it.
+    pub fn new(path: PathBuf, keeps: impl Send + Sync + 'static) -> Self {
+        Self { path, _keeps: Box::new(keeps) }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Held").field(&self.path).finish()
+    }
+}
+
 /// Where models are kept and how they come.
 pub trait Models: Send + Sync + 'static {
-    /// The file of a model that is here, whole and with its hash checked. Blocks on the disk.
-    fn path_of(&self, model: BlobHash) -> Option<PathBuf>;
+    /// A model that is here, whole and with its hash checked. Blocks on the disk.
+    fn held(&self, model: BlobHash) -> Option<Held>;
 
     /// Fetches a model of so many bytes, unless it is here. Dropping the future stops that; what has come is kept.
     fn fetch(
@@ -50,8 +72,9 @@ impl ModelFolder {
 }
 
 impl Models for ModelFolder {
-    fn path_of(&self, model: BlobHash) -> Option<PathBuf> {
-        Some(self.0.join(format!("{model}.gguf"))).filter(|path| path.is_file())
+    fn held(&self, model: BlobHash) -> Option<Held> {
+        let path = self.0.join(format!("{model}.gguf"));
+        path.is_file().then(|| Held::new(path, ()))
     }
 
     fn fetch(
@@ -60,7 +83,7 @@ impl Models for ModelFolder {
         model: BlobHash,
         bytes: u64,
     ) -> BoxFuture<'static, Result<(), ModelFailure>> {
-        let is_here = self.path_of(model).is_some();
+        let is_here = self.held(model).is_some();
         Box::pin(async move {
             if is_here {
                 return Ok(());

@@ -257,7 +257,8 @@ async fn a_pause_in_the_middle_frees_the_device_and_nothing_more_is_answered() {
             stream.generate(number, vec![number as Token], 500).await;
         }
         loop {
-            if let ShiftReply::Answer { answer: ShiftAnswer::Token { .. }, .. } = stream.next().await.unwrap() {
+            if let ShiftReply::Answer { answer: ShiftAnswer::Token { .. }, .. } = stream.next().await.unwrap()
+            {
                 break;
             }
         }
@@ -304,8 +305,11 @@ async fn a_runtime_that_fails_ends_the_shift_and_its_texts_stay_open() {
         stream.generate(1, vec![5], 500).await;
         let rest = stream.rest().await;
         assert!(rest.len() >= 4, "{rest:?}");
-        assert!(rest.iter().all(|reply| matches!(reply,
-            ShiftReply::Answer { number: 1, answer } if !answer.is_last())), "{rest:?}");
+        assert!(
+            rest.iter().all(|reply| matches!(reply,
+            ShiftReply::Answer { number: 1, answer } if !answer.is_last())),
+            "{rest:?}"
+        );
         assert_eq!(scene.handed_back().await, code, "{fault:?}");
         scene.end().await;
     }
@@ -372,7 +376,8 @@ async fn a_stream_without_an_assignment_is_reset() {
 
 #[tokio::test]
 async fn a_model_that_does_not_fit_is_handed_back_without_blame() {
-    let scene = Scene::with(&quick(), &models::keeping(1 << 16), |shift| shift.context_tokens = 131_072).await;
+    let scene =
+        Scene::with(&quick(), &models::keeping(1 << 16), |shift| shift.context_tokens = 131_072).await;
     assert_eq!(scene.handed_back().await, "model_too_large");
     scene.end().await;
 }

@@ -73,12 +73,11 @@ impl Texts {
                 self.open.insert(number, text);
                 Some(Answer::Reading { tokens: read })
             }
-            Ask::Embed { tokens } => {
-                Some(Answer::Embedding(vec![next_token(&tokens) as f32, 0.0, 0.0, 1.0]))
-            }
-            Ask::Check { .. } | Ask::Tokenize { .. } | Ask::Chat { .. } => {
-                Some(Answer::Failed(Fault::new("ask_unusable", "the fake writes texts and does nothing else")))
-            }
+            Ask::Embed { tokens } => Some(Answer::Embedding(vec![next_token(&tokens) as f32, 0.0, 0.0, 1.0])),
+            Ask::Check { .. } | Ask::Tokenize { .. } | Ask::Chat { .. } => Some(Answer::Failed(Fault::new(
+                "ask_unusable",
+                "the fake writes texts and does nothing else",
+            ))),
         }
     }
 

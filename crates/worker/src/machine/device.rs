@@ -1,8 +1,6 @@
 //! The devices: finding them, and what is done about one that fails.
 
-use lull_types::{
-    DeviceInfo, Fault, HardwareReport, JOB_KIND_INFER, NetworkId, SandboxPart, UnixMillis,
-};
+use lull_types::{DeviceInfo, Fault, HardwareReport, JOB_KIND_INFER, NetworkId, SandboxPart, UnixMillis};
 use lull_worker_api::DeviceStanding;
 
 use super::Machine;

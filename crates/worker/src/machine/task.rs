@@ -215,7 +215,10 @@ impl Machine {
             return Some(Fault::new("worker_stopped", "The contributor turned work off."));
         }
         if task.open.assignment.kind == JOB_KIND_INFER && !self.settings.serves_models {
-            return Some(Fault::new("models_not_served", "The contributor turned the serving of models off."));
+            return Some(Fault::new(
+                "models_not_served",
+                "The contributor turned the serving of models off.",
+            ));
         }
         // What is here already moves nothing more before it is reported.
         let goes_on = task.open.stage == Stage::Running && self.may_go_on(task.device());

@@ -5,9 +5,9 @@
 
 mod benchmark;
 mod challenge;
+mod reins;
 mod run;
 mod shift;
-mod watch;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use lull_network_api::Assignment;
 use lull_runtime_api::host::{RuntimeCommand, RuntimeError, RuntimeProcess, find_runtime};
 use lull_types::{Coded, DeviceInfo, Fault, JOB_KIND_INFER};
-use tokio::sync::{mpsc, watch as tokio_watch};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::recorder::SharedSource;
@@ -150,7 +150,7 @@ pub(super) async fn find_devices(context: &Context) -> Result<FoundDevices, Faul
 struct Holder {
     cancel: CancellationToken,
     kill: CancellationToken,
-    pace: tokio_watch::Sender<u8>,
+    pace: watch::Sender<u8>,
 }
 
 /// The processes of all leases.
@@ -226,7 +226,7 @@ impl Runtimes {
     }
 
     fn hold(&mut self, lease: Lease) -> Holding {
-        let (pace, paces) = tokio_watch::channel(100);
+        let (pace, paces) = watch::channel(100);
         let holder = Holder { cancel: CancellationToken::new(), kill: CancellationToken::new(), pace };
         let (cancel, kill) = (holder.cancel.clone(), holder.kill.clone());
         self.holders.insert(lease.id, holder);
@@ -240,7 +240,7 @@ struct Holding {
     lease: Lease,
     cancel: CancellationToken,
     kill: CancellationToken,
-    paces: tokio_watch::Receiver<u8>,
+    paces: watch::Receiver<u8>,
 }
 
 /// A process was not wanted any more before its work ended.

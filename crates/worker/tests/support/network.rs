@@ -13,8 +13,8 @@ use lull_network_api::{
 use lull_types::infer::Shift;
 use lull_types::wgsl::{Tolerance, WgslTask};
 use lull_types::{
-    AssignmentId, BaseUnits, BlobHash, Fault, JOB_KIND_INFER, JOB_KIND_WGSL, JobId, PictureTile, ReceiptLeaf, SecretKey, SignedReceipt,
-    TaskId, UnixMillis, WalletStanding, WorkerId,
+    AssignmentId, BaseUnits, BlobHash, Fault, JOB_KIND_INFER, JOB_KIND_WGSL, JobId, PictureTile, ReceiptLeaf,
+    SecretKey, SignedReceipt, TaskId, UnixMillis, WalletStanding, WorkerId,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 

@@ -7,7 +7,7 @@ use lull_runtime_api::RuntimeEvent;
 use lull_runtime_api::host::{Benchmarking, RuntimeProcess};
 use lull_types::{BenchmarkReport, Coded, Fault, Measure};
 
-use super::watch::Activity;
+use super::reins::Activity;
 use super::{Holding, Revoked};
 use crate::machine::Input;
 use crate::shell::recorder::Recorder;

@@ -10,7 +10,7 @@ mod fit;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::BufReader;
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use lull_network_api::{Assignment, ShiftReply, ShiftRequest};
@@ -21,9 +21,10 @@ use lull_types::{Coded, DeviceInfo, Fault};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
-use super::watch::{Pull, Reins};
+use super::reins::{Pull, Reins};
 use super::{Holding, Revoked};
 use crate::machine::{Input, RunEnd};
+use crate::models::Held;
 use crate::session::{RequestsEnd, ShiftReplies, ShiftRequests, ShiftStream};
 use crate::shell::tasks;
 use desk::{Desk, Tell};
@@ -51,6 +52,7 @@ const DRIVER_BYTES: u64 = 1024 * 1024 * 1024;
 
 /// A shift that can be served here.
 struct Prepared {
+    model: Held,
     shift: Shift,
     compute: Compute,
     command: RuntimeCommand,
@@ -78,19 +80,25 @@ impl Holding {
             () = self.cancel.cancelled() => Err(RunEnd::Cancelled),
             prepared = self.prepare_shift(&assignment, device) => prepared,
         };
+        let mut held = None;
         let (process, end) = match prepared {
             Err(end) => (None, end),
-            Ok(Prepared { shift, compute, command, stream }) => match self.start_with(command).await {
-                Ok(process) => {
-                    let end = self.serve(&process, shift, compute, stream).await;
-                    (Some(process), end)
+            Ok(Prepared { model, shift, compute, command, stream }) => {
+                held = Some(model);
+                match self.start_with(command).await {
+                    Ok(process) => {
+                        let end = self.serve(&process, shift, compute, stream).await;
+                        (Some(process), end)
+                    }
+                    Err(Some(fault)) => (None, RunEnd::LocalFault(fault)),
+                    Err(None) => (None, RunEnd::Cancelled),
                 }
-                Err(Some(fault)) => (None, RunEnd::LocalFault(fault)),
-                Err(None) => (None, RunEnd::Cancelled),
-            },
+            }
         };
         self.context.tell(Input::RunEnded { lease, end }).await;
         self.free(process).await;
+        // No process reads its file any more.
+        drop(held);
     }
 
     /// Whether the model is here and fits, and a network that wants it served.
@@ -99,8 +107,8 @@ impl Holding {
         let models = self.context.models.clone();
         let wanted = shift.clone();
         let (model, compute) = blocking(move || {
-            let model = models.path_of(wanted.model).ok_or_else(|| RunEnd::LocalFault(tasks::missing()))?;
-            let compute = fit(&model, &wanted, device)?;
+            let model = models.held(wanted.model).ok_or_else(|| RunEnd::LocalFault(tasks::missing()))?;
+            let compute = fit(model.path(), &wanted, device)?;
             Ok((model, compute))
         })
         .await?;
@@ -109,12 +117,13 @@ impl Holding {
         command.memory_bytes_max = compute.machine_bytes_max.saturating_add(DRIVER_BYTES);
         let bytes_max = command.memory_bytes_max.to_string();
         command.arguments =
-            [OsString::from("--model"), model.into(), "--memory-bytes-max".into(), bytes_max.into()].into();
+            [OsString::from("--model"), model.path().into(), "--memory-bytes-max".into(), bytes_max.into()]
+                .into();
         let Ok(stream) = timeout(OPENED_WITHIN, self.context.shifts.take(assignment.id)).await else {
             let sentence = "The network gave a shift and did not begin it.";
             return Err(RunEnd::GivenBack(Fault::new("shift_not_opened", sentence)));
         };
-        Ok(Prepared { shift, compute, command, stream })
+        Ok(Prepared { model, shift, compute, command, stream })
     }
 
     async fn serve(
@@ -274,7 +283,7 @@ impl Shop<'_> {
 }
 
 /// How a shift is computed on a device. Looks at the file and at what of the machine is free.
-fn fit(path: &PathBuf, shift: &Shift, device: DeviceInfo) -> Result<Compute, RunEnd> {
+fn fit(path: &Path, shift: &Shift, device: DeviceInfo) -> Result<Compute, RunEnd> {
     let local = |error: std::io::Error| RunEnd::LocalFault(Fault::new("model_unreadable", error.to_string()));
     let file = File::open(path).map_err(local)?;
     let model = lull_gguf::read(BufReader::new(file)).map_err(|error| match error {

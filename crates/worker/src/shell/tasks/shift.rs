@@ -44,9 +44,9 @@ pub(super) async fn fetch(
     let shift = parse(&payload).map_err(TransferFailure::Task)?;
     let looking = Arc::clone(&models);
     let model = shift.model;
-    let is_here = tokio::task::spawn_blocking(move || looking.path_of(model).is_some()).await;
-    let is_here = is_here
-        .map_err(|error| TransferFailure::Local(Fault::new("internal", error.to_string())))?;
+    let is_here = tokio::task::spawn_blocking(move || looking.held(model).is_some()).await;
+    let is_here =
+        is_here.map_err(|error| TransferFailure::Local(Fault::new("internal", error.to_string())))?;
     if is_here {
         return Ok(0);
     }

@@ -113,8 +113,11 @@ impl Desk {
             Ask::Check { .. } | Ask::Tokenize { .. } | Ask::Chat { .. } => (&[], &[]),
         };
         if tokens.len() > self.shift.context_tokens as usize {
-            let sentence =
-                format!("The text has {} tokens, over the shift's {}.", tokens.len(), self.shift.context_tokens);
+            let sentence = format!(
+                "The text has {} tokens, over the shift's {}.",
+                tokens.len(),
+                self.shift.context_tokens
+            );
             return Err(Fault::new("ask_too_long", sentence));
         }
         let stops_long = stops.iter().any(|stop| stop.len() > limits::STOP_BYTES_MAX);
@@ -301,7 +304,11 @@ mod tests {
         assert_eq!(drop(&mut desk, 1), Some(Tell::Drop(1)));
         assert_eq!(drop(&mut desk, 1), None);
         assert_eq!(code(&ask(&mut desk, 2, generate(1, 0))), "");
-        assert_eq!(code(&ask(&mut desk, 3, generate(1, 0))), "asks_too_many", "until the runtime has ended it");
+        assert_eq!(
+            code(&ask(&mut desk, 3, generate(1, 0))),
+            "asks_too_many",
+            "until the runtime has ended it"
+        );
         assert_eq!(answer(&mut desk, 1, TOKEN), Some(ShiftAnswer::Token { token: 7, log_probability: None }));
         assert_eq!(answer(&mut desk, 1, Answer::Dropped), Some(ShiftAnswer::Dropped));
         let dropped = ShiftReply::Answer { number: 2, answer: ShiftAnswer::Dropped };

@@ -135,9 +135,8 @@ mod tests {
             price_per_1000_prompt_tokens: BaseUnits(0),
             price_per_1000_generated_tokens: BaseUnits(0),
         };
-        let fits = |device_bytes, machine_bytes| {
-            sequences(&model, &shift, Room { device_bytes, machine_bytes })
-        };
+        let fits =
+            |device_bytes, machine_bytes| sequences(&model, &shift, Room { device_bytes, machine_bytes });
         let memory = |sequences| model.memory(100_000, sequences).total_bytes();
         assert_eq!(fits(0, memory(8)), Some(8));
         assert_eq!(fits(0, memory(3)), Some(3));
