@@ -99,6 +99,7 @@ fn working() -> StateView {
         task_index: 0,
         task_count: 64,
         picture: None,
+        shift: None,
     };
     StateView::Working { assignments: vec![assignment] }
 }

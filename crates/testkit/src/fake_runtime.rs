@@ -2,9 +2,10 @@
 //!
 //! It speaks the real protocol as a real process. What a `wgsl/1` task yields is the BLAKE3 expansion of its
 //! payload's hash, so two honest fakes agree and a lying one is found out. Its devices and its benchmark say
-//! that they are fake.
+//! that they are fake. Started with a model it serves one that is made up, whatever is in the file.
 
 mod behaviour;
+pub mod model;
 mod task;
 
 use std::io::{Read, Write};
@@ -15,10 +16,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use lull_checks::memory::{FilledReference, Memory, MemoryTranscript};
 use lull_checks::product::Reference;
 use lull_runtime_api::{
-    ChallengeAnswer, ChallengeStep, FRAMES, FrameError, PROTOCOL_VERSION, Request, RunOutcome, RuntimeEvent,
-    RuntimeInfo,
+    Answer, ChallengeAnswer, ChallengeStep, FRAMES, FrameError, PROTOCOL_VERSION, Request, RunOutcome,
+    RuntimeEvent, RuntimeInfo, ServingEvent,
 };
-use lull_types::{BenchmarkReport, BlobHash, Fault, JOB_KIND_WGSL, Measure, Measurement, UnixMillis};
+use lull_types::{
+    BenchmarkReport, BlobHash, Fault, JOB_KIND_INFER, JOB_KIND_WGSL, Measure, Measurement, UnixMillis,
+};
 
 pub use behaviour::{Behaviour, FakeFault, Greeting, fake_device};
 
@@ -47,6 +50,7 @@ pub fn serve(
     });
     let mut fake = Fake {
         behaviour,
+        has_model: std::env::args().any(|argument| argument == "--model"),
         output,
         requests,
         greeted: false,
@@ -74,6 +78,8 @@ struct Fake<'a, W> {
     output: W,
     requests: Receiver<Result<Request, FrameError>>,
     greeted: bool,
+    /// Whether it was started with a model.
+    has_model: bool,
     /// How much of the time it works, in per cent.
     pace: u8,
     runs: u32,
@@ -119,9 +125,10 @@ impl<W: Write> Fake<'_, W> {
                 let devices = self.behaviour.devices.clone();
                 self.say(&RuntimeEvent::Devices(devices))?;
             }
-            Request::Serve(_) | Request::Ask { .. } | Request::Drop { .. } => {
-                self.refuse("kind_unknown", "this runtime serves no models")?;
-            }
+            Request::Serve(_) if self.has_model => return self.serve_model(),
+            Request::Serve(_) => self.refuse("kind_unknown", "this runtime was started without a model")?,
+            // What it is about has ended.
+            Request::Ask { .. } | Request::Drop { .. } => {}
             Request::Challenge(step) => {
                 let answer = self.challenge(step);
                 self.say(&RuntimeEvent::ChallengeAnswered(answer))?;
@@ -215,7 +222,7 @@ impl<W: Write> Fake<'_, W> {
             protocol: spoken,
             name: NAME.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            kinds: vec![JOB_KIND_WGSL.to_owned()],
+            kinds: vec![if self.has_model { JOB_KIND_INFER } else { JOB_KIND_WGSL }.to_owned()],
             sandbox: Vec::new(),
         }))
     }
@@ -319,6 +326,105 @@ impl<W: Write> Fake<'_, W> {
             slice_ms_max: u32::try_from(STEP.as_millis()).unwrap_or(u32::MAX),
         }))?;
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// Loads and serves a model until a cancel.
+    fn serve_model(&mut self) -> anyhow::Result<ControlFlow<()>> {
+        let (mut texts, mut told) = (model::Texts::default(), 0);
+        let began = Instant::now();
+        let load = Duration::from_millis(self.behaviour.load_ms);
+        let token = Duration::from_millis(self.behaviour.token_ms);
+        loop {
+            let is_loaded = began.elapsed() >= load;
+            if !texts.is_ready && is_loaded {
+                texts.is_ready = true;
+                self.say(&RuntimeEvent::Serving(ServingEvent::Ready(Box::new(model::served()))))?;
+                // What was asked before waited.
+                for (number, ask) in std::mem::take(&mut texts.waiting) {
+                    if let Some(answer) = texts.ask(number, ask) {
+                        self.answer_ask(number, answer)?;
+                    }
+                }
+            } else if !is_loaded {
+                let fraction = began.elapsed().div_duration_f32(load).min(1.0);
+                self.say(&RuntimeEvent::Serving(ServingEvent::Loading { fraction }))?;
+            } else {
+                let is_wrong = told >= self.behaviour.good_tokens && !texts.is_idle();
+                if let Some(fault) = self.behaviour.fault.filter(|_| is_wrong)
+                    && self.misbehave_serving(fault)?
+                {
+                    return Ok(ControlFlow::Continue(()));
+                }
+                for (number, answer) in texts.step() {
+                    told += 1;
+                    self.answer_ask(number, answer)?;
+                }
+            }
+            let pause = if texts.is_ready { token } else { STEP.min(load) };
+            match self.hear_asks(&mut texts, pause)? {
+                None => {}
+                Some(Interruption::Cancelled) => {
+                    for number in texts.drop_all() {
+                        self.answer_ask(number, Answer::Dropped)?;
+                    }
+                    self.say(&RuntimeEvent::ServingEnded(Ok(())))?;
+                    return Ok(ControlFlow::Continue(()));
+                }
+                Some(Interruption::Over) => return Ok(ControlFlow::Break(())),
+            }
+        }
+    }
+
+    fn answer_ask(&mut self, number: u64, answer: Answer) -> anyhow::Result<()> {
+        self.say(&RuntimeEvent::Serving(ServingEvent::Answer { number, answer }))
+    }
+
+    /// Takes what is asked of the model for `time`, or while there is nothing to write.
+    fn hear_asks(
+        &mut self,
+        texts: &mut model::Texts,
+        time: Duration,
+    ) -> anyhow::Result<Option<Interruption>> {
+        let until = Instant::now() + time;
+        loop {
+            match self.requests.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Err(RecvTimeoutError::Timeout) => return Ok(None),
+                Err(RecvTimeoutError::Disconnected) | Ok(Err(FrameError::Closed)) => {
+                    return Ok(Some(Interruption::Over));
+                }
+                Ok(Err(error)) => return Err(error.into()),
+                Ok(Ok(Request::Cancel)) => return Ok(Some(Interruption::Cancelled)),
+                Ok(Ok(Request::Shutdown)) => return Ok(Some(Interruption::Over)),
+                Ok(Ok(Request::Pace { percent })) => self.pace = percent,
+                Ok(Ok(Request::Ask { number, ask })) if !texts.is_ready => texts.waiting.push((number, *ask)),
+                Ok(Ok(Request::Ask { number, ask })) => {
+                    if let Some(answer) = texts.ask(number, *ask) {
+                        self.answer_ask(number, answer)?;
+                    }
+                }
+                Ok(Ok(Request::Drop { number })) => {
+                    if let Some(answer) = texts.drop_ask(number) {
+                        self.answer_ask(number, answer)?;
+                    }
+                }
+                Ok(Ok(_)) => self.refuse("busy", "the runtime serves a model")?,
+            }
+        }
+    }
+
+    /// Does what is wrong between two tokens; tells whether serving ended by it.
+    fn misbehave_serving(&mut self, fault: FakeFault) -> anyhow::Result<bool> {
+        let ended = match fault {
+            FakeFault::DeviceLost => Fault::new("model_failed", "the device was lost"),
+            FakeFault::TaskFault => Fault::new("model_not_loaded", "the file is no model"),
+            FakeFault::WrongOutput
+            | FakeFault::Hang
+            | FakeFault::Crash
+            | FakeFault::OversizedFrame
+            | FakeFault::Garbage => return self.misbehave(fault),
+        };
+        self.say(&RuntimeEvent::ServingEnded(Err(ended)))?;
+        Ok(true)
     }
 
     /// Does what is wrong; tells whether the run ended by it.

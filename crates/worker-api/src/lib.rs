@@ -21,10 +21,10 @@ pub use power::{PowerPrice, PriceChange, PriceListView};
 pub use secret::SecretText;
 pub use snapshot::{
     AssignmentStage, AssignmentView, BenchmarkView, DataView, DeviceView, EarningsView, Effort, Estimate,
-    GuardView, Intent, NetworkView, Notice, Settings, Snapshot, StateView, Steps, WalletProof,
+    GuardView, Intent, NetworkView, Notice, Settings, ShiftView, Snapshot, StateView, Steps, WalletProof,
 };
 pub use standing::{Counted, DeviceStanding, Exclusion, Withheld};
 
 /// Version of these messages. The app and the worker are installed together; a client that finds another
 /// version asks for a restart.
-pub const PROTOCOL_VERSION: u16 = 4;
+pub const PROTOCOL_VERSION: u16 = 5;

@@ -211,6 +211,8 @@ pub struct SettingsChange {
     pub chain_endpoint: Option<String>,
     /// Which guards are wanted.
     pub guards: Option<GuardRules>,
+    /// Whether language models are served.
+    pub serves_models: Option<bool>,
 }
 
 /// Width of a point on the earnings chart.

@@ -188,6 +188,29 @@ pub struct AssignmentView {
     pub task_count: u32,
     /// Where its output belongs in a picture, if it is one.
     pub picture: Option<PictureTile>,
+    /// What is served, if it is a shift that has begun to be.
+    pub shift: Option<ShiftView>,
+}
+
+/// A model that is served. What it is asked and what it answers are the customers' and never shown.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+pub struct ShiftView {
+    /// The model's name, as the network says it.
+    pub model: String,
+    /// Texts that are being read or written.
+    pub texts_open: u32,
+    /// Tokens of prompts that were read in this shift.
+    #[ts(type = "number")]
+    pub tokens_read: u64,
+    /// Tokens that were generated in it.
+    #[ts(type = "number")]
+    pub tokens_generated: u64,
+    /// Tokens generated in a second, over the last few.
+    pub tokens_per_second: f32,
+    /// What 1,000 generated tokens earn.
+    pub price_per_1000_generated_tokens: BaseUnits,
+    /// What 1,000 tokens of prompts earn.
+    pub price_per_1000_prompt_tokens: BaseUnits,
 }
 
 /// Where an assignment stands.
@@ -366,6 +389,9 @@ pub struct Settings {
     /// Which guards are wanted.
     #[serde(default)]
     pub guards: GuardRules,
+    /// Whether language models are served, whose files are large and kept on this machine.
+    #[serde(default)]
+    pub serves_models: bool,
 }
 
 impl Default for Settings {
@@ -377,6 +403,8 @@ impl Default for Settings {
             start_working: true,
             chain_endpoint: None,
             guards: GuardRules::default(),
+            // It takes gigabytes of disk and of the line, so that it waits for a word.
+            serves_models: false,
         }
     }
 }

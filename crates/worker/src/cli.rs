@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use lull_types::{Coded, Fault, SecretKey};
-use lull_worker_api::PauseFor;
+use lull_worker_api::{PauseFor, SettingsChange};
 
 use crate::keychain;
 use crate::lock::InstanceLock;
@@ -75,6 +75,8 @@ enum Command {
     Enrol {
         /// The network's ticket; without it the practice network on this machine.
         ticket: Option<String>,
+        #[command(flatten)]
+        models: ServeModels,
     },
     /// Where earnings are paid.
     #[command(subcommand)]
@@ -86,6 +88,22 @@ enum Command {
     /// Look after receipts.
     #[command(subcommand)]
     Receipts(ReceiptsCommand),
+}
+
+/// Whether language models are served.
+#[derive(Clone, Copy, Debug, clap::Args)]
+struct ServeModels {
+    /// Serve language models from now on, whose files take up to 20 GB of the disk; “--serve-models=false” not any more.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    serve_models: Option<bool>,
+}
+
+impl ServeModels {
+    /// What changes in the settings, if anything does.
+    fn change(self) -> Option<SettingsChange> {
+        self.serve_models
+            .map(|wanted| SettingsChange { serves_models: Some(wanted), ..SettingsChange::default() })
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -157,7 +175,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Guards { json } => remote::guards(json).await,
         Command::Shutdown => remote::shutdown().await,
         Command::Benchmark(args) => benchmark::run(args).await,
-        Command::Enrol { ticket } => remote::enrol(ticket).await,
+        Command::Enrol { ticket, models } => remote::enrol(ticket, models).await,
         Command::Wallet(WalletCommand::Show) => wallet::show().await,
         Command::Wallet(WalletCommand::Set { address }) => wallet::set(Some(address)).await,
         Command::Wallet(WalletCommand::Prove { qr: false }) => wallet::prove().await,

@@ -12,6 +12,7 @@ pub mod local_api;
 pub mod lock;
 pub mod logs;
 pub mod machine;
+pub mod models;
 pub mod paths;
 pub mod payouts;
 pub mod picture;

@@ -118,6 +118,11 @@ impl Paths {
         self.root.join("blobs")
     }
 
+    /// Files of language models.
+    pub fn models(&self) -> PathBuf {
+        self.root.join("models")
+    }
+
     /// Logs of the last days.
     pub fn logs(&self) -> PathBuf {
         self.root.join("logs")

@@ -7,6 +7,8 @@ mod blob;
 mod challenge;
 mod link;
 mod meter;
+mod opening;
+mod shift;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -22,6 +24,7 @@ pub use blob::{BlobFailure, get_blob, put_blob};
 pub use challenge::ChallengeStream;
 pub use link::{Link, LinkEvent};
 pub use meter::Meter;
+pub use shift::{RequestsEnd, ShiftReplies, ShiftRequests, ShiftStream};
 
 /// A network within reach answers in well under a second; this covers a sleeping access point and a relay.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(15);
@@ -30,8 +33,9 @@ const DIAL_TIMEOUT: Duration = Duration::from_secs(15);
 /// each network path alive every 5 s on its own account.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
-/// Streams that the network may have open: a challenge for each device, and mining frames hold a dozen.
-const CHALLENGES_MAX: u32 = 16;
+/// Streams that the network may have open: a challenge or a shift for each device, of which mining frames hold a dozen, and
+/// as many again that are ending while the next begin.
+const OPENED_MAX: u32 = 32;
 
 /// A session cannot be had, or broke.
 #[derive(Debug, thiserror::Error)]
@@ -131,7 +135,7 @@ impl Dialer {
         let no_socket = |error: &dyn std::fmt::Display| SessionError::NoSocket(error.to_string());
         let transport = QuicTransportConfig::builder()
             .keep_alive_interval(KEEP_ALIVE)
-            .max_concurrent_bidi_streams(VarInt::from_u32(CHALLENGES_MAX))
+            .max_concurrent_bidi_streams(VarInt::from_u32(OPENED_MAX))
             .max_concurrent_uni_streams(VarInt::from_u32(0))
             .build();
         let mut builder = Endpoint::builder(presets::Minimal)

@@ -7,6 +7,7 @@ mod challenges;
 mod data;
 mod handle;
 pub mod measuring;
+mod opened;
 mod power;
 mod practice;
 mod price_watch;
@@ -14,8 +15,10 @@ mod publisher;
 mod recorder;
 mod runtimes;
 mod sampler;
+mod shifts;
 mod store;
 mod tasks;
+mod transfers;
 mod view;
 mod watching;
 
@@ -25,28 +28,30 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use iroh::endpoint::Connection;
 use lull_guards::{Observation, Probe, TimeZone, Watch, Watched};
 use lull_types::{Cause, Coded, Fault, Guard, NetworkId, SecretKey, Tariff, UnixMillis};
 use lull_worker_api::{Snapshot, StateView};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use crate::blobs::{BlobCache, CACHE_BYTES_MAX};
 use crate::clock;
 use crate::kept_wallet::WalletKeys;
-use crate::machine::{Effect, Identity, Input, LeaseId, Machine, SessionId, TransferFailure, TransferId};
+use crate::machine::{Effect, Identity, Input, LeaseId, Machine, SessionId};
+use crate::models::Models;
 use crate::paths::Paths;
 use crate::power::{Keeper, MakeControl};
 use crate::power_price::{ListTold, PowerPrices};
 use crate::prices::PriceReader;
-use crate::session::{Dialer, Link, LinkEvent};
+use crate::session::{Dialer, Link};
 use crate::telemetry::{KeptEnergy, Source};
 use challenges::Challenges;
 use data::DataTap;
 use handle::Request;
 pub use handle::{Handle, Look};
+use opened::Opened;
 pub use practice::NETWORK_BIN_ENV;
 use practice::Practice;
 pub use publisher::PUBLISH_INTERVAL;
@@ -54,7 +59,9 @@ use publisher::Publisher;
 use recorder::SharedSource;
 pub use runtimes::RuntimeSource;
 use runtimes::{Context, Runtimes};
+use shifts::Shifts;
 pub use store::Store;
+use transfers::Transfers;
 use view::Viewer;
 
 /// Inputs that wait for the loop. Tasks wait when it is full; a machine full of GPUs has dozens under way.
@@ -77,8 +84,10 @@ pub struct Options {
     pub paths: Paths,
     /// The device key.
     pub key: SecretKey,
-    /// Its runtime.
+    /// Its runtimes.
     pub runtime: RuntimeSource,
+    /// Where models are kept.
+    pub models: Arc<dyn Models>,
     /// The practice network's program; `None` looks for the installed one.
     pub network_program: Option<PathBuf>,
     /// Where the devices' figures come from.
@@ -98,8 +107,18 @@ pub struct Options {
 /// # Errors
 /// When its folder, blobs or journal cannot be used.
 pub async fn start(options: Options) -> Result<(Handle, JoinHandle<()>), Fault> {
-    let Options { paths, key, runtime, network_program, telemetry, wallet_keys, prices, probes, power } =
-        options;
+    let Options {
+        paths,
+        key,
+        runtime,
+        models,
+        network_program,
+        telemetry,
+        wallet_keys,
+        prices,
+        probes,
+        power,
+    } = options;
     let (store, restored) = Store::open(paths.journal()).await?;
     // What a killed worker's runtimes left behind; theirs is a folder of their own.
     let _ = tokio::fs::remove_dir_all(paths.scratch()).await;
@@ -150,24 +169,28 @@ pub async fn start(options: Options) -> Result<(Handle, JoinHandle<()>), Fault> 
         meter: dialer.meter().clone(),
         power: power.clone(),
     };
+    let shifts = Shifts::default();
     let context = Context {
         source: runtime,
         scratch: paths.scratch(),
         blobs: blobs.clone(),
+        models: Arc::clone(&models),
+        shifts: shifts.clone(),
         telemetry,
         inputs: inputs.clone(),
     };
+    let transfers = Transfers::new(blobs, models, inputs.clone());
     let shell = Shell {
         machine,
         store,
-        blobs,
         inputs,
         runtimes: Runtimes::new(context),
         data: DataTap::new(dialer.meter().clone()),
         dialer,
         links: HashMap::new(),
-        transfers: HashMap::new(),
+        transfers,
         challenges: Challenges::default(),
+        shifts,
         practice: None,
         network_program,
         practice_folder: paths.practice(),
@@ -194,14 +217,14 @@ fn fault_of(error: &impl lull_types::Coded) -> Fault {
 struct Shell {
     machine: Machine,
     store: Store,
-    blobs: BlobCache,
     inputs: mpsc::Sender<Input>,
     runtimes: Runtimes,
     dialer: Dialer,
     data: DataTap,
     links: HashMap<SessionId, Link>,
-    transfers: HashMap<TransferId, CancellationToken>,
+    transfers: Transfers,
     challenges: Challenges,
+    shifts: Shifts,
     practice: Option<Practice>,
     network_program: Option<PathBuf>,
     practice_folder: PathBuf,
@@ -260,6 +283,7 @@ impl Shell {
                     self.plan();
                 }
                 () = until(data_at) => {
+                    self.shifts.sweep(|assignment| self.machine.is_work(assignment));
                     if let Some(moved) = self.data.read() {
                         drop(self.handle(Input::DataMoved(moved)).await);
                     }
@@ -355,7 +379,8 @@ impl Shell {
             Input::Fetched { transfer, .. }
             | Input::FetchFailed { transfer, .. }
             | Input::Uploaded { transfer }
-            | Input::UploadFailed { transfer, .. } => drop(self.transfers.remove(transfer)),
+            | Input::UploadFailed { transfer, .. } => self.transfers.ended(*transfer),
+            Input::DevicesFound(Ok(found)) => self.runtimes.found(found.hardware.devices.clone()),
             Input::PracticeEnded(fault) | Input::PracticeStarted(Err(fault)) => {
                 tracing::warn!(code = fault.code, "{}", fault.sentence);
                 self.practice = None;
@@ -367,12 +392,13 @@ impl Shell {
             | Input::Observed(_)
             | Input::DataMoved(_)
             | Input::PowerLimit { .. }
-            | Input::DevicesFound(_)
+            | Input::DevicesFound(Err(_))
             | Input::BenchmarkProgress { .. }
             | Input::BenchmarkEnded { .. }
             | Input::ChallengeAsked { .. }
             | Input::ChallengeEnded { .. }
             | Input::RunProgress { .. }
+            | Input::ShiftProgress { .. }
             | Input::PracticeStarted(Ok(_))
             | Input::SessionOpened { .. }
             | Input::NetworkSaid { .. }
@@ -469,13 +495,15 @@ impl Shell {
             }
             Effect::OpenSession { session, ticket } => {
                 let inputs = self.inputs.clone();
-                let challenges = self.challenges.clone();
+                let opened = Opened { challenges: self.challenges.clone(), shifts: self.shifts.clone() };
                 let link = Link::open(self.dialer.clone(), ticket, move |event| {
                     let inputs = inputs.clone();
-                    let input = session_input(session, event, &challenges);
+                    let input = opened.input(session, event);
                     async move {
-                        // The shell is gone only when the process ends.
-                        let _ = inputs.send(input).await;
+                        if let Some(input) = input {
+                            // The shell is gone only when the process ends.
+                            let _ = inputs.send(input).await;
+                        }
                     }
                 });
                 self.links.insert(session, link);
@@ -491,37 +519,18 @@ impl Shell {
                 }
             }
             Effect::Fetch { transfer, session, assignment, room } => {
-                let blobs = self.blobs.clone();
-                self.transfer(
-                    transfer,
-                    session,
-                    async move |connection| tasks::fetch(connection, blobs, &assignment, &room).await,
-                    move |result| match result {
-                        Ok(output_bytes) => Input::Fetched { transfer, output_bytes },
-                        Err(failure) => Input::FetchFailed { transfer, failure },
-                    },
-                );
+                self.transfers.fetch(transfer, self.connection(session), assignment, room);
             }
             Effect::Upload { transfer, session, assignment: _, outputs } => {
-                let blobs = self.blobs.clone();
-                self.transfer(
-                    transfer,
-                    session,
-                    async move |connection| tasks::upload(connection, blobs, outputs).await,
-                    move |result| match result {
-                        Ok(()) => Input::Uploaded { transfer },
-                        Err(failure) => Input::UploadFailed { transfer, failure },
-                    },
-                );
+                self.transfers.upload(transfer, self.connection(session), outputs);
             }
-            Effect::StopTransfer { transfer } => {
-                if let Some(stop) = self.transfers.remove(&transfer) {
-                    stop.cancel();
-                }
-            }
+            Effect::StopTransfer { transfer } => self.transfers.stop(transfer),
             // Blobs are a bounded cache: a job's tasks share their inputs, and its picture is put together
             // from outputs, so the least recently used go when room is needed and not before.
-            Effect::DropFiles { assignment } => tracing::debug!(%assignment, "an assignment is over"),
+            Effect::DropFiles { assignment } => {
+                self.shifts.forget(assignment);
+                tracing::debug!(%assignment, "an assignment is over");
+            }
             Effect::SignAsWallet { wallet, nonce, text } => {
                 let (keys, inputs) = (self.wallet_keys.clone(), self.inputs.clone());
                 tokio::spawn(async move {
@@ -540,41 +549,16 @@ impl Shell {
         }
     }
 
+    fn connection(&self, session: SessionId) -> Option<Connection> {
+        self.links.get(&session).and_then(Link::connection)
+    }
+
     /// The practice network checks others' work on this machine's GPU: not while it is kept free or measured.
     fn yield_practice(&self) {
         let Some(practice) = &self.practice else { return };
         let state = self.machine.view(clock::now(), 0).state;
         let must_be_free = matches!(state, StateView::Yielding { .. } | StateView::Benchmarking(_));
         practice.set_yielding(must_be_free);
-    }
-
-    fn transfer<T: Send + 'static, F>(
-        &mut self,
-        transfer: TransferId,
-        session: SessionId,
-        work: impl FnOnce(iroh::endpoint::Connection) -> F,
-        told: impl FnOnce(Result<T, TransferFailure>) -> Input + Send + 'static,
-    ) where
-        F: Future<Output = Result<T, TransferFailure>> + Send + 'static,
-    {
-        let stop = CancellationToken::new();
-        self.transfers.insert(transfer, stop.clone());
-        let inputs = self.inputs.clone();
-        let connection = self.links.get(&session).and_then(Link::connection);
-        let work = connection.map(work);
-        tokio::spawn(async move {
-            let result = match work {
-                None => {
-                    let sentence = "the connection to the network ended before data was moved";
-                    Err(TransferFailure::Connection(Fault::new("network_lost", sentence)))
-                }
-                Some(work) => tokio::select! {
-                    result = work => result,
-                    () = stop.cancelled() => return,
-                },
-            };
-            let _ = inputs.send(told(result)).await;
-        });
     }
 
     /// Adapts the sampling and the probes to who looks and what runs.
@@ -608,9 +592,7 @@ impl Shell {
         // Tasks that still tell something must not wait for a loop that has ended.
         let drained = tokio::spawn(async move { while inbox.recv().await.is_some() {} });
         power::put_back(&self.power).await;
-        for (_, stop) in self.transfers.drain() {
-            stop.cancel();
-        }
+        self.transfers.stop_all();
         for (_, link) in self.links.drain() {
             link.closed().await;
         }
@@ -626,18 +608,6 @@ impl Shell {
 /// The network joined, once it has said who it is.
 pub(crate) fn network_of(snapshot: &Snapshot) -> Option<NetworkId> {
     snapshot.network.as_ref()?.id.parse().ok()
-}
-
-fn session_input(session: SessionId, event: LinkEvent, challenges: &Challenges) -> Input {
-    match event {
-        LinkEvent::Opened => Input::SessionOpened { session },
-        LinkEvent::Said(message) => Input::NetworkSaid { session, message },
-        LinkEvent::Challenged(stream) => {
-            let device = stream.device;
-            Input::ChallengeAsked { challenge: challenges.keep(stream), device }
-        }
-        LinkEvent::Lost(fault) => Input::SessionLost { session, fault },
-    }
 }
 
 /// When to look whether an instant has come, on the clock that sleeping goes by.

@@ -4,6 +4,7 @@ import type { AssignmentStage } from "./AssignmentStage";
 import type { BaseUnits } from "./BaseUnits";
 import type { JobId } from "./JobId";
 import type { PictureTile } from "./PictureTile";
+import type { ShiftView } from "./ShiftView";
 
 /**
  * One running assignment.
@@ -56,4 +57,8 @@ task_count: number,
 /**
  * Where its output belongs in a picture, if it is one.
  */
-picture: PictureTile | null, };
+picture: PictureTile | null, 
+/**
+ * What is served, if it is a shift that has begun to be.
+ */
+shift: ShiftView | null, };

@@ -30,4 +30,8 @@ chain_endpoint: string | null,
 /**
  * Which guards are wanted.
  */
-guards: GuardRules, };
+guards: GuardRules, 
+/**
+ * Whether language models are served, whose files are large and kept on this machine.
+ */
+serves_models: boolean, };

@@ -30,4 +30,8 @@ chain_endpoint: string | null,
 /**
  * Which guards are wanted.
  */
-guards: GuardRules | null, };
+guards: GuardRules | null, 
+/**
+ * Whether language models are served.
+ */
+serves_models: boolean | null, };

@@ -19,7 +19,7 @@ pub enum Greeting {
     Never,
 }
 
-/// What goes wrong, half-way through a run.
+/// What goes wrong, half-way through a run, or between two tokens of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FakeFault {
@@ -53,6 +53,12 @@ pub struct Behaviour {
     pub good_runs: u32,
     /// How long every run takes at least.
     pub run_ms: u64,
+    /// How long it takes to load a model.
+    pub load_ms: u64,
+    /// How long it takes over a token of each text.
+    pub token_ms: u64,
+    /// How many tokens of a model go well before what goes wrong does.
+    pub good_tokens: u64,
     /// How fast it pretends to be: a task takes its workgroups divided by this, and `run_ms`.
     pub workgroups_per_ms: u64,
     /// How long each measure of a benchmark takes.
@@ -72,6 +78,9 @@ impl Default for Behaviour {
             fault: None,
             good_runs: 0,
             run_ms: 0,
+            load_ms: 0,
+            token_ms: 5,
+            good_tokens: 0,
             // Tasks of usual size end at once, and the largest that the limits allow takes most of a minute.
             workgroups_per_ms: 100_000,
             benchmark_ms_per_measure: 50,

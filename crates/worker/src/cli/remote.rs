@@ -6,7 +6,7 @@ use lull_types::{Coded, Fault};
 use lull_worker_api::transport::Client;
 use lull_worker_api::{Command, PauseFor, Reply, Snapshot, StateView};
 
-use super::{paths, say, say_json, text};
+use super::{ServeModels, paths, say, say_json, text};
 
 /// A connection to the worker of this folder.
 pub(super) async fn connect() -> Result<Client, Fault> {
@@ -91,7 +91,10 @@ pub(super) async fn shutdown() -> Result<ExitCode, Fault> {
     done(Command::Shutdown, "The worker puts its work away and ends.").await
 }
 
-pub(super) async fn enrol(ticket: Option<String>) -> Result<ExitCode, Fault> {
+pub(super) async fn enrol(ticket: Option<String>, models: ServeModels) -> Result<ExitCode, Fault> {
+    if let Some(change) = models.change() {
+        command(&connect().await?, Command::Configure(Box::new(change))).await?;
+    }
     done(Command::Enrol { ticket }, "Joining; “lull-worker status” shows how far it is.").await
 }
 

@@ -11,11 +11,12 @@ use lull_worker_api::{Command, ReceiptsCheck, Reply, Snapshot, StateView, TaskRo
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{device_key, paths, receipts, say, take, text};
+use super::{ServeModels, device_key, paths, receipts, say, take, text};
 use crate::kept_wallet::WalletKeys;
 use crate::local_api::LocalApi;
 use crate::logs;
 use crate::machine::Order;
+use crate::models::ModelFolder;
 use crate::payouts;
 use crate::power::SystemPower;
 use crate::prices::SystemReader;
@@ -30,6 +31,8 @@ pub(super) struct Args {
     /// End after so many accepted tasks whose receipts are held.
     #[arg(long)]
     tasks: Option<u32>,
+    #[command(flatten)]
+    models: ServeModels,
 }
 
 pub(super) async fn run(args: Args) -> Result<ExitCode, Fault> {
@@ -48,6 +51,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Fault> {
         paths: paths.clone(),
         key: key.clone(),
         runtime: RuntimeSource::default(),
+        models: Arc::new(ModelFolder::new(paths.models())),
         network_program: None,
         telemetry: Box::<SystemSource>::default(),
         wallet_keys: WalletKeys::of_system(&paths),
@@ -57,6 +61,9 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Fault> {
     })
     .await?;
     worker.power().put_back_on_panic();
+    if let Some(change) = args.models.change() {
+        worker.order(Order::Configure(change)).await?;
+    }
     tracing::info!(worker = %id.short(), version = env!("CARGO_PKG_VERSION"), "the worker runs");
 
     tokio::spawn(payouts::resume_claims(worker.clone()));

@@ -6,7 +6,7 @@ use lull_types::{
     BaseUnits, BenchmarkReport, Cause, Fault, GpuNeed, Guard, GuardState, HeatSensor, Loudness, Measure,
     PauseUntil, PowerLimit, Trip, Unit, UnixMillis,
 };
-use lull_worker_api::{AssignmentStage, GuardView, PowerPrice, Snapshot, StateView, TripRow};
+use lull_worker_api::{AssignmentStage, GuardView, PowerPrice, ShiftView, Snapshot, StateView, TripRow};
 
 use super::standing;
 
@@ -51,6 +51,9 @@ pub(super) fn state(snapshot: &Snapshot) -> String {
             let tasks: Vec<_> = assignments
                 .iter()
                 .map(|view| {
+                    if let Some(shift) = &view.shift {
+                        return serving(shift);
+                    }
                     let stage = match view.stage {
                         AssignmentStage::Fetching => "fetching",
                         AssignmentStage::Preparing => "preparing",
@@ -80,6 +83,18 @@ pub(super) fn state(snapshot: &Snapshot) -> String {
         }
         StateView::Faulted { fault, retry_at: None } => fault.sentence.clone(),
     }
+}
+
+/// A model that is served, in one line.
+fn serving(shift: &ShiftView) -> String {
+    let texts = if shift.texts_open == 1 { "text" } else { "texts" };
+    format!(
+        "serving {}: {} {texts}, {:.0} tokens/s, {} USDC for 1,000 tokens",
+        plain(&shift.model),
+        shift.texts_open,
+        shift.tokens_per_second,
+        shift.price_per_1000_generated_tokens
+    )
 }
 
 /// Why a device is held free, in one line.

@@ -130,6 +130,7 @@ impl Machine {
             paths: self.paths.clone(),
             key: SecretKey::from_bytes(&[1; 32]),
             runtime: RuntimeSource::default(),
+            models: std::sync::Arc::new(crate::models::ModelFolder::new(self.paths.models())),
             network_program: None,
             telemetry: Box::<SystemSource>::default(),
             wallet_keys,

@@ -1,6 +1,6 @@
 //! The devices: finding them, and what is done about one that fails.
 
-use lull_types::{DeviceInfo, Fault, HardwareReport, NetworkId, SandboxPart, UnixMillis};
+use lull_types::{DeviceInfo, Fault, HardwareReport, JOB_KIND_INFER, NetworkId, SandboxPart, UnixMillis};
 use lull_worker_api::DeviceStanding;
 
 use super::Machine;
@@ -180,6 +180,15 @@ impl Machine {
 
     pub(super) fn device(&mut self, index: u32) -> Option<&mut Device> {
         self.devices.iter_mut().find(|device| device.info.index == index)
+    }
+
+    /// The kinds of jobs that are run: those of the installed runtimes that the contributor wants.
+    pub(super) fn kinds(&self) -> impl Iterator<Item = &String> {
+        let installed = match &self.hardware {
+            Hardware::Known { kinds, .. } => &kinds[..],
+            Hardware::Unknown | Hardware::Looking | Hardware::Failed { .. } => &[],
+        };
+        installed.iter().filter(|kind| self.settings.serves_models || *kind != JOB_KIND_INFER)
     }
 
     pub(super) fn is_lent(&self, index: u32) -> bool {

@@ -8,7 +8,7 @@ use lull_types::{
     BaseUnits, BenchmarkReport, BlobHash, DataMoved, Fault, Guard, HardwareReport, Measure, PowerLimit,
     SandboxPart, Signature, WalletAddress,
 };
-use lull_worker_api::{PauseFor, SettingsChange};
+use lull_worker_api::{PauseFor, SettingsChange, ShiftView};
 
 use super::id::{ChallengeId, LeaseId, SessionId, TransferId};
 use super::record::Restored;
@@ -64,6 +64,13 @@ pub enum Input {
         lease: LeaseId,
         /// How much is done, 0 to 1.
         fraction: f32,
+    },
+    /// What a run that is a shift serves now.
+    ShiftProgress {
+        /// Its lease.
+        lease: LeaseId,
+        /// What.
+        shift: Box<ShiftView>,
     },
     /// A run ended, in whatever way. [`Input::Freed`] follows when its process is gone.
     RunEnded {
@@ -283,6 +290,8 @@ pub enum RunEnd {
     DeviceFault(Fault),
     /// This machine is at fault in some other way: the runtime cannot be started, the disk is full.
     LocalFault(Fault),
+    /// It is not for this device, or the network has left it, and nothing is at fault: it is given back with that reason.
+    GivenBack(Fault),
 }
 
 /// Why blobs could not be moved.
@@ -298,6 +307,8 @@ pub enum TransferFailure {
     Local(Fault),
     /// What the task moves does not fit under the contributor's cap of data.
     OverDataCap(Fault),
+    /// It is not for this machine, and nothing is at fault: it is given back with that reason.
+    GivenBack(Fault),
     /// Files that should be here are not; the step before is done again.
     FilesMissing(Fault),
 }

@@ -117,6 +117,7 @@ impl Machine {
             | Input::BenchmarkProgress { .. }
             | Input::RunStarted { .. }
             | Input::RunProgress { .. }
+            | Input::ShiftProgress { .. }
             | Input::DeviceUnseen(_)
             | Input::PowerLimitStuck(_)
             | Input::PracticeStarted(_)

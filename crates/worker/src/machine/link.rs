@@ -343,7 +343,7 @@ impl Machine {
 
     /// What this worker offers; `None` while a device that could be offered is not measured, or none is.
     fn enrolment(&self) -> Option<Enrolment> {
-        let Hardware::Known { report, kinds, .. } = &self.hardware else { return None };
+        let Hardware::Known { report, .. } = &self.hardware else { return None };
         if !self.can_enrol() {
             return None;
         }
@@ -352,7 +352,7 @@ impl Machine {
             |report: &BenchmarkReport| BenchmarkReport { sustained_telemetry: Vec::new(), ..report.clone() };
         let benchmarks =
             self.offered().filter_map(|d| self.benchmark_of(&d.info)).map(without_telemetry).collect();
-        Some(Enrolment { hardware: report.clone(), benchmarks, kinds: kinds.clone() })
+        Some(Enrolment { hardware: report.clone(), benchmarks, kinds: self.kinds().cloned().collect() })
     }
 
     pub(super) fn send(&self, session: SessionId, message: WorkerMessage, out: &mut Out) {

@@ -256,6 +256,7 @@ impl Machine {
             Input::ChallengeEnded { lease, end } => self.on_challenge_ended(lease, end, now, out),
             Input::RunStarted { lease } => self.on_run_started(lease),
             Input::RunProgress { lease, fraction } => self.on_run_progress(lease, fraction, now, out),
+            Input::ShiftProgress { lease, shift } => self.on_shift_progress(lease, *shift),
             Input::RunEnded { lease, end } => self.on_run_ended(lease, end, now, out),
             Input::Freed { lease } => self.on_freed(lease, now, out),
             Input::PracticeStarted(started) => self.on_practice_started(started, now, out),
@@ -321,6 +322,11 @@ impl Machine {
     /// What power costs, as the contributor says.
     pub fn tariff(&self) -> &Tariff {
         &self.settings.tariff
+    }
+
+    /// Whether an assignment is still to be done here.
+    pub fn is_work(&self, assignment: AssignmentId) -> bool {
+        self.tasks.iter().any(|task| task.id() == assignment && task.is_work())
     }
 
     /// This worker's id.

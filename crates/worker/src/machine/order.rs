@@ -263,8 +263,15 @@ impl Machine {
 
     fn configure(&mut self, change: SettingsChange, now: UnixMillis, out: &mut Out) {
         let settings = &mut self.settings;
-        let SettingsChange { effort, tariff, devices_not_lent, start_working, chain_endpoint, guards } =
-            change;
+        let SettingsChange {
+            effort,
+            tariff,
+            devices_not_lent,
+            start_working,
+            chain_endpoint,
+            guards,
+            serves_models,
+        } = change;
         if let Some(effort) = effort {
             settings.effort = effort;
         }
@@ -286,6 +293,12 @@ impl Machine {
         if let Some(guards) = guards {
             settings.guards = guards.clone();
             self.policy.follow(guards, now);
+        }
+        if let Some(serves_models) = serves_models
+            && settings.serves_models != serves_models
+        {
+            settings.serves_models = serves_models;
+            self.offer_revision += 1;
         }
         out.record(Record::Settings(settings.clone()));
     }

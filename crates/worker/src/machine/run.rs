@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use lull_network_api::WorkerMessage;
 use lull_types::{AssignmentId, Fault, UnixMillis};
+use lull_worker_api::ShiftView;
 
 use super::Machine;
 use super::backoff::{BackOff, LOCAL, SESSION};
@@ -45,6 +46,12 @@ impl Machine {
         }
     }
 
+    pub(super) fn on_shift_progress(&mut self, lease: LeaseId, shift: ShiftView) {
+        if let Some(task) = self.tasks.iter_mut().find(|task| task.lease() == Some(lease)) {
+            task.shift = Some(shift);
+        }
+    }
+
     pub(super) fn on_run_ended(&mut self, lease: LeaseId, end: RunEnd, now: UnixMillis, out: &mut Out) {
         let Some(held) = self.leases.get(lease).copied() else { return };
         let Purpose::Run(assignment) = held.purpose else { return };
@@ -58,12 +65,14 @@ impl Machine {
             return;
         }
         task.activity = Activity::Idle;
+        task.shift = None;
         let device = held.lease.device;
         match end {
             // Taken even if the lease was revoked meanwhile: the work is done, and reporting it needs no GPU.
             RunEnd::Done { outputs, ran_ms } => self.on_done(assignment, device, outputs, ran_ms, now, out),
             // What follows a revocation is its consequence and nobody's fault. The task runs again later.
-            RunEnd::Cancelled | RunEnd::DeviceFault(_) | RunEnd::LocalFault(_) if held.revoked => {}
+            RunEnd::Cancelled | RunEnd::DeviceFault(_) | RunEnd::LocalFault(_) | RunEnd::GivenBack(_)
+                if held.revoked => {}
             RunEnd::Cancelled => self.try_again(assignment, LOCAL, now),
             RunEnd::TaskFault(fault) => {
                 if let Some(device) = self.device(device) {
@@ -76,6 +85,7 @@ impl Machine {
                 self.hand_back(assignment, Fault::new("device_fault", fault.sentence), now, out);
             }
             RunEnd::LocalFault(fault) => self.on_local_fault(assignment, device, fault, now, out),
+            RunEnd::GivenBack(reason) => self.hand_back(assignment, reason, now, out),
         }
     }
 
@@ -189,6 +199,7 @@ impl Machine {
                 self.hand_back(id, Fault::new("worker_paused", fault.sentence), now, out);
                 self.ask_later(device, now);
             }
+            TransferFailure::GivenBack(reason) => self.hand_back(id, reason, now, out),
             TransferFailure::FilesMissing(_) => {
                 self.set_stage(id, Stage::Fetching, out);
                 self.try_again(id, LOCAL, now);

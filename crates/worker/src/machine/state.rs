@@ -245,5 +245,6 @@ fn assignment_view(task: &Task) -> AssignmentView {
         task_index: assignment.task_index,
         task_count: assignment.task_count,
         picture: assignment.picture,
+        shift: task.shift.clone(),
     }
 }

@@ -7,8 +7,8 @@
 use std::time::Duration;
 
 use lull_network_api::{Assignment, WorkerMessage};
-use lull_types::{AssignmentId, Fault, NetworkId, UnixMillis};
-use lull_worker_api::Effort;
+use lull_types::{AssignmentId, Fault, JOB_KIND_INFER, NetworkId, UnixMillis};
+use lull_worker_api::{Effort, ShiftView};
 
 use super::Machine;
 use super::data::DATA_CAP_REACHED;
@@ -58,6 +58,8 @@ pub(super) struct Task {
     /// How much of the run is done.
     pub fraction: f32,
     pub progress_told_at: UnixMillis,
+    /// What it serves, if it is a shift that runs.
+    pub shift: Option<ShiftView>,
     /// What will be sent of its outputs, once that is known.
     pub output_bytes: Option<u64>,
 }
@@ -75,6 +77,7 @@ impl Task {
             failures: 0,
             fraction: 0.0,
             progress_told_at: UnixMillis(0),
+            shift: None,
             output_bytes: None,
         }
     }
@@ -211,6 +214,12 @@ impl Machine {
         if !self.works() {
             return Some(Fault::new("worker_stopped", "The contributor turned work off."));
         }
+        if task.open.assignment.kind == JOB_KIND_INFER && !self.settings.serves_models {
+            return Some(Fault::new(
+                "models_not_served",
+                "The contributor turned the serving of models off.",
+            ));
+        }
         // What is here already moves nothing more before it is reported.
         let goes_on = task.open.stage == Stage::Running && self.may_go_on(task.device());
         if self.is_held_until(task.device(), deadline) && !goes_on {
@@ -326,6 +335,7 @@ impl Machine {
     /// Stops whatever is under way for an assignment.
     fn stop_activity(&mut self, id: AssignmentId, now: UnixMillis, out: &mut Out) {
         let Some(task) = self.task(id) else { return };
+        task.shift = None;
         match std::mem::replace(&mut task.activity, Activity::Idle) {
             Activity::Transfer { id, .. } => out.effect(Effect::StopTransfer { transfer: id }),
             Activity::Preparing(lease) | Activity::Running(lease) => self.leases.revoke(lease, now, out),
@@ -337,7 +347,8 @@ impl Machine {
     pub(super) fn hand_back(&mut self, id: AssignmentId, reason: Fault, now: UnixMillis, out: &mut Out) {
         self.stop_activity(id, now, out);
         // What a person asked for says nothing of the work: it is asked for again at once when it may be.
-        let by_person = ["worker_paused", "worker_stopped", "network_left"].contains(&reason.code.as_str());
+        let by_person = ["worker_paused", "worker_stopped", "network_left", "models_not_served"]
+            .contains(&reason.code.as_str());
         self.set_stage(id, Stage::HandingBack { reason }, out);
         out.effect(Effect::DropFiles { assignment: id });
         if !by_person && let Some(number) = self.task(id).map(|task| task.device()) {
@@ -420,9 +431,7 @@ impl Machine {
             self.notify_problem(&fault, now, out);
             return Some(fault);
         }
-        let runs_kind =
-            matches!(&self.hardware, Hardware::Known { kinds, .. } if kinds.contains(&assignment.kind));
-        if !runs_kind {
+        if !self.kinds().any(|kind| *kind == assignment.kind) {
             return Some(Fault::new("kind_unknown", "No runtime of this worker runs this kind of job."));
         }
         let is_taken = self

@@ -2,15 +2,12 @@
 
 use std::time::Duration;
 
-use iroh::endpoint::{Connection, RecvStream, SendStream, VarInt};
+use iroh::endpoint::{RecvStream, SendStream};
 use lull_network_api::{CHALLENGE_REPLY_FRAMES, CHALLENGE_REQUEST_FRAMES, ChallengeReply, ChallengeRequest};
 use lull_types::Fault;
 use tokio::time::timeout;
 
-use super::SessionError;
-
-/// Who opens a stream has something to say.
-const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+use super::opening::BROKEN_OFF;
 
 /// How long a network may take for its next request while it holds a device: it waits for the slowest device of
 /// this machine to get ready.
@@ -18,9 +15,6 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// Five megabytes at a megabit a second.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// Closed because it made no sense or nobody wants it any more.
-const BROKEN_OFF: VarInt = VarInt::from_u32(1);
 
 /// A challenge that the network has begun. Dropping it breaks it off.
 #[derive(Debug)]
@@ -32,25 +26,8 @@ pub struct ChallengeStream {
 }
 
 impl ChallengeStream {
-    /// Waits for the network to open one.
-    ///
-    /// # Errors
-    /// When the connection ends. A stream that makes no sense is reset and passed over.
-    pub(super) async fn accept(connection: &Connection) -> Result<Self, SessionError> {
-        loop {
-            let (send, mut receive) =
-                connection.accept_bi().await.map_err(|error| SessionError::Lost(error.to_string()))?;
-            let first = timeout(FIRST_REQUEST_TIMEOUT, CHALLENGE_REQUEST_FRAMES.read(&mut receive)).await;
-            let device = match first {
-                Ok(Ok(ChallengeRequest::Prepare { device })) => Some(device),
-                _ => None,
-            };
-            let mut stream = Self { device: device.unwrap_or_default(), send, receive };
-            if device.is_some() {
-                return Ok(stream);
-            }
-            stream.reset();
-        }
+    pub(super) fn new(device: u32, send: SendStream, receive: RecvStream) -> Self {
+        Self { device, send, receive }
     }
 
     /// The next request; `None` when the network has no more, or takes too long.

@@ -10,7 +10,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{ChallengeStream, Dialer, SessionError, reading_failed};
+use super::opening::Opened;
+use super::{ChallengeStream, Dialer, SessionError, ShiftStream, reading_failed};
 
 /// Messages that wait to leave. A worker says a few a second at most; a network that lets a thousand wait does
 /// not read.
@@ -31,6 +32,8 @@ pub enum LinkEvent {
     Said(Box<NetworkMessage>),
     /// The network wants to time a device.
     Challenged(ChallengeStream),
+    /// The network begins a shift.
+    ShiftOpened(ShiftStream),
     /// It is over, or was never open; nothing follows.
     Lost(Fault),
 }
@@ -118,7 +121,7 @@ async fn run<F: Future<Output = ()> + Send>(
     let error = tokio::select! {
         error = read(receive, &tell) => error,
         error = write(send, queue, &close) => error,
-        error = accept_challenges(&connection, &tell) => error,
+        error = accept_streams(&connection, &tell) => error,
         () = not_reading.cancelled() => SessionError::NotReading,
     };
     connected.send_replace(None);
@@ -150,13 +153,14 @@ async fn read<F: Future<Output = ()> + Send>(
     }
 }
 
-async fn accept_challenges<F: Future<Output = ()> + Send>(
+async fn accept_streams<F: Future<Output = ()> + Send>(
     connection: &Connection,
     tell: &(impl Fn(LinkEvent) -> F + Send + Sync),
 ) -> SessionError {
     loop {
-        match ChallengeStream::accept(connection).await {
-            Ok(stream) => tell(LinkEvent::Challenged(stream)).await,
+        match Opened::accept(connection).await {
+            Ok(Opened::Challenge(stream)) => tell(LinkEvent::Challenged(stream)).await,
+            Ok(Opened::Shift(stream)) => tell(LinkEvent::ShiftOpened(stream)).await,
             Err(error) => return error,
         }
     }

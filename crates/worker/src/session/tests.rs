@@ -1,7 +1,10 @@
 //! A session with a network that behaves, and with networks that do not.
 
 use iroh::endpoint::{Connection, RecvStream, SendStream};
-use lull_network_api::{BlobRequest, BlobResponse, FRAMES, NetworkInfo, NetworkMessage, WorkerMessage};
+use lull_network_api::{
+    BlobRequest, BlobResponse, CHALLENGE_REPLY_FRAMES, ChallengeReply, FRAMES, NetworkInfo, NetworkMessage,
+    OPENING_FRAMES, Opening, SHIFT_FRAMES, ShiftReply, ShiftRequest, WorkerMessage,
+};
 use lull_types::{BlobHash, NetworkId};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
@@ -113,6 +116,7 @@ async fn messages_go_both_ways_and_what_was_sent_arrives_before_closing() {
     loop {
         match next(&mut inbox).await {
             LinkEvent::Challenged(stream) => panic!("{stream:?}"),
+            LinkEvent::ShiftOpened(stream) => panic!("{stream:?}"),
             LinkEvent::Lost(_) => break,
             LinkEvent::Said(_) => {}
             LinkEvent::Opened => panic!("opened twice"),
@@ -153,6 +157,51 @@ async fn a_ticket_without_addresses_is_refused() {
         NetworkTicket { id: SecretKey::generate().unwrap().network_id(), addresses: vec![], relay: None };
     let (_link, mut inbox) = open(ticket).await;
     assert_eq!(lost(&mut inbox).await, "ticket_unusable");
+}
+
+#[tokio::test]
+async fn streams_of_the_network_say_what_they_are_for() {
+    let assignment = lull_types::AssignmentId::from_parts(lull_types::UnixMillis(1), &[3; 10]);
+    let (heard, mut hearing) = mpsc::unbounded_channel();
+    let (_network, ticket) = network(move |connection| {
+        let heard = heard.clone();
+        async move {
+            // One that makes no sense is passed over.
+            let (mut send, mut receive) = connection.open_bi().await.unwrap();
+            send.write_all(&[0xff; 80]).await.unwrap();
+            heard.send(format!("{:?}", receive.read_to_end(10).await.is_err())).unwrap();
+
+            let (mut send, mut receive) = connection.open_bi().await.unwrap();
+            OPENING_FRAMES.write(&mut send, &Opening::Challenge { device: 3 }).await.unwrap();
+            let reply: ChallengeReply = CHALLENGE_REPLY_FRAMES.read(&mut receive).await.unwrap();
+            heard.send(format!("{reply:?}")).unwrap();
+
+            let (mut send, mut receive) = connection.open_bi().await.unwrap();
+            OPENING_FRAMES.write(&mut send, &Opening::Shift { assignment }).await.unwrap();
+            SHIFT_FRAMES.write(&mut send, &ShiftRequest::Drop { number: 7 }).await.unwrap();
+            send.finish().unwrap();
+            let reply: ShiftReply = SHIFT_FRAMES.read(&mut receive).await.unwrap();
+            heard.send(format!("{reply:?}")).unwrap();
+            let end = SHIFT_FRAMES.read::<ShiftReply>(&mut receive).await;
+            heard.send(format!("{:?}", matches!(end, Err(FrameError::Closed)))).unwrap();
+        }
+    })
+    .await;
+    let (_link, mut inbox) = open(ticket).await;
+    assert!(matches!(next(&mut inbox).await, LinkEvent::Opened));
+    assert_eq!(hearing.recv().await.unwrap(), "true", "it was reset");
+    let LinkEvent::Challenged(mut stream) = next(&mut inbox).await else { panic!() };
+    assert_eq!(stream.device, 3);
+    stream.reply(&ChallengeReply::Prepared).await.unwrap();
+    assert_eq!(hearing.recv().await.unwrap(), "Prepared");
+    let LinkEvent::ShiftOpened(mut stream) = next(&mut inbox).await else { panic!() };
+    assert_eq!(stream.assignment, assignment);
+    assert_eq!(stream.requests.next().await.unwrap(), ShiftRequest::Drop { number: 7 });
+    assert!(matches!(stream.requests.next().await, Err(RequestsEnd::Finished)));
+    stream.replies.say(&ShiftReply::Ready { sequences: 2 }).await.unwrap();
+    stream.replies.end().await;
+    assert_eq!(hearing.recv().await.unwrap(), "Ready { sequences: 2 }");
+    assert_eq!(hearing.recv().await.unwrap(), "true");
 }
 
 /// Serves one blob stream with `answer` and returns what fetching `hash` gives.
@@ -280,6 +329,7 @@ async fn what_is_moved_is_counted_each_way_and_as_the_other_end_counts_it() {
                     receive.take(bytes).read_to_end(&mut blob).await.unwrap();
                     FRAMES.write(&mut send, &BlobResponse::Stored).await.unwrap();
                 }
+                BlobRequest::Model(_) => panic!("nobody asks for a model"),
             }
             send.finish().unwrap();
             let _ = send.stopped().await;

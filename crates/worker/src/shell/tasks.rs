@@ -1,14 +1,21 @@
 //! A task's blobs: what its kind says that it needs, where they come from, and where its outputs go.
 
+mod shift;
+
+use std::sync::Arc;
+
 use iroh::endpoint::Connection;
 use lull_guards::{DataRoom, data_need};
 use lull_network_api::{Assignment, BLOB_BYTES_MAX};
 use lull_types::wgsl::{WgslInit, WgslTask, limits};
-use lull_types::{BlobHash, Coded, Fault, JOB_KIND_WGSL};
+use lull_types::{BlobHash, Coded, Fault, JOB_KIND_INFER, JOB_KIND_WGSL};
 
 use crate::blobs::{BlobCache, BlobError};
 use crate::machine::{RunEnd, TransferFailure};
+use crate::models::Models;
 use crate::session::{BlobFailure, get_blob, put_blob};
+
+pub(super) use shift::load_shift;
 
 /// All inputs of a task travel to its runtime in one message; a mebibyte is for what is around them.
 const INPUT_BYTES_TOTAL_MAX: u64 =
@@ -59,9 +66,13 @@ fn named(kind: &str, payload: &[u8]) -> Result<Named, Fault> {
 pub(super) async fn fetch(
     connection: Connection,
     blobs: BlobCache,
+    models: Arc<dyn Models>,
     assignment: &Assignment,
     room: &DataRoom,
 ) -> Result<u64, TransferFailure> {
+    if assignment.kind == JOB_KIND_INFER {
+        return shift::fetch(connection, blobs, models, assignment, room).await;
+    }
     let payload =
         fetch_one(&connection, &blobs, assignment.payload, limits::PAYLOAD_BYTES_MAX as u64).await?;
     let Named { inputs, output_bytes } = named(&assignment.kind, &payload).map_err(TransferFailure::Task)?;
@@ -69,8 +80,7 @@ pub(super) async fn fetch(
     let missing = inputs.iter().filter(|(hash, _)| !blobs.contains(*hash));
     let input_bytes = missing.fold(0, |sum: u64, (_, bytes_max)| sum.saturating_add(*bytes_max));
     if !room.holds(data_need(input_bytes.min(INPUT_BYTES_TOTAL_MAX), output_bytes)) {
-        let sentence = "What the task moves would overrun the contributor's cap of data for this month.";
-        return Err(TransferFailure::OverDataCap(Fault::new("data_cap_reached", sentence)));
+        return Err(over_data_cap());
     }
     let mut left = INPUT_BYTES_TOTAL_MAX;
     for (input, bytes_max) in inputs {
@@ -78,6 +88,11 @@ pub(super) async fn fetch(
         left = left.saturating_sub(bytes);
     }
     Ok(output_bytes)
+}
+
+fn over_data_cap() -> TransferFailure {
+    let sentence = "What the task moves would overrun the contributor's cap of data for this month.";
+    TransferFailure::OverDataCap(Fault::new("data_cap_reached", sentence))
 }
 
 async fn fetch_one(
@@ -133,7 +148,7 @@ pub(super) async fn store(blobs: BlobCache, outputs: Vec<Vec<u8>>) -> Result<Vec
     blocking(&blobs, move |blobs| outputs.iter().map(|output| blobs.put(output)).collect()).await
 }
 
-fn missing() -> Fault {
+pub(super) fn missing() -> Fault {
     Fault::new(
         "files_missing",
         "data of this task is no longer on this disk; it is fetched or computed again",

@@ -1,5 +1,7 @@
 //! A worker as a process, and a network in this one.
 
+#![allow(dead_code, reason = "each test program takes what it needs")]
+
 pub mod network;
 
 use std::path::{Path, PathBuf};
@@ -8,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lull_testkit::fake_runtime::Behaviour;
+use lull_types::BlobHash;
 use lull_worker_api::transport::{Client, Endpoint, default_endpoint};
 use lull_worker_api::{Command, Reply, Snapshot};
 use tokio::process::{Child, Command as Program};
@@ -40,6 +43,24 @@ impl Worker {
     pub fn behave(&self, behaviour: &Behaviour) {
         let runtime = self.programs().join(format!("lull-runtime-gpu{}", std::env::consts::EXE_SUFFIX));
         std::fs::write(Behaviour::file_beside(&runtime), behaviour.to_json()).unwrap();
+    }
+
+    /// Has a runtime of models that behaves so, from its next start on.
+    pub fn install_llm(&self, behaviour: &Behaviour) {
+        let runtime = self.programs().join(format!("lull-runtime-llm{}", std::env::consts::EXE_SUFFIX));
+        if !runtime.exists() {
+            std::fs::copy(fake_runtime(), &runtime).unwrap();
+        }
+        std::fs::write(Behaviour::file_beside(&runtime), behaviour.to_json()).unwrap();
+    }
+
+    /// Has a model; gives its hash.
+    pub fn put_model(&self, file: &[u8]) -> BlobHash {
+        let hash = BlobHash::of(file);
+        let folder = self.data().join("models");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join(format!("{hash}.gguf")), file).unwrap();
+        hash
     }
 
     pub fn programs(&self) -> PathBuf {

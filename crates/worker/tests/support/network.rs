@@ -3,21 +3,24 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use iroh::endpoint::{Connection, presets};
+use iroh::endpoint::{Connection, QuicTransportConfig, presets};
 use iroh::{Endpoint, RelayMode};
 use lull_checks::receipts::{Lane, outputs_hash};
 use lull_network_api::{
     ALPN, Assignment, Balance, BlobRequest, BlobResponse, FRAMES, NetworkInfo, NetworkMessage, NetworkTicket,
     Standing, Verdict, WorkerMessage,
 };
+use lull_types::infer::Shift;
 use lull_types::wgsl::{Tolerance, WgslTask};
 use lull_types::{
-    AssignmentId, BaseUnits, BlobHash, Fault, JobId, PictureTile, ReceiptLeaf, SecretKey, SignedReceipt,
-    TaskId, UnixMillis, WalletStanding, WorkerId,
+    AssignmentId, BaseUnits, BlobHash, Fault, JOB_KIND_INFER, JOB_KIND_WGSL, JobId, PictureTile, ReceiptLeaf,
+    SecretKey, SignedReceipt, TaskId, UnixMillis, WalletStanding, WorkerId,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 pub const PRICE: BaseUnits = BaseUnits(1500);
+
+const UNREAD_BYTES: u32 = 64 * 1024;
 
 /// What the network knows, and what it does wrong.
 #[derive(Default)]
@@ -25,6 +28,11 @@ pub struct State {
     pub blobs: HashMap<BlobHash, Vec<u8>>,
     pub payload: Option<BlobHash>,
     pub job: Option<JobId>,
+    pub kind: String,
+    /// What the worker says that it runs.
+    pub kinds: Vec<String>,
+    /// The worker's.
+    pub connection: Option<Connection>,
     pub tasks_left: u32,
     pub task_count: u32,
     pub open: Option<Assignment>,
@@ -52,24 +60,36 @@ pub struct Network {
 impl Network {
     /// A network with so many tasks of one job: a row of 2 × 2 tiles.
     pub async fn start(tasks: u32) -> Self {
+        Self::with(JOB_KIND_WGSL, serde_json::to_vec(&task()).unwrap(), tasks).await
+    }
+
+    /// A network with one shift.
+    pub async fn with_shift(shift: &Shift) -> Self {
+        Self::with(JOB_KIND_INFER, serde_json::to_vec(shift).unwrap(), 1).await
+    }
+
+    async fn with(kind: &str, payload: Vec<u8>, tasks: u32) -> Self {
         let key = SecretKey::generate().unwrap();
+        // As little as a network gives that reads slowly.
+        let transport = QuicTransportConfig::builder().stream_receive_window(UNREAD_BYTES.into()).build();
         let endpoint = Endpoint::builder(presets::Minimal)
             .secret_key(iroh::SecretKey::from_bytes(&key.to_bytes()))
             .relay_mode(RelayMode::Disabled)
             .clear_address_lookup()
             .alpns(vec![ALPN.to_vec()])
+            .transport_config(transport)
             .clear_ip_transports()
             .bind_addr("127.0.0.1:0")
             .unwrap()
             .bind()
             .await
             .unwrap();
-        let payload = serde_json::to_vec(&task()).unwrap();
         let hash = BlobHash::of(&payload);
         let state = State {
             blobs: HashMap::from([(hash, payload)]),
             payload: Some(hash),
             job: Some(JobId::from_parts(now(), &random())),
+            kind: kind.to_owned(),
             tasks_left: tasks,
             task_count: tasks,
             ..State::default()
@@ -96,6 +116,7 @@ impl Network {
 
     async fn serve(self, connection: Connection) -> Option<()> {
         let worker = WorkerId(*connection.remote_id().as_bytes());
+        self.state(|state| state.connection = Some(connection.clone()));
         let (mut send, mut receive) = connection.accept_bi().await.ok()?;
         let blobs = self.clone();
         let streams = connection.clone();
@@ -145,7 +166,10 @@ impl Network {
                 answers.push(NetworkMessage::Balance(Balance::default()));
                 answers
             }
-            WorkerMessage::Enrol(_) => vec![NetworkMessage::Enrolled],
+            WorkerMessage::Enrol(enrolment) => {
+                state.kinds = enrolment.kinds;
+                vec![NetworkMessage::Enrolled]
+            }
             WorkerMessage::SetWallet(wallet) => {
                 vec![NetworkMessage::WalletSet(WalletStanding { wallet, ..WalletStanding::default() })]
             }
@@ -156,7 +180,8 @@ impl Network {
             | WorkerMessage::WantProof { .. }
             | WorkerMessage::Claimed { .. } => Vec::new(),
             WorkerMessage::WantWork { device } => {
-                if state.open.is_none() && state.tasks_left > 0 {
+                let runs_it = state.kinds.contains(&state.kind);
+                if state.open.is_none() && state.tasks_left > 0 && runs_it {
                     let index = state.task_count - state.tasks_left;
                     state.tasks_left -= 1;
                     state.open = Some(Assignment {
@@ -165,12 +190,12 @@ impl Network {
                         job: state.job.unwrap(),
                         job_title: "A row of tiles".to_owned(),
                         customer_name: "Test".to_owned(),
-                        kind: "wgsl/1".to_owned(),
+                        kind: state.kind.clone(),
                         device,
                         payload: state.payload.unwrap(),
                         price: PRICE,
                         deadline: UnixMillis(now().0 + 600_000),
-                        picture: Some(PictureTile {
+                        picture: (state.kind == JOB_KIND_WGSL).then_some(PictureTile {
                             picture_width: 2 * state.task_count,
                             picture_height: 2,
                             x: 2 * index,
@@ -247,6 +272,8 @@ impl Network {
                 self.state(|state| state.blobs.insert(hash, blob));
                 FRAMES.write(&mut send, &BlobResponse::Stored).await.ok()?;
             }
+            // The models of these tests are on the worker's disk.
+            BlobRequest::Model(_) => return None,
         }
         send.shutdown().await.ok()
     }

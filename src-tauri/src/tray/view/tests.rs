@@ -18,6 +18,7 @@ fn assignment(title: &str, fraction: f32) -> AssignmentView {
         task_index: 0,
         task_count: 1,
         picture: None,
+        shift: None,
     }
 }
 

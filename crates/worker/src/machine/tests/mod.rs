@@ -7,6 +7,7 @@ pub(crate) mod fixture;
 mod kept;
 mod payouts;
 mod power;
+mod shifts;
 mod sim;
 mod standing;
 mod states;

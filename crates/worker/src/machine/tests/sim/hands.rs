@@ -68,6 +68,8 @@ impl World {
             Some(RunEnd::DeviceFault(fault("device_lost")))
         } else if self.happens(0.05) {
             Some(RunEnd::LocalFault(fault("disk_full")))
+        } else if self.happens(0.02) {
+            Some(RunEnd::GivenBack(fault("model_too_large")))
         } else if self.happens(0.05) {
             // It dies without a word.
             None
@@ -177,6 +179,7 @@ impl World {
             }
             Input::RunStarted { lease }
             | Input::RunProgress { lease, .. }
+            | Input::ShiftProgress { lease, .. }
             | Input::RunEnded { lease, .. }
             | Input::ChallengeEnded { lease, .. }
             | Input::BenchmarkEnded { lease, .. } => !self.freed.contains(&(self.life, *lease)),
