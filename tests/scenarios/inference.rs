@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Result, ensure};
 use lull_testkit::models;
-use lull_tests::{Customer, Machine, Network, eventually};
+use lull_tests::{Customer, Machine, Network};
 use serde_json::json;
 
 /// Prices of 1,000 tokens, of prompts and generated.
@@ -15,6 +15,8 @@ struct Scene {
     network: Network,
     customer: Customer,
     machines: Vec<Machine>,
+    model: std::path::PathBuf,
+    hash: String,
 }
 
 impl Scene {
@@ -24,7 +26,9 @@ impl Scene {
             network.add_model(model, "gemma", PRICES, &["--context", "512", "--sequences", "4"]).await?;
         ensure!(added[0]["name"] == "gemma", "{added}");
         let customer = network.customer("Ada", 10_000_000).await?;
-        let mut scene = Self { network, customer, machines: Vec::new() };
+        let hash: lull_types::BlobHash = serde_json::from_value(added[0]["hash"].clone())?;
+        let mut scene =
+            Self { network, customer, machines: Vec::new(), model: model.to_owned(), hash: hash.to_string() };
         for _ in 0..machines {
             scene.add_machine().await?;
         }
@@ -34,6 +38,10 @@ impl Scene {
     async fn add_machine(&mut self) -> Result<()> {
         let mut machine = Machine::new()?;
         machine.serve_models();
+        let folder = machine.data().join("models");
+        std::fs::create_dir_all(&folder)?;
+        std::fs::hard_link(&self.model, folder.join(format!("{}.gguf", self.hash)))
+            .or_else(|_| std::fs::copy(&self.model, folder.join(format!("{}.gguf", self.hash))).map(drop))?;
         machine.join(self.network.ticket()).await?;
         self.machines.push(machine);
         Ok(())
@@ -110,11 +118,6 @@ async fn an_answer_goes_on_when_its_worker_vanishes() -> Result<()> {
     let words = |text: &str| text.split_whitespace().take(6).map(str::to_owned).collect::<Vec<_>>();
     ensure!(words(&moved.text) == words(&whole.text), "{:?} {:?}", moved.text, whole.text);
     ensure!(moved.tokens() == 40, "{moved:?}");
-    let served = eventually("both shifts paid", async || {
-        let metrics = scene.network.metrics().await?;
-        Ok(Some(metrics).filter(|_| true))
-    });
-    served.await?;
     Ok(())
 }
 

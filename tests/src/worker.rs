@@ -7,7 +7,7 @@ use std::time::UNIX_EPOCH;
 
 use anyhow::{Context, Result, bail, ensure};
 use lull_worker_api::transport::{Client, default_endpoint};
-use lull_worker_api::{Command, Reply, Snapshot};
+use lull_worker_api::{Command, Reply, SettingsChange, Snapshot};
 use tempfile::TempDir;
 
 use crate::process::{built, log_tail};
@@ -21,6 +21,7 @@ pub struct Machine {
     process: Option<Process>,
     client: Option<Client>,
     environment: Vec<(String, String)>,
+    serves_models: bool,
 }
 
 impl Machine {
@@ -29,7 +30,7 @@ impl Machine {
         let folder = tempfile::tempdir()?;
         let data = folder.path().join("data");
         std::fs::create_dir(&data)?;
-        Ok(Self { folder, data, process: None, client: None, environment: Vec::new() })
+        Ok(Self { folder, data, process: None, client: None, environment: Vec::new(), serves_models: false })
     }
 
     /// Puts the worker's data elsewhere, such as on a small disk.
@@ -42,6 +43,11 @@ impl Machine {
     pub fn with_env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// Lets the worker serve language models once it joins a network.
+    pub fn serve_models(&mut self) {
+        self.serves_models = true;
     }
 
     /// Where the worker keeps its data.
@@ -94,6 +100,10 @@ impl Machine {
     pub async fn join(&mut self, ticket: &str) -> Result<()> {
         copy_files(&measured().await?, &self.data)?;
         self.start().await?;
+        if self.serves_models {
+            let change = SettingsChange { serves_models: Some(true), ..SettingsChange::default() };
+            self.order(Command::Configure(Box::new(change))).await?;
+        }
         self.order(Command::Enrol { ticket: Some(ticket.to_owned()) }).await?;
         self.until("enrolment", |snapshot| snapshot.steps.enrolled).await?;
         Ok(())
