@@ -1,7 +1,5 @@
 //! A worker as a process, and a network in this one.
 
-#![allow(dead_code, reason = "each test program takes what it needs")]
-
 pub mod network;
 
 use std::path::{Path, PathBuf};
