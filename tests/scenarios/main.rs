@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may end where its world is not as it must be")]
 
 mod disk_full;
+mod inference;
 mod kept_wallet;
 mod killed;
 mod main_job;

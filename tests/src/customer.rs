@@ -26,7 +26,7 @@ impl Customer {
         Self { http, key, client: reqwest::Client::new() }
     }
 
-    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, format!("{}/v1/{path}", self.http)).bearer_auth(&self.key)
     }
 

@@ -5,6 +5,7 @@
 
 mod customer;
 mod disk;
+mod inference;
 mod liar;
 mod link;
 mod network;
@@ -18,6 +19,7 @@ mod worker;
 
 pub use customer::{Customer, spin_task, spin_value};
 pub use disk::SmallDisk;
+pub use inference::Streamed;
 pub use liar::{Liar, Lie};
 pub use link::{Link, Weather};
 pub use network::Network;

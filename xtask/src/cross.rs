@@ -18,6 +18,9 @@ const RUN: &str = "x86_64-pc-windows-gnu";
 /// that is written for one system. The app's window library takes as long again to check.
 const PROGRAMS: &str = "-p lull-worker -p lull-runtime-gpu -p lull-network";
 
+/// llama.cpp's C++ needs a compiler for each system; all of its runtime but that is checked.
+const WITHOUT_LLAMA: &str = "-p lull-runtime-llm --no-default-features";
+
 /// Libraries whose tests say something about Windows: pipes, processes, clocks. The worker is not among them: with
 /// MinGW's linker iroh's debug build has more symbols than a DLL can export.
 const TESTED: &str = "-p lull-types -p lull-checks -p lull-frame -p lull-guards -p lull-wgsl -p lull-runtime-api \
@@ -35,7 +38,8 @@ pub fn everything() -> Result<()> {
         return Ok(());
     }
     run(program("bash").arg(root().join("xtask/cross-toolchain.sh")).arg(folder()))?;
-    check_packages("--workspace")?;
+    check_packages("--workspace --exclude lull-runtime-llm")?;
+    check_packages(WITHOUT_LLAMA)?;
     println!("running Windows tests under Wine");
     cargo(&format!("test --quiet {TESTED} --target {RUN}"))
 }
@@ -46,7 +50,8 @@ pub fn check() -> Result<()> {
         println!("SKIPPED: `cargo xtask cross` sets up a toolchain for it, once");
         return Ok(());
     }
-    check_packages(PROGRAMS)
+    check_packages(PROGRAMS)?;
+    check_packages(WITHOUT_LLAMA)
 }
 
 fn check_packages(packages: &str) -> Result<()> {

@@ -6,7 +6,7 @@ use crate::command::{built, cargo, npm, program, root, run};
 use crate::run::build_ui;
 use crate::setup::tool;
 use crate::stages::Stages;
-use crate::{cross, fuzz, program as onchain, setup, validator};
+use crate::{cross, fuzz, models, program as onchain, setup, validator};
 
 /// How long each fuzz target runs here: enough to reach the depths of a small parser.
 const FUZZ_SECONDS: u32 = 10;
@@ -63,6 +63,8 @@ fn all(stages: &mut Stages) -> Result<()> {
 fn nextest() -> std::process::Command {
     let mut nextest = program(tool("cargo-nextest"));
     nextest.arg("nextest");
+    nextest.env("LULL_OPENAI_PYTHON", models::python());
+    nextest.env("LULL_OPENAI_NODE_MODULES", root().join("tests/inference"));
     nextest
 }
 

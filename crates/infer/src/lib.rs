@@ -4,6 +4,8 @@
 mod chance;
 mod sampling;
 mod text;
+mod verdict;
 
 pub use sampling::{Choice, Sampler, Scores};
 pub use text::{Text, Written};
+pub use verdict::{is_honest, is_same_embedding, mean_gap};

@@ -75,7 +75,7 @@ pub async fn add(root: &Path, name: &str, deposit: BaseUnits) -> Result<NewCusto
 async fn add_by_service(root: &Path, name: &str, deposit: BaseUnits) -> Result<NewCustomer, Fault> {
     match operators::ask(root, What::AddCustomer { name: name.to_owned(), deposit }).await? {
         Reply::Customer(customer) => Ok(customer),
-        Reply::Payouts(_) => Err(contradiction()),
+        Reply::Payouts(_) | Reply::Models(_) => Err(contradiction()),
     }
 }
 

@@ -77,6 +77,11 @@ impl DataDir {
         self.root.join("blobs")
     }
 
+    /// The files of language models.
+    pub fn models(&self) -> PathBuf {
+        self.root.join("models")
+    }
+
     /// Published epochs.
     pub fn epochs(&self) -> PathBuf {
         self.root.join("epochs")

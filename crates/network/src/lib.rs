@@ -10,6 +10,7 @@ pub mod data_dir;
 pub mod engine;
 pub mod gateway;
 pub mod http;
+pub mod inference;
 pub mod ledger;
 pub mod metrics;
 pub mod operators;

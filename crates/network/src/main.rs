@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use lull_network::http::Tls;
+use lull_network::inference::NewModel;
 use lull_network::payouts::NewLimits;
 use lull_network::service::{Service, ServiceConfig};
 use lull_network::{customers, operators};
@@ -70,11 +71,75 @@ enum Operator {
         #[command(subcommand)]
         command: CustomerCommand,
     },
+    /// Language models of the service that runs.
+    Model {
+        #[command(subcommand)]
+        command: ModelCommand,
+    },
     /// Payouts of the service that runs.
     Payouts {
         #[command(subcommand)]
         command: PayoutsCommand,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum ModelCommand {
+    /// Serve a model from now on, or change what is said of one that is served.
+    Add(AddModel),
+    /// Print the models that are served, in JSON.
+    List,
+    /// Serve a model no more.
+    Remove {
+        /// Its name.
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+struct AddModel {
+    /// A GGUF file. It is kept in the data folder, as the same file where that is possible.
+    file: PathBuf,
+    /// What customers call it. [default: the file's name without its ending]
+    #[arg(long)]
+    name: Option<String>,
+    /// Under which its makers give it away, for whoever uses it.
+    #[arg(long)]
+    licence: String,
+    /// Price of 1,000 tokens of prompts, in base units: 1 USDC is 1,000,000.
+    #[arg(long, value_name = "UNITS")]
+    prompt_price: u64,
+    /// Price of 1,000 tokens that are generated, in base units.
+    #[arg(long, value_name = "UNITS")]
+    generated_price: u64,
+    /// Tokens of a text, prompt and answer together. [default: 4096, or what the model was trained to take]
+    #[arg(long, value_name = "TOKENS")]
+    context: Option<u32>,
+    /// Texts at once on one device. [default: 8]
+    #[arg(long, value_name = "N")]
+    sequences: Option<u32>,
+    /// A Jinja template for chats, in the place of the model's own.
+    #[arg(long, value_name = "FILE")]
+    chat_template: Option<PathBuf>,
+}
+
+impl AddModel {
+    fn model(self) -> anyhow::Result<NewModel> {
+        let template = |path: PathBuf| {
+            std::fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))
+        };
+        Ok(NewModel {
+            // The service may run in another folder.
+            file: std::path::absolute(&self.file).context("this folder cannot be found")?,
+            name: self.name,
+            licence: self.licence,
+            context_tokens: self.context,
+            sequences: self.sequences,
+            price_per_1000_prompt_tokens: BaseUnits(self.prompt_price),
+            price_per_1000_generated_tokens: BaseUnits(self.generated_price),
+            chat_template: self.chat_template.map(template).transpose()?,
+        })
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -142,6 +207,14 @@ async fn act(command: Command) -> anyhow::Result<()> {
         Some(Operator::Customer { command: CustomerCommand::Add { name, deposit } }) => {
             let added = customers::add(&data_dir, &name, BaseUnits(deposit)).await?;
             print_line(&serde_json::to_string(&added)?)
+        }
+        Some(Operator::Model { command }) => {
+            let models = match command {
+                ModelCommand::Add(model) => operators::add_model(&data_dir, model.model()?).await?,
+                ModelCommand::List => operators::models(&data_dir).await?,
+                ModelCommand::Remove { name } => operators::remove_model(&data_dir, name).await?,
+            };
+            print_line(&serde_json::to_string_pretty(&models)?)
         }
         Some(Operator::Payouts { command: PayoutsCommand::Status }) => {
             print_line(&serde_json::to_string_pretty(&operators::payouts(&data_dir).await?)?)

@@ -15,14 +15,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::customers::{self, NewCustomer};
 use crate::data_dir::{DataDir, DataDirError, admin_file, write_secret};
-use crate::engine::EngineError;
+use crate::engine::{EngineError, Model};
+use crate::inference::{Inference, NewModel};
 use crate::payouts::{NewLimits, Payouts, Standing};
 use crate::writer::Inbox;
 
-/// A request is a secret, a name and some numbers; an answer some addresses and sentences.
-const FRAMES: Frames = Frames { bytes_max: 8192 };
-/// Both sides are on this machine; the chain may be asked meanwhile.
-const TIMEOUT: Duration = Duration::from_secs(30);
+/// The largest request has a model's template for chats.
+const FRAMES: Frames = Frames { bytes_max: 256 * 1024 };
+/// Both sides are on this machine; the chain may be asked meanwhile, and a model of tens of gigabytes be read.
+const TIMEOUT: Duration = Duration::from_secs(600);
 
 #[derive(Debug, Serialize, Deserialize)]
 struct AdminFile {
@@ -50,6 +51,12 @@ pub(crate) enum What {
     Payouts,
     /// Payouts go on.
     ResumePayouts(NewLimits),
+    /// A language model is served.
+    AddModel(Box<NewModel>),
+    /// It is served no more.
+    RemoveModel(String),
+    /// Which are served.
+    Models,
 }
 
 /// What is answered.
@@ -59,15 +66,22 @@ pub(crate) enum Reply {
     Customer(NewCustomer),
     /// How payouts stand.
     Payouts(Box<Standing>),
+    /// Language models.
+    Models(Vec<Model>),
+}
+
+/// What operators ask of.
+pub(crate) struct Asked {
+    /// Where changes are asked for.
+    pub inbox: Inbox,
+    /// Payouts, if there are any.
+    pub payouts: Option<Payouts>,
+    /// Language models.
+    pub inference: Inference,
 }
 
 /// Answers operators until it is cancelled, and tells in `admin.json` where.
-pub(crate) async fn serve(
-    dir: &DataDir,
-    inbox: Inbox,
-    payouts: Option<Payouts>,
-    cancel: CancellationToken,
-) -> Result<(), Fault> {
+pub(crate) async fn serve(dir: &DataDir, asked: Asked, cancel: CancellationToken) -> Result<(), Fault> {
     let io = |source| DataDirError::Io { path: dir.admin(), source }.fault();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(io)?;
     let secret = customers::random()?;
@@ -85,7 +99,7 @@ pub(crate) async fn serve(
             // One after the other: this is for a person at a terminal.
             let answered = tokio::select! {
                 () = cancel.cancelled() => break,
-                answered = tokio::time::timeout(TIMEOUT, answer(stream, &secret, &inbox, payouts.as_ref())) => answered,
+                answered = tokio::time::timeout(TIMEOUT, answer(stream, &secret, &asked)) => answered,
             };
             if !matches!(answered, Ok(Ok(()))) {
                 tracing::warn!("an operator's request was refused or broke off");
@@ -98,34 +112,43 @@ pub(crate) async fn serve(
 async fn answer(
     mut stream: TcpStream,
     secret: &[u8; 32],
-    inbox: &Inbox,
-    payouts: Option<&Payouts>,
+    asked: &Asked,
 ) -> Result<(), lull_frame::FrameError> {
     let Request { secret: shown, what } = FRAMES.read(&mut stream).await?;
     // BLAKE3's hashes are compared in constant time.
     let reply = if blake3::hash(&shown) == blake3::hash(secret) {
-        carry_out(what, inbox, payouts).await
+        carry_out(what, asked).await
     } else {
         Err(Fault::new("admin_secret_wrong", "the secret in admin.json is of an earlier start; try again"))
     };
     FRAMES.write(&mut stream, &reply).await
 }
 
-async fn carry_out(what: What, inbox: &Inbox, payouts: Option<&Payouts>) -> Result<Reply, Fault> {
+async fn carry_out(what: What, asked: &Asked) -> Result<Reply, Fault> {
+    let Asked { inbox, payouts, inference } = asked;
     let none =
         || Fault::new("no_payouts", "this network pays on no chain; start it with --solana or --practice");
     match what {
         What::AddCustomer { name, deposit } => {
             customers::add_through(inbox, &name, deposit).await.map(Reply::Customer)
         }
-        What::Payouts => {
-            payouts.ok_or_else(none)?.stand().await.map(|standing| Reply::Payouts(Box::new(standing)))
-        }
+        What::Payouts => payouts
+            .as_ref()
+            .ok_or_else(none)?
+            .stand()
+            .await
+            .map(|standing| Reply::Payouts(Box::new(standing))),
         What::ResumePayouts(limits) => {
-            let payouts = payouts.ok_or_else(none)?;
+            let payouts = payouts.as_ref().ok_or_else(none)?;
             payouts.resume(limits).await?;
             payouts.stand().await.map(|standing| Reply::Payouts(Box::new(standing)))
         }
+        What::AddModel(model) => inference.add_model(*model).await.map(|model| Reply::Models(vec![model])),
+        What::RemoveModel(name) => {
+            inference.remove_model(&name).await?;
+            Ok(Reply::Models(inference.models()))
+        }
+        What::Models => Ok(Reply::Models(inference.models())),
     }
 }
 
@@ -153,7 +176,7 @@ pub(crate) async fn ask(root: &Path, what: What) -> Result<Reply, Fault> {
 async fn ask_payouts(root: &Path, what: What) -> Result<Standing, Fault> {
     match ask(root, what).await? {
         Reply::Payouts(standing) => Ok(*standing),
-        Reply::Customer(_) => {
+        Reply::Customer(_) | Reply::Models(_) => {
             Err(EngineError::Contradiction("an answer belongs to another question").fault())
         }
     }
@@ -173,4 +196,37 @@ pub async fn payouts(root: &Path) -> Result<Standing, Fault> {
 /// As [`payouts`].
 pub async fn resume_payouts(root: &Path, limits: NewLimits) -> Result<Standing, Fault> {
     ask_payouts(root, What::ResumePayouts(limits)).await
+}
+
+async fn ask_models(root: &Path, what: What) -> Result<Vec<Model>, Fault> {
+    match ask(root, what).await? {
+        Reply::Models(models) => Ok(models),
+        Reply::Customer(_) | Reply::Payouts(_) => {
+            Err(EngineError::Contradiction("an answer belongs to another question").fault())
+        }
+    }
+}
+
+/// Has the service that runs on this folder serve a model.
+///
+/// # Errors
+/// When none runs, or the file is no model.
+pub async fn add_model(root: &Path, model: NewModel) -> Result<Vec<Model>, Fault> {
+    ask_models(root, What::AddModel(Box::new(model))).await
+}
+
+/// Has it serve a model no more.
+///
+/// # Errors
+/// When none runs, or there is no such model.
+pub async fn remove_model(root: &Path, name: String) -> Result<Vec<Model>, Fault> {
+    ask_models(root, What::RemoveModel(name)).await
+}
+
+/// The models that it serves.
+///
+/// # Errors
+/// When none runs.
+pub async fn models(root: &Path) -> Result<Vec<Model>, Fault> {
+    ask_models(root, What::Models).await
 }

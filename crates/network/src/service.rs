@@ -25,6 +25,7 @@ use crate::engine::{
 };
 use crate::gateway::{self, EnginePort, Gateway, GatewayConfig, Hub, OpenAssignment, close_code};
 use crate::http::{self, Desk, HttpConfig, Tls};
+use crate::inference::{CustomersBackend, Inference};
 use crate::metrics::Metrics;
 use crate::payouts::deposits::Deposits;
 use crate::payouts::wallet_proofs::WalletProofs;
@@ -33,7 +34,7 @@ use crate::reader::{self, Reader};
 use crate::retention::{self, Retention};
 use crate::verifier::Verifier;
 use crate::writer::{self, Inbox, Writer};
-use crate::{operators, practice, store};
+use crate::{inference, operators, practice, store};
 
 /// How often the engine looks at its deadlines, the shortest of which is a second.
 const TICK: Duration = Duration::from_secs(1);
@@ -262,8 +263,27 @@ impl Service {
             }
             None => None,
         };
-        let carrier =
-            Carrier { hub, verifier: verifier.clone(), port: port.clone(), payouts: payouts.clone() };
+        let inference = Inference::start(
+            inference::Setup {
+                inbox: inbox.clone(),
+                reader: reader.clone(),
+                blobs: blobs.clone(),
+                hub: hub.clone(),
+                models: dir.models(),
+                scratch: dir.scratch(),
+                key: key.clone(),
+                name: config.name.clone(),
+            },
+            cancel.child_token(),
+        )
+        .await?;
+        let carrier = Carrier {
+            hub,
+            verifier: verifier.clone(),
+            port: port.clone(),
+            payouts: payouts.clone(),
+            inference: inference.clone(),
+        };
         let effects = tokio::spawn(carrier.run(released, drained.clone()));
         tasks.push(tokio::spawn(gateway.run(blobs.clone(), port, cancel.child_token())));
         tasks.push(tokio::spawn(tick(inbox.clone(), cancel.child_token())));
@@ -274,7 +294,8 @@ impl Service {
             retention,
             cancel.child_token(),
         )));
-        operators::serve(&dir, inbox.clone(), payouts, cancel.child_token()).await?;
+        let asked = operators::Asked { inbox: inbox.clone(), payouts, inference: inference.clone() };
+        operators::serve(&dir, asked, cancel.child_token()).await?;
         let desk = Desk {
             inbox: inbox.clone(),
             reader,
@@ -285,7 +306,8 @@ impl Service {
             epochs: dir.epochs(),
             practice_ledger,
         };
-        let router = http::router(desk.clone());
+        let backend = Arc::new(CustomersBackend(inference));
+        let router = http::router(desk.clone()).merge(lull_openai::router(backend));
         if config.practice {
             let practice = practice::Practice::new(router.clone(), desk, &key);
             tasks.push(tokio::spawn(practice.run(cancel.child_token())));
@@ -349,6 +371,7 @@ struct Carrier {
     verifier: Verifier,
     port: Arc<Port>,
     payouts: Option<Payouts>,
+    inference: Inference,
 }
 
 impl Carrier {
@@ -368,6 +391,9 @@ impl Carrier {
         match effect {
             Effect::Send { worker, session, message } => {
                 self.port.metrics.sent();
+                if let NetworkMessage::Assign(assignment) = &message {
+                    self.inference.assigned(worker, session, assignment);
+                }
                 self.hub.send(worker, session, message);
             }
             Effect::Check(request) => {

@@ -63,8 +63,10 @@ pub enum Ask {
     Check {
         /// The text, prompt first.
         tokens: Vec<Token>,
-        /// How many of them are the prompt; at least one.
-        prompt_tokens: u32,
+        /// How many of them are given, and not checked: the prompt, and what was generated elsewhere. At least one.
+        given_tokens: u32,
+        /// How many of those were generated.
+        generated: u32,
         /// How the others are said to have been chosen.
         sampling: Sampling,
     },

@@ -8,4 +8,5 @@ pub mod chat;
 mod llama;
 pub mod model;
 pub mod serve;
+#[cfg(any(feature = "llama", test))]
 mod templates;

@@ -10,10 +10,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use lull_runtime_api::program::{Controls, Outbox, read_requests};
-use lull_runtime_api::{
-    Answer, Ask, FrameError, PROTOCOL_VERSION, Purpose, Request, RuntimeEvent, RuntimeInfo, Serve,
-    ServingEvent,
-};
+use lull_runtime_api::{Ask, FrameError, PROTOCOL_VERSION, Request, RuntimeEvent, RuntimeInfo, Serve};
 use lull_types::{Coded, Fault, JOB_KIND_INFER, SandboxPart};
 
 /// What the process is told before it serves.
@@ -43,6 +40,7 @@ enum Inbound {
 }
 
 /// What the thread that computes is told, in order. A cancel is also told by the controls, so that it is heard at once.
+#[cfg_attr(not(feature = "llama"), allow(dead_code, reason = "nothing is computed then"))]
 enum Told {
     Serve(Box<Serve>),
     Ask(u64, Box<Ask>),
@@ -166,6 +164,7 @@ impl Server<'_> {
 }
 
 /// The side of the thread that computes.
+#[cfg_attr(not(feature = "llama"), allow(dead_code, reason = "nothing is computed then"))]
 struct Desk {
     outbox: Outbox,
     controls: Arc<Controls>,
@@ -184,18 +183,19 @@ impl Desk {
         }
     }
 
-    fn tell(&self, event: ServingEvent) {
+    #[cfg(feature = "llama")]
+    fn tell(&self, event: lull_runtime_api::ServingEvent) {
         // A worker that is gone is noticed by the reader.
         let _ = self.outbox.send(&RuntimeEvent::Serving(event));
     }
 
-    fn answer(&self, number: u64, answer: Answer) {
-        self.tell(ServingEvent::Answer { number, answer });
+    #[cfg(feature = "llama")]
+    fn answer(&self, number: u64, answer: lull_runtime_api::Answer) {
+        self.tell(lull_runtime_api::ServingEvent::Answer { number, answer });
     }
 
     #[cfg(not(feature = "llama"))]
     fn serve_one(&self, _path: &Path, _serve: Serve) -> Result<(), Fault> {
-        let _ = (&self.controls, Purpose::Vocabulary);
         Err(crate::model::ModelError::NotBuilt.fault())
     }
 }
@@ -204,7 +204,7 @@ impl Desk {
 mod computing {
     use std::ops::ControlFlow;
 
-    use lull_runtime_api::{Compute, Served};
+    use lull_runtime_api::{Answer, Compute, Purpose, Served, ServingEvent};
 
     use super::*;
     use crate::batch::Batch;

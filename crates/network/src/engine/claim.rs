@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use lull_network_api::{Assignment, Exclusion, NetworkMessage};
-use lull_types::{CustomerId, Fault, TaskId, UnixMillis, WorkerId};
+use lull_types::{CustomerId, Fault, JOB_KIND_INFER, TaskId, UnixMillis, WorkerId};
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::rows::{AssignmentRow, JobRow, TaskRow};
@@ -69,6 +69,10 @@ impl Engine {
             let asker = Barred { worker, device, kinds: None, class: None };
             return self.bar(turn, &asker, &Exclusion::NotEnrolled, reason, retry_ms);
         };
+        let mut kinds = kinds;
+        if kinds.contains(JOB_KIND_INFER) && self.gave_shift_back(turn, worker)? {
+            kinds.remove(JOB_KIND_INFER);
+        }
         let Some(class) = class else {
             let sentence =
                 format!("device {device} was not measured when this worker enrolled; enrol again with it");

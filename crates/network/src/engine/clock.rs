@@ -1,7 +1,7 @@
 //! What the passing of time does: deadlines, the audit window, back-offs, and second opinions that never come.
 
 use lull_network_api::NetworkMessage;
-use lull_types::{AssignmentId, BaseUnits, Fault, JobId, TaskId, UnixMillis, WorkerId};
+use lull_types::{AssignmentId, BaseUnits, Fault, JOB_KIND_INFER, JobId, TaskId, UnixMillis, WorkerId};
 use rusqlite::params;
 
 use super::rows::{AssignmentRow, TaskRow};
@@ -43,10 +43,15 @@ impl Engine {
             "assignment_expired",
             "the result did not arrive before the deadline, so the task goes to another worker",
         );
-        row.close(turn.tx, AssignmentState::Expired, turn.now, &fault.sentence)?;
-        self.send(turn, row.worker, NetworkMessage::Withdrawn { assignment: row.id, reason: fault.clone() });
         let task = TaskRow::get(turn.tx, row.task)?;
+        if task.kind != JOB_KIND_INFER {
+            row.close(turn.tx, AssignmentState::Expired, turn.now, &fault.sentence)?;
+        }
+        self.send(turn, row.worker, NetworkMessage::Withdrawn { assignment: row.id, reason: fault.clone() });
         match row.purpose {
+            Purpose::First if task.kind == JOB_KIND_INFER => {
+                self.end_shift(turn, row, AssignmentState::Expired, &fault.sentence)
+            }
             Purpose::First => self.requeue(turn, &task, &Requeue::Attempt(&fault)),
             // That a second worker vanished says nothing of the task.
             Purpose::Second => self.decide(turn, &task),

@@ -3,9 +3,10 @@
 use lull_network_api::WorkerMessage;
 use lull_settlement::sender::Record;
 use lull_types::{
-    BaseUnits, BlobHash, CustomerId, DepositId, Fault, JobId, PictureTile, TransactionSignature, UnixMillis,
-    WalletAddress, WorkerId,
+    AssignmentId, BaseUnits, BlobHash, CustomerId, DepositId, Fault, JobId, PictureTile,
+    TransactionSignature, UnixMillis, WalletAddress, WorkerId,
 };
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::timing::FoundOf;
@@ -147,6 +148,41 @@ pub enum Input {
         /// Which.
         job: JobId,
     },
+    /// A model is served from now on, or what is known of it changes. Answered with [`Answer::Done`].
+    AddModel(Model),
+    /// A model is served no more. Answered with [`Answer::Done`].
+    RemoveModel(BlobHash),
+    /// Whether the network's own runtime can check what models generate.
+    TrustsModels(bool),
+    /// A customer asks a model something that costs so much at most, which is reserved. Answered with
+    /// [`Answer::AskBegun`].
+    BeginAsk {
+        /// Who.
+        customer: CustomerId,
+        /// The most that it costs.
+        price_max: BaseUnits,
+    },
+    /// A worker did something for an ask. Answered with [`Answer::Served`].
+    Served(Served),
+    /// An ask is over, and what is left of its money goes back. Answered with [`Answer::Done`].
+    EndAsk(JobId),
+    /// A serving was checked, as [`Answer::Served`] asked: whether it is right; none when that could not be found out.
+    ServingChecked {
+        /// Which.
+        serving: i64,
+        /// What was found.
+        is_right: Option<bool>,
+    },
+    /// The stream of a shift has ended, after all that was served on it was told.
+    ShiftOver {
+        /// Its assignment.
+        assignment: AssignmentId,
+        /// Why.
+        reason: Fault,
+    },
+    /// Told once after every start, before anything is asked: what was asked before is over. Answered with
+    /// [`Answer::Done`].
+    ForgetAsks,
     /// A part of all that is payable is listed for the epoch that ends. Answered with [`Answer::EpochPart`].
     CloseEpoch {
         /// The epoch that ends.
@@ -208,6 +244,44 @@ pub struct TaskSpec {
     pub picture: Option<PictureTile>,
 }
 
+/// A language model that is served.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Model {
+    /// Hash of its file.
+    pub hash: BlobHash,
+    /// What customers call it.
+    pub name: String,
+    /// Under which its makers give it away.
+    pub licence: String,
+    /// Length of its file.
+    pub bytes: u64,
+    /// Tokens of a text, prompt and answer together.
+    pub context_tokens: u32,
+    /// Texts at once on one device.
+    pub sequences: u32,
+    /// For 1,000 tokens of prompts.
+    pub price_per_1000_prompt_tokens: BaseUnits,
+    /// For 1,000 tokens that are generated.
+    pub price_per_1000_generated_tokens: BaseUnits,
+    /// A template for chats, in the place of its own.
+    pub chat_template: Option<String>,
+}
+
+/// What one worker did for one ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Served {
+    /// The ask.
+    pub ask: JobId,
+    /// The shift's assignment.
+    pub assignment: AssignmentId,
+    /// Tokens of the prompt that it read and is paid for.
+    pub prompt_tokens: u32,
+    /// Tokens that it generated.
+    pub generated_tokens: u32,
+    /// What that costs.
+    pub amount: BaseUnits,
+}
+
 /// What a check found.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CheckOutcome {
@@ -256,6 +330,13 @@ pub enum Answer {
         job: JobId,
         /// Whether it was made now; false when the key was used before for the same job.
         created: bool,
+    },
+    /// The ask goes on under this id.
+    AskBegun(JobId),
+    /// What was served is booked.
+    Served {
+        /// The serving, if it is to be checked: [`Input::ServingChecked`] is then told.
+        serving: Option<i64>,
     },
     /// A part of an epoch is listed.
     EpochPart {

@@ -1,13 +1,14 @@
 //! Jobs: taken, paid in advance, and withdrawn.
 
-use lull_types::{BaseUnits, BlobHash, CustomerId, JobId};
+use lull_types::{BaseUnits, BlobHash, CustomerId, JOB_KIND_INFER, JobId};
 use rusqlite::{OptionalExtension, params};
 
 use super::customers::{AMOUNT_MAX, funds, require_customer};
 use super::rows::JobRow;
 use super::settle::put_in_line;
+use super::shifts::COMING;
 use super::turn::{Fresh, Turn};
-use super::{Answer, Engine, EngineError, JobSpec};
+use super::{Answer, Engine, EngineError, JobSpec, TaskSpec};
 use crate::ledger::{self, Account, Transfer, TransferKind};
 use crate::store::{JobStage, Json, Sql};
 
@@ -45,11 +46,19 @@ impl Engine {
             turn.answer(Answer::JobCreated { job, created: false });
             return Ok(());
         }
-        for blob in spec.tasks.iter().flat_map(|task| task.inputs.iter().chain([&task.payload])) {
+        // The network's own shifts name models, which are no blobs.
+        let inputs = |task: &TaskSpec| if spec.kind == JOB_KIND_INFER { 0 } else { task.inputs.len() };
+        for blob in
+            spec.tasks.iter().flat_map(|task| task.inputs[..inputs(task)].iter().chain([&task.payload]))
+        {
             require_blob(turn, customer, *blob)?;
         }
         let job = self.new_job_id(turn.now);
-        self.reserve(turn, customer, job, spec)?;
+        if spec.kind == JOB_KIND_INFER {
+            self.pay_for_coming(turn, job)?;
+        } else {
+            self.reserve(turn, customer, job, spec)?;
+        }
         self.insert_job(turn, customer, job, spec, content)?;
         let tasks = spec.tasks.len() as u64;
         put_in_line(turn, customer, i64::try_from(tasks).unwrap_or(i64::MAX))?;
@@ -186,6 +195,14 @@ fn check(spec: &JobSpec) -> Result<(), EngineError> {
             "deadline_unusable",
             "a task's deadline must lie between a second and a day".to_owned(),
         );
+    }
+    if spec.kind == JOB_KIND_INFER {
+        // The network submits these itself, one shift each.
+        return if spec.tasks.len() == 1 && spec.price_per_task == COMING {
+            Ok(())
+        } else {
+            refused("kind_unknown", "the network alone submits shifts".to_owned())
+        };
     }
     if spec.tasks.iter().any(|task| task.outputs == 0) {
         return refused("outputs_none", "a task must have at least one output".to_owned());

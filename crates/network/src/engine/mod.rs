@@ -47,6 +47,7 @@ mod report;
 mod rows;
 mod sessions;
 mod settle;
+mod shifts;
 mod timing;
 mod turn;
 mod verify;
@@ -61,9 +62,12 @@ use rusqlite::Transaction;
 
 pub use effect::{Against, CheckRequest, Effect};
 pub use error::EngineError;
-pub use input::{Answer, BlobOwner, CheckId, CheckOutcome, Input, JobSpec, SessionId, TaskSpec};
+pub use input::{
+    Answer, BlobOwner, CheckId, CheckOutcome, Input, JobSpec, Model, Served, SessionId, TaskSpec,
+};
 pub use payouts::PayoutPolicy;
 pub use policy::Policy;
+pub use shifts::COMING;
 pub use timing::{
     Asked, CLAIM_GROWTH_MAX, Claim, Evidence, Finding, FoundOf, MemoryEvidence, MemoryFinding, Round,
     TimingOutcome,
@@ -104,6 +108,8 @@ pub struct Engine {
     sessions: Sessions,
     /// Kinds that the trusted runtime checks now.
     trusted: Vec<String>,
+    /// Whether it checks what models generate.
+    trusts_models: bool,
     prices: Prices,
     queue: Queue,
     /// The latest instant seen: a clock that is set back does not go back here.
@@ -122,6 +128,7 @@ impl Engine {
             dice: ChaCha20Rng::from_seed(seed),
             sessions: Sessions::default(),
             trusted: Vec::new(),
+            trusts_models: false,
             prices: Prices::default(),
             queue: Queue::default(),
             latest: UnixMillis(0),
@@ -187,6 +194,15 @@ impl Engine {
             }
             Input::CreateJob { customer, job } => self.create_job(turn, customer, &job)?,
             Input::WithdrawJob { customer, job } => self.withdraw_job(turn, customer, job)?,
+            Input::AddModel(model) => self.add_model(turn, &model)?,
+            Input::RemoveModel(model) => self.remove_model(turn, model)?,
+            Input::TrustsModels(trusts) => self.trusts_models = trusts,
+            Input::BeginAsk { customer, price_max } => self.begin_ask(turn, customer, price_max)?,
+            Input::Served(served) => self.served(turn, &served)?,
+            Input::EndAsk(ask) => self.end_ask(turn, ask)?,
+            Input::ServingChecked { serving, is_right } => self.serving_checked(turn, serving, is_right)?,
+            Input::ShiftOver { assignment, reason } => self.shift_over(turn, assignment, &reason)?,
+            Input::ForgetAsks => self.forget_asks(turn)?,
             Input::CloseEpoch { number, after } => self.close_epoch(turn, number, after)?,
             Input::KeepPayouts(records) => self.keep_payouts(turn, &records)?,
             Input::ChainPaid { worker, wallet, total } => self.chain_paid(turn, worker, wallet, total)?,

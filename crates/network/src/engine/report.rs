@@ -1,7 +1,7 @@
 //! What a worker says of its assignments.
 
 use lull_network_api::NetworkMessage;
-use lull_types::{AssignmentId, BlobHash, Fault, UnixMillis, WorkerId};
+use lull_types::{AssignmentId, BlobHash, Fault, JOB_KIND_INFER, UnixMillis, WorkerId};
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::rows::{AssignmentRow, TaskRow};
@@ -87,6 +87,10 @@ impl Engine {
         if outputs.len() != task.outputs as usize {
             return self.refuse_one(turn, row.worker, row.id, COUNT_WRONG);
         }
+        if task.kind == JOB_KIND_INFER {
+            self.send(turn, row.worker, NetworkMessage::ReportReceived { assignment: row.id });
+            return self.end_shift(turn, &row, AssignmentState::Reported, "");
+        }
         // The worker must have shown the bytes itself: a hash alone could be copied from another worker.
         for output in outputs {
             let shown = turn
@@ -137,9 +141,13 @@ impl Engine {
         let blamed = reason.code == TASK_FAULT;
         let sentence: String = reason.sentence.chars().take(REASON_CHARS_MAX).collect();
         let state = if blamed { State::Blamed } else { State::HandedBack };
+        let task = TaskRow::get(turn.tx, row.task)?;
+        if task.kind == JOB_KIND_INFER {
+            self.send(turn, worker, NetworkMessage::HandBackReceived { assignment: id });
+            return self.end_shift(turn, &row, state, &sentence);
+        }
         row.close(turn.tx, state, turn.now, &sentence)?;
         self.send(turn, worker, NetworkMessage::HandBackReceived { assignment: id });
-        let task = TaskRow::get(turn.tx, row.task)?;
         let fault = Fault::new(TASK_FAULT, sentence);
         match (row.purpose, blamed) {
             (Purpose::First, true) => self.requeue(turn, &task, &Requeue::Attempt(&fault)),

@@ -197,7 +197,7 @@ impl Engine {
     }
 
     /// One task ends without a result, and its money returns.
-    fn end_task_undone(
+    pub(super) fn end_task_undone(
         &mut self,
         turn: &mut Turn<'_>,
         task: &TaskRow,

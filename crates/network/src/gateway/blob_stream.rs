@@ -89,6 +89,9 @@ async fn answer<E: EnginePort>(
                 ))
             }
         }
+        BlobRequest::Model(_) => {
+            Err(not_allowed("models_not_given", "this network gives no models to workers yet"))
+        }
         BlobRequest::Put { bytes, .. } if bytes > BLOB_BYTES_MAX => {
             Err(BlobError::TooLarge { bytes_max: BLOB_BYTES_MAX }.fault())
         }

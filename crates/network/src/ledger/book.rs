@@ -58,6 +58,10 @@ pub enum TransferKind {
     Reserve,
     /// Earned; by assignment.
     Accept,
+    /// Served, in a shift that is not decided yet; by serving.
+    Serve,
+    /// Back to the customer because a shift was rejected; by serving.
+    ReturnServing,
     /// Back to the customer because a job ended; by job.
     ReturnJob,
     /// Back to the customer because one task ended undone after its job; by task.
@@ -82,6 +86,8 @@ impl TransferKind {
             Self::Deposit => "deposit",
             Self::Reserve => "reserve",
             Self::Accept => "accept",
+            Self::Serve => "serve",
+            Self::ReturnServing => "return_serving",
             Self::ReturnJob => "return_job",
             Self::ReturnTask => "return_task",
             Self::Release => "release",

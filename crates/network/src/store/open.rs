@@ -16,6 +16,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("payouts.sql"),
     include_str!("funds.sql"),
     include_str!("wallet_requests.sql"),
+    include_str!("inference.sql"),
 ];
 
 /// Statements are compiled once: the engine has about a hundred.

@@ -30,7 +30,7 @@ enum Work {
         log_probabilities: bool,
     },
     Checks {
-        prompt_tokens: usize,
+        given_tokens: usize,
         gaps: Vec<f32>,
     },
 }
@@ -67,7 +67,9 @@ impl Open {
                 unusable("it stops at too much")
             }
             Ask::Check { sampling, .. } if !sampling.is_usable() => unusable("its sampling is out of bounds"),
-            Ask::Check { prompt_tokens, .. } if !(1..=tokens.len()).contains(&(*prompt_tokens as usize)) => {
+            Ask::Check { given_tokens, generated, .. }
+                if !(1..=tokens.len()).contains(&(*given_tokens as usize)) || generated >= given_tokens =>
+            {
                 unusable("it has no prompt")
             }
             Ask::Tokenize { .. } | Ask::Chat { .. } => unusable("it is not for a model that computes"),
@@ -88,7 +90,7 @@ impl Open {
     /// How many of its tokens need not be computed, if they are held.
     pub(super) fn keepable(ask: &Ask) -> usize {
         match ask {
-            Ask::Check { prompt_tokens, .. } => *prompt_tokens as usize - 1,
+            Ask::Check { given_tokens, .. } => *given_tokens as usize - 1,
             _ => Self::tokens_of(ask).len() - 1,
         }
     }
@@ -126,12 +128,15 @@ impl Open {
                 let work = Work::Writes { text, tokens_max, log_probabilities };
                 Ok(Self { number, tokens, is_over: false, kept_tokens: kept, sampler, work })
             }
-            Ask::Check { tokens, prompt_tokens, sampling } => {
-                if tokens.len() == prompt_tokens as usize {
+            Ask::Check { tokens, given_tokens, generated, sampling } => {
+                let given = given_tokens as usize;
+                if tokens.len() == given {
                     return Err(Answer::Gaps(Vec::new()));
                 }
-                let sampler = Sampler::new(sampling, u64::from(prompt_tokens));
-                let work = Work::Checks { prompt_tokens: prompt_tokens as usize, gaps: Vec::new() };
+                let prompt_tokens = given - generated as usize;
+                let mut sampler = Sampler::new(sampling, prompt_tokens as u64);
+                tokens[prompt_tokens..given].iter().for_each(|token| sampler.accept(*token));
+                let work = Work::Checks { given_tokens: given, gaps: Vec::new() };
                 Ok(Self { number, tokens, is_over: false, kept_tokens: kept, sampler, work })
             }
             Ask::Embed { .. } | Ask::Tokenize { .. } | Ask::Chat { .. } => {
@@ -144,9 +149,7 @@ impl Open {
     pub(super) fn wants_scores(&self, place: usize) -> bool {
         match &self.work {
             Work::Writes { .. } => place + 1 == self.tokens.len(),
-            Work::Checks { prompt_tokens, .. } => {
-                place + 1 >= *prompt_tokens && place + 1 < self.tokens.len()
-            }
+            Work::Checks { given_tokens, .. } => place + 1 >= *given_tokens && place + 1 < self.tokens.len(),
         }
     }
 
@@ -187,7 +190,7 @@ impl Open {
                 self.is_over = true;
                 tell(number, Answer::Finished { finish, kept_tokens: self.kept_tokens });
             }
-            Work::Checks { prompt_tokens, gaps } => {
+            Work::Checks { given_tokens, gaps } => {
                 let token = self.tokens[place + 1];
                 let Some(gap) = self.sampler.gap(Scores(scores), token) else {
                     self.is_over = true;
@@ -195,7 +198,7 @@ impl Open {
                 };
                 self.sampler.accept(token);
                 gaps.push(gap as f32);
-                if *prompt_tokens + gaps.len() == self.tokens.len() {
+                if *given_tokens + gaps.len() == self.tokens.len() {
                     self.is_over = true;
                     tell(number, Answer::Gaps(std::mem::take(gaps)));
                 }

@@ -350,7 +350,7 @@ fn a_check_finds_no_gap_in_what_was_generated_and_one_in_what_was_not() {
         let mut rig = Rig::new(2);
         // Another text goes on meanwhile.
         rig.generate(9, &generate(&[7, 7], 50));
-        rig.ask(1, Ask::Check { tokens: tokens.to_vec(), prompt_tokens: 3, sampling });
+        rig.ask(1, Ask::Check { tokens: tokens.to_vec(), given_tokens: 3, generated: 0, sampling });
         rig.run();
         match rig.heard.last(1) {
             Answer::Gaps(gaps) => gaps.clone(),
@@ -400,7 +400,12 @@ fn what_makes_no_sense_is_refused_with_a_code() {
     assert_eq!(changed(|ask| ask.sampling.temperature = f32::NAN), "ask_unusable");
     assert_eq!(changed(|ask| ask.stops = vec!["x".to_owned(); 5]), "ask_unusable");
     assert_eq!(changed(|ask| ask.tokens = vec![1; CONTEXT as usize + 1]), "context_too_long");
-    let check = |prompt_tokens| Ask::Check { tokens: vec![1, 2], prompt_tokens, sampling: Sampling::GREEDY };
+    let check = |given_tokens| Ask::Check {
+        tokens: vec![1, 2],
+        given_tokens,
+        generated: 0,
+        sampling: Sampling::GREEDY,
+    };
     assert_eq!(refused(check(0)), "ask_unusable");
     assert_eq!(refused(check(3)), "ask_unusable");
     assert_eq!(refused(Ask::Embed { tokens: Vec::new() }), "ask_unusable");

@@ -10,6 +10,7 @@ mod prices;
 mod refusals;
 pub(crate) mod rig;
 mod scheduling;
+mod shifts;
 mod standing;
 mod timing;
 mod verification;

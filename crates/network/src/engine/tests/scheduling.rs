@@ -94,7 +94,7 @@ fn an_idle_worker_is_told_why() {
     assert_eq!(rig.idle(worker), "no_jobs");
     let customer = rig.customer(1);
     let spec = rig.spec(customer, "other kind", 1);
-    rig.submit(customer, JobSpec { kind: "infer/1".to_owned(), ..spec }).unwrap();
+    rig.submit(customer, JobSpec { kind: "train/1".to_owned(), ..spec }).unwrap();
     assert_eq!(rig.idle(worker), "no_matching_kind");
     rig.job(customer, "job", 1);
     let first = rig.take(worker);

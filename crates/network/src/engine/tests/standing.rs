@@ -41,9 +41,9 @@ fn kinds_that_a_worker_does_not_run_are_counted_each() {
     let mut rig = Rig::with_runtime(Policy::default());
     let customer = rig.customer(1);
     let worker = rig.worker(1);
-    job_of(&mut rig, customer, "infer/1", 3);
+    job_of(&mut rig, customer, "store/1", 3);
     job_of(&mut rig, customer, "train/1", 5);
-    let kinds = [(5, Kind("train/1".to_owned())), (3, Kind("infer/1".to_owned()))];
+    let kinds = [(5, Kind("train/1".to_owned())), (3, Kind("store/1".to_owned()))];
     assert_eq!(withheld(&mut rig, worker), kinds);
 
     // Counts of what waits for others are a little old.
@@ -58,13 +58,13 @@ fn counting_ends_and_so_does_the_list() {
     let mut rig = Rig::with_runtime(Policy::default());
     let customer = rig.customer(1);
     let worker = rig.worker(1);
-    job_of(&mut rig, customer, "infer/1", COUNTED_MAX + 1);
+    job_of(&mut rig, customer, "a-kind/1", COUNTED_MAX + 1);
     for n in 0..WITHHELD_MAX + 4 {
         job_of(&mut rig, customer, &format!("kind/{n}"), 1);
     }
     let groups = withheld(&mut rig, worker);
     assert_eq!(groups.len(), WITHHELD_MAX);
-    assert_eq!(groups[0], (COUNTED_MAX, Kind("infer/1".to_owned())));
+    assert_eq!(groups[0], (COUNTED_MAX, Kind("a-kind/1".to_owned())));
 }
 
 #[test]
@@ -72,11 +72,11 @@ fn who_is_not_known_or_not_measured_is_kept_from_everything() {
     let mut rig = Rig::with_runtime(Policy::default());
     let customer = rig.customer(1);
     rig.job(customer, "job", 4);
-    job_of(&mut rig, customer, "infer/1", 2);
+    job_of(&mut rig, customer, "store/1", 2);
     let worker = rig.worker(1);
     let unmeasured = rig.standing(worker, 1);
     assert_eq!(unmeasured.ahead, None, "it is not in line");
-    assert_eq!(groups(unmeasured), [(4, NotMeasured), (2, Kind("infer/1".to_owned()))]);
+    assert_eq!(groups(unmeasured), [(4, NotMeasured), (2, Kind("store/1".to_owned()))]);
     let stranger = key(9).worker_id();
     rig.connect(stranger);
     assert_eq!(withheld(&mut rig, stranger), [(6, NotEnrolled)]);
@@ -87,9 +87,9 @@ fn devices_that_are_being_timed_or_were_refuted_are_kept_from_their_kinds() {
     let mut rig = Rig::timing();
     let customer = rig.customer(1);
     rig.job(customer, "job", 4);
-    job_of(&mut rig, customer, "infer/1", 2);
+    job_of(&mut rig, customer, "store/1", 2);
     let worker = rig.worker(1);
-    let other_kind = (2, Kind("infer/1".to_owned()));
+    let other_kind = (2, Kind("store/1".to_owned()));
     assert_eq!(withheld(&mut rig, worker), [(4, BeingTimed), other_kind.clone()]);
     conclude(&mut rig, &TimingOutcome::Refuted(Fault::new("product_wrong", "it did not compute")));
     rig.pass(60_000);
@@ -236,7 +236,7 @@ fn only_devices_that_run_the_same_kinds_are_before_one() {
     let mut rig = Rig::with_runtime(Policy::default());
     let other = key(1).worker_id();
     rig.connect(other);
-    let of_another_kind = enrolment(vec![device(0, "amd")], &["infer/1"]);
+    let of_another_kind = enrolment(vec![device(0, "amd")], &["store/1"]);
     rig.say(other, WorkerMessage::Enrol(Box::new(of_another_kind)));
     assert_eq!(rig.standing(other, 0).ahead, Some(0));
     let worker = rig.worker(2);
