@@ -19,6 +19,7 @@ const assignment: AssignmentView = {
   task_index: 2,
   task_count: 24,
   picture: null,
+  shift: null,
 };
 const fault = { code: 'connection_broken', sentence: 'the cable was pulled' };
 

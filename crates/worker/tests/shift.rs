@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
+#[allow(dead_code, reason = "other tests use the rest of it")]
 mod support;
 
 use std::time::{Duration, Instant};
@@ -57,8 +58,12 @@ impl Scene {
     }
 
     async fn with(llm: &Behaviour, file: &[u8], change: impl FnOnce(&mut Shift)) -> Self {
-        let mut worker = Worker::new(&quick());
+        let worker = Worker::new(&quick());
         worker.install_llm(llm);
+        Self::begin(worker, file, change).await
+    }
+
+    async fn begin(mut worker: Worker, file: &[u8], change: impl FnOnce(&mut Shift)) -> Self {
         let mut shift = shift(worker.put_model(file));
         change(&mut shift);
         let network = Network::with_shift(&shift).await;
@@ -399,4 +404,50 @@ async fn no_model_is_served_before_the_contributor_says_so() {
     until(&client, "none again", |s| matches!(&s.state, StateView::Ready { .. })).await;
     assert_eq!(network.state(|state| state.hand_backs.pop()).unwrap().code, "models_not_served");
     worker.shut_down(&client).await;
+}
+
+#[tokio::test]
+async fn a_real_model_is_served() {
+    let Some(gemma) = models::gemma() else { return };
+    let worker = Worker::new(&quick());
+    if !worker.install_real_llm() {
+        return;
+    }
+    let file = std::fs::read(gemma).unwrap();
+    let scene = Scene::begin(worker, &file, |shift| {
+        shift.name = "gemma-3-270m".to_owned();
+        shift.bytes = file.len() as u64;
+        shift.sequences = 2;
+    })
+    .await;
+    let mut stream = scene.open().await;
+    assert_eq!(stream.ready().await, 2);
+    // “The capital of France is”, as its vocabulary has it.
+    let prompt = vec![2, 818, 5279, 529, 7001, 563];
+    stream.generate(1, prompt.clone(), 8).await;
+    let first = tokens(&stream.answers(1).await);
+    assert!((1..=8).contains(&first.len()), "{first:?}");
+    // The likeliest tokens, the same each time, and where another has left off.
+    stream.generate(2, prompt.clone(), 8).await;
+    assert_eq!(tokens(&stream.answers(2).await), first);
+    stream
+        .ask(&ShiftRequest::Generate {
+            number: 3,
+            generate: Box::new(Generate {
+                tokens: [prompt, first[..1].to_vec()].concat(),
+                generated: 1,
+                sampling: Sampling::GREEDY,
+                tokens_max: 8,
+                stops: Vec::new(),
+                log_probabilities: false,
+            }),
+        })
+        .await;
+    assert_eq!(tokens(&stream.answers(3).await), first[1..]);
+    stream.generate(4, vec![5], 500).await;
+    let began = Instant::now();
+    done(&scene.client, Command::Pause { duration: PauseFor::Minutes(5), device: None }).await;
+    until(&scene.client, "the device free", |s| matches!(s.state, StateView::Yielding { .. })).await;
+    assert!(began.elapsed() < FREE_WITHIN, "{:?}", began.elapsed());
+    scene.end().await;
 }

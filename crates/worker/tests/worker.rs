@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
+#[allow(dead_code, reason = "other tests use the rest of it")]
 mod support;
 
 use std::time::Duration;

@@ -7,6 +7,7 @@ const unchanged: SettingsChange = {
   tariff: null,
   devices_not_lent: null,
   start_working: null,
+  serves_models: null,
   chain_endpoint: null,
   guards: null,
 };

@@ -1,7 +1,5 @@
 //! A worker as a process, and a network in this one.
 
-#![allow(dead_code, reason = "each test program takes what it needs")]
-
 pub mod network;
 
 use std::path::{Path, PathBuf};
@@ -52,6 +50,19 @@ impl Worker {
             std::fs::copy(fake_runtime(), &runtime).unwrap();
         }
         std::fs::write(Behaviour::file_beside(&runtime), behaviour.to_json()).unwrap();
+    }
+
+    /// Has the real runtime of models, if it is built; says so loudly where it is not.
+    pub fn install_real_llm(&self) -> bool {
+        let file = format!("lull-runtime-llm{}", std::env::consts::EXE_SUFFIX);
+        let here = std::env::current_exe().unwrap();
+        let built = here.parent().and_then(Path::parent).unwrap().join(&file);
+        if !built.is_file() {
+            eprintln!("SKIPPED: there is no {}; `cargo build -p lull-runtime-llm` makes it", built.display());
+            return false;
+        }
+        std::fs::copy(built, self.programs().join(file)).unwrap();
+        true
     }
 
     /// Has a model; gives its hash.

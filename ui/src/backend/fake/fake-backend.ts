@@ -183,6 +183,7 @@ export class FakeBackend implements Backend {
           tariff: command.tariff ?? settings.tariff,
           devices_not_lent: command.devices_not_lent ?? settings.devices_not_lent,
           start_working: command.start_working ?? settings.start_working,
+          serves_models: command.serves_models ?? settings.serves_models,
           chain_endpoint: command.chain_endpoint === null ? settings.chain_endpoint : command.chain_endpoint || null,
           guards: command.guards ?? settings.guards,
         };

@@ -73,6 +73,7 @@ export class SimulatedJobs {
       task_index: task,
       task_count: job.tasks,
       picture: job.drawsPicture ? tileOf(task) : null,
+      shift: null,
     };
   }
 

@@ -7,6 +7,7 @@ export const SIMULATED_SETTINGS: Settings = {
   tariff: { kind: 'flat', micro_per_kwh: 150_000 },
   devices_not_lent: [1],
   start_working: true,
+  serves_models: false,
   chain_endpoint: null,
   guards: DEFAULT_RULES,
 };
