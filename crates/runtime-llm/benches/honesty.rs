@@ -105,16 +105,16 @@ async fn texts(
     Ok(answers.iter().map(|answers| generated(answers)).collect())
 }
 
-/// The mean gap of each text, as the model finds it.
+/// The gaps of each text, as the model finds them.
 async fn gaps(
     model: &str,
     prompts: &[Vec<Token>],
     texts: &[Vec<Token>],
     sampling: Sampling,
-) -> Result<Vec<f32>> {
+) -> Result<Vec<Vec<f32>>> {
     let serve = on_processor(512, 1, 2);
     let mut served = ServedModel::start(Path::new(PROGRAM), Path::new(model), serve).await?;
-    let mut means = Vec::new();
+    let mut found = Vec::new();
     for (prompt, text) in prompts.iter().zip(texts) {
         let check = Ask::Check {
             tokens: [&prompt[..], text].concat(),
@@ -123,14 +123,17 @@ async fn gaps(
             sampling,
         };
         match served.ask(check).await?.pop() {
-            Some(Answer::Gaps(gaps)) => means.push(mean_gap(&gaps)),
+            Some(Answer::Gaps(gaps)) => found.push(gaps),
             other => bail!("{other:?}"),
         }
     }
-    Ok(means)
+    Ok(found)
 }
 
-fn tell(out: &mut impl Write, name: &str, gaps: &[f32], honest: &[f32]) -> Result<()> {
+fn tell(out: &mut impl Write, name: &str, found: &[Vec<f32>], honest: &[Vec<f32>]) -> Result<()> {
+    let caught = found.iter().filter(|gaps| !is_honest(gaps)).count();
+    let means = |gaps: &[Vec<f32>]| gaps.iter().map(|gaps| mean_gap(gaps)).collect::<Vec<_>>();
+    let (gaps, honest) = (means(found), means(honest));
     let mut sorted = gaps.to_vec();
     sorted.sort_by(f32::total_cmp);
     let mean = gaps.iter().sum::<f32>() / gaps.len() as f32;
@@ -147,7 +150,6 @@ fn tell(out: &mut impl Write, name: &str, gaps: &[f32], honest: &[f32]) -> Resul
         })
         .sum();
     let area = wins / (honest.len() * gaps.len()) as f32;
-    let caught = gaps.iter().filter(|gap| !is_honest(&[**gap])).count();
     let (least, most) = (sorted[0], sorted[sorted.len() - 1]);
     writeln!(
         out,

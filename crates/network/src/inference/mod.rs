@@ -44,6 +44,8 @@ const RUNTIME: &str = "lull-runtime-llm";
 /// How long one worker serves before its shift is paid: often enough that a contributor sees it earn, seldom enough that
 /// receipts do not pile up.
 const SHIFT_MS: u64 = 10 * 60 * 1000;
+/// For how long texts that are being written then may go on: the longest at the pace of a slow device.
+const FINISHING_MS: u64 = 10 * 60 * 1000;
 /// What a shift's assignment has beside, to fetch a model over a home line and to load it.
 const PREPARING_MS: u64 = 60 * 60 * 1000;
 
@@ -142,7 +144,13 @@ impl Inference {
 
     fn serve_model(&self, model: Model) {
         let Some(program) = &self.0.program else { return };
-        let served = ServedModel::new(model, program, &self.0.setup.models, &self.0.setup.scratch, SHIFT_MS);
+        let served = ServedModel::new(
+            model,
+            program,
+            &self.0.setup.models,
+            &self.0.setup.scratch,
+            SHIFT_MS + FINISHING_MS,
+        );
         let mut models = lock(&self.0.models);
         models.retain(|known| known.hash() != served.hash());
         models.push(Arc::new(served));
@@ -163,7 +171,7 @@ impl Inference {
             title: model.model.name.clone(),
             kind: JOB_KIND_INFER.to_owned(),
             price_per_task: COMING,
-            task_deadline_ms: SHIFT_MS + PREPARING_MS,
+            task_deadline_ms: SHIFT_MS + FINISHING_MS + PREPARING_MS,
             tasks: vec![TaskSpec { payload: hash, inputs: vec![model.hash()], outputs: 0, picture: None }],
         };
         match self.0.setup.inbox.ask(Input::CreateJob { customer: self.0.operator, job }).await? {

@@ -22,6 +22,10 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a worker with something to do may be silent: a slice takes a tenth of a second, and a slow machine that reads a
 /// long prompt tells of each.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// How long a worker may take to report a shift that the network has ended.
+const REPORT_TIMEOUT: Duration = Duration::from_secs(30);
+/// The code of an end that is the network's.
+const OVER: &str = "shift_over";
 /// Answers that were read and not taken.
 const ANSWERS_KEPT_MAX: usize = 1_024;
 
@@ -60,6 +64,13 @@ pub(super) async fn run(
     };
     lock(&shared.floor).closed(assignment);
     shared.changed.notify_waiters();
+    if reason.code == OVER {
+        // A worker that sees the end of its stream reports by itself; one that does not is told.
+        tokio::select! {
+            () = shared.cancel.cancelled() => {}
+            () = tokio::time::sleep(REPORT_TIMEOUT) => {}
+        }
+    }
     tracing::debug!(%worker, model = model.model.name, code = reason.code, "a shift is over");
     // The writer is gone only when the service stops; the next start ends all shifts.
     let _ = shared.setup.inbox.tell(Input::ShiftOver { assignment, reason }).await;
@@ -70,7 +81,7 @@ fn gone() -> Fault {
 }
 
 fn over(why: &str) -> Fault {
-    Fault::new("shift_over", format!("the shift is over, as {why}; what was served is paid"))
+    Fault::new(OVER, format!("the shift is over, as {why}; what was served is paid"))
 }
 
 /// Why it ended.
