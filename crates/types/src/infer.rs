@@ -60,8 +60,9 @@ pub struct Generate {
 
 /// The payload of a task of the kind, as JSON: a shift, in which one worker serves one model to many customers.
 ///
-/// The network opens a stream for it, on which asks come and answers go. A shift ends with its deadline, when the network
-/// finishes the stream, or when the worker hands it back; what was generated in it is paid in any case.
+/// The network opens a stream for it, on which asks come and answers go. A shift ends when the network finishes the stream, at
+/// the latest `serve_ms` after the model was ready, or when the worker hands it back or vanishes; what was generated in it is
+/// paid in any case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Shift {
@@ -75,7 +76,7 @@ pub struct Shift {
     pub context_tokens: u32,
     /// Texts at once.
     pub sequences: u32,
-    /// How long the worker serves.
+    /// How long the worker serves at most, from when the model is ready.
     pub serve_ms: u64,
     /// What it earns for 1,000 tokens of prompts that it reads.
     pub price_per_1000_prompt_tokens: BaseUnits,
