@@ -1,18 +1,23 @@
-import {getLlama, LlamaCompletion, readGgufFileInfo} from "node-llama-cpp";
-const [,, file, threads, max] = process.argv;
-const llama = await getLlama({gpu: false, build: "never", logLevel: "error"});
-const model = await llama.loadModel({modelPath: file});
-const context = await model.createContext({contextSize: 2048, threads: Number(threads), batchSize: 512});
-const sequence = context.getSequence();
-const prompt = "The history of the steam engine begins";
-const tokens = model.tokenize(prompt, false);
-if (model.tokens.bos != null) tokens.unshift(model.tokens.bos);
-const out = [];
-const began = performance.now(); let first;
-for await (const token of sequence.evaluate(tokens, {temperature: 0})) {
+// llama.cpp as node-llama-cpp ships it, on the processor: goes on with a text greedily and tells how fast.
+//
+//     node peer.mjs MODEL THREADS TOKENS
+
+import { getLlama } from 'node-llama-cpp';
+
+const [, , file, threads, wanted] = process.argv;
+const llama = await getLlama({ gpu: false, build: 'never', logLevel: 'error' });
+const model = await llama.loadModel({ modelPath: file });
+const context = await model.createContext({ contextSize: 2048, threads: Number(threads), batchSize: 512 });
+const prompt = model.tokenize('The history of the steam engine begins', false);
+if (model.tokens.bos != null) prompt.unshift(model.tokens.bos);
+const tokens = [];
+const began = performance.now();
+let first;
+for await (const token of context.getSequence().evaluate(prompt, { temperature: 0 })) {
   first ??= performance.now();
-  out.push(token); if (out.length >= Number(max)) break;
+  tokens.push(token);
+  if (tokens.length >= Number(wanted)) break;
 }
-const end = performance.now();
-console.log(JSON.stringify({prompt: tokens, tokens: out, text: model.detokenize(out), ttft_ms: first-began, tps: (out.length-1)/((end-first)/1000), cpu: llama.systemInfo}));
+const rate = (tokens.length - 1) / ((performance.now() - first) / 1000);
+console.log(JSON.stringify({ prompt, tokens, text: model.detokenize(tokens), ttft_ms: first - began, tps: rate }));
 process.exit(0);

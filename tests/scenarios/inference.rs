@@ -26,9 +26,8 @@ impl Scene {
             network.add_model(model, "gemma", PRICES, &["--context", "512", "--sequences", "4"]).await?;
         ensure!(added[0]["name"] == "gemma", "{added}");
         let customer = network.customer("Ada", 10_000_000).await?;
-        let hash: lull_types::BlobHash = serde_json::from_value(added[0]["hash"].clone())?;
-        let mut scene =
-            Self { network, customer, machines: Vec::new(), model: model.to_owned(), hash: hash.to_string() };
+        let hash = added[0]["hash"].as_str().unwrap_or_default().to_owned();
+        let mut scene = Self { network, customer, machines: Vec::new(), model: model.to_owned(), hash };
         for _ in 0..machines {
             scene.add_machine().await?;
         }
@@ -37,11 +36,7 @@ impl Scene {
 
     async fn add_machine(&mut self) -> Result<()> {
         let mut machine = Machine::new()?;
-        machine.serve_models();
-        let folder = machine.data().join("models");
-        std::fs::create_dir_all(&folder)?;
-        std::fs::hard_link(&self.model, folder.join(format!("{}.gguf", self.hash)))
-            .or_else(|_| std::fs::copy(&self.model, folder.join(format!("{}.gguf", self.hash))).map(drop))?;
+        machine.serve_models(&self.model, &self.hash)?;
         machine.join(self.network.ticket()).await?;
         self.machines.push(machine);
         Ok(())

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::command::{built, cargo, npm, program, root, run as execute};
-use crate::setup;
+use crate::{models, setup};
 
 /// Sets up, builds and runs.
 pub fn run(arguments: &[String]) -> Result<()> {
@@ -16,12 +16,18 @@ pub fn run(arguments: &[String]) -> Result<()> {
         build_ui()?;
     }
     build(window)?;
-    if window {
-        execute(&mut program(built("lull")))
+    let mut run = if window {
+        program(built("lull"))
     } else {
         println!("No display, so the worker runs here, in the terminal. Ctrl-C ends it.");
-        execute(program(built("lull-worker")).args(["run", "--practice"]).args(arguments))
+        let mut worker = program(built("lull-worker"));
+        worker.args(["run", "--practice"]).args(arguments);
+        worker
+    };
+    if models::model().exists() {
+        run.env("LULL_PRACTICE_MODEL", models::model());
     }
+    execute(&mut run)
 }
 
 /// Builds the pages that the app embeds.
@@ -35,6 +41,10 @@ pub fn build(app: bool) -> Result<()> {
     println!("Building Lull (a first build takes several minutes)");
     let mut build = cargo();
     build.args(["build", "-p", "lull-worker", "-p", "lull-network", "-p", "lull-runtime-gpu"]);
+    // Where there is a model, practice has questions for whoever allows them.
+    if models::model().exists() {
+        build.args(["-p", "lull-runtime-llm"]);
+    }
     if app {
         build.args(["-p", "lull"]);
     }

@@ -306,10 +306,11 @@ impl Service {
             epochs: dir.epochs(),
             practice_ledger,
         };
-        let backend = Arc::new(CustomersBackend(inference));
+        let backend = Arc::new(CustomersBackend(inference.clone()));
         let router = http::router(desk.clone()).merge(lull_openai::router(backend));
         if config.practice {
-            let practice = practice::Practice::new(router.clone(), desk, &key);
+            let practice = Arc::new(practice::Practice::new(router.clone(), desk, &key));
+            tasks.push(tokio::spawn(practice.clone().ask(inference, cancel.child_token())));
             tasks.push(tokio::spawn(practice.run(cancel.child_token())));
         }
         let http_cancel = cancel.child_token();

@@ -5,6 +5,7 @@
 //! is always there, and the disk holds no more of it than that and an hour's past.
 
 pub mod jobs;
+mod questions;
 pub mod scene;
 pub mod wine;
 
@@ -51,6 +52,7 @@ pub struct Practice {
     desk: Desk,
     pictures: Customer,
     searches: Customer,
+    questions: Customer,
     wine: Wine,
 }
 
@@ -68,12 +70,13 @@ impl Practice {
             desk,
             pictures: customer("Practice Pictures"),
             searches: customer("Practice Search"),
+            questions: customer("Practice Questions"),
             wine: Wine::shipped(),
         }
     }
 
     /// Keeps work waiting until it is cancelled.
-    pub async fn run(self, cancel: CancellationToken) {
+    pub async fn run(self: std::sync::Arc<Self>, cancel: CancellationToken) {
         let work = async {
             let mut timer = tokio::time::interval(LOOK_EVERY);
             timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
