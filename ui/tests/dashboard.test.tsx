@@ -86,7 +86,7 @@ describe('the dashboard', () => {
     const chart = screen.getByTestId('earnings-chart');
     expect(await within(chart).findByText(/in total/)).toBeInTheDocument();
     await user.click(within(chart).getByRole('radio', { name: '14 days' }));
-    expect(await within(chart).findByText('AI inference')).toBeInTheDocument();
+    expect(await within(chart).findByText('Language models')).toBeInTheDocument();
   });
 
   it('verifies receipts and says how many', async () => {

@@ -8,6 +8,7 @@ import { useNow } from '../components/use-now';
 import { formatCountdown } from '../format/time';
 import { causeClears, causeWhat, type Saying as GuardSaying } from '../guards/words';
 import { useFaultSentence } from '../i18n/use-fault';
+import { isBeingPrepared, isShiftKind, modelOf } from '../models/shift';
 import { useWorker } from './context';
 
 /** What the worker is doing, and why, in the contributor's language. */
@@ -62,6 +63,11 @@ export function stateWhy(snapshot: Snapshot, { t, language, now, sentence }: Say
       if (!first) return t('state.ready.why');
       const { job_title: job, customer_name: customer } = first;
       const count = state.assignments.length;
+      if (isShiftKind(first.kind)) {
+        const model = modelOf(first);
+        if (count > 1) return t('state.working.why_many_shift', { count, model });
+        return t(isBeingPrepared(first) ? 'state.working.why_preparing' : 'state.working.why_shift', { model });
+      }
       if (count === 1) return t('state.working.why_single', { job, customer });
       return t('state.working.why_many', { count, job, customer });
     }

@@ -1,4 +1,5 @@
 import { FakeBackend, SIMULATION_MARK } from './fake-backend';
+import { modelScene } from './model-scenes';
 
 declare global {
   interface Window {
@@ -13,6 +14,8 @@ declare global {
  * `cluster` is the ledger that the network pays on (`mainnet`, or `practice`, which it is otherwise), and `payouts`
  * makes these go wrong: `wrong` has a chain that paid less than the network says, `silent` one that does not know the
  * transaction, `stopped` a network that pays nobody, `untold` one that has said nothing, `none` one without a chain.
+ * `models` allows language models: `one` and `four` have so many texts, `preparing` a model that is being loaded, and
+ * `idle` nobody who asks for one.
  */
 export function fakeBackendFromLocation(search: string): FakeBackend {
   const query = new URLSearchParams(search);
@@ -31,6 +34,7 @@ export function fakeBackendFromLocation(search: string): FakeBackend {
   payouts.stopped = trouble === 'stopped';
   payouts.untold = trouble === 'untold';
   if (trouble === 'none') payouts.place = null;
+  modelScene(backend.worker, query.get('models'));
   backend.advance(Number(query.get('ahead') ?? 0) * 1000);
   backend.run();
   window.lullFake = backend;

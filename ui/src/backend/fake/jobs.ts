@@ -106,7 +106,7 @@ export class SimulatedJobs {
       id: uuid(this.random, at),
       title: drawsPicture ? 'Lanterns on the lake' : 'Nearest neighbours, digits',
       customer: drawsPicture ? 'Practice Studio' : 'Practice Lab',
-      kind: drawsPicture ? 'wgsl/1' : 'infer/1',
+      kind: 'wgsl/1',
       seed: 11 + count,
       tasks: drawsPicture ? PICTURE.columns * PICTURE.rows : 8,
       price: drawsPicture ? 1_850 : 1_240,

@@ -2,6 +2,7 @@ import type { AssignmentView } from '../../bindings/AssignmentView';
 import type { EarningsBucket } from '../../bindings/EarningsBucket';
 import type { EarningsPoint } from '../../bindings/EarningsPoint';
 import type { EarningsView } from '../../bindings/EarningsView';
+import type { Fault } from '../../bindings/Fault';
 import type { ReceiptRow } from '../../bindings/ReceiptRow';
 import type { ReceiptsCheck } from '../../bindings/ReceiptsCheck';
 import type { TaskRow } from '../../bindings/TaskRow';
@@ -15,6 +16,8 @@ const AUDIT_MS = 2 * DAY_MS;
 
 /** Length of an epoch. Real networks take a week; a visitor of the simulation should see one end. */
 export const EPOCH_MS = 6 * HOUR_MS;
+
+const LEASE_REVOKED: Fault = { code: 'lease_revoked', sentence: 'The GPU was freed, so this task was handed back.' };
 
 interface Earning {
   at: number;
@@ -57,10 +60,9 @@ export class SimulatedLedger {
     return this.tasks.find((task) => task.assignment === assignment);
   }
 
-  /** Notes that a task was given back, as the GPU was needed. */
-  handBack(assignment: string): void {
+  /** Notes that a task was given back: as the GPU was needed, unless it is said why. */
+  handBack(assignment: string, fault: Fault = LEASE_REVOKED): void {
     const row = this.row(assignment);
-    const fault = { code: 'lease_revoked', sentence: 'The GPU was freed, so this task was handed back.' };
     if (row) row.state = { name: 'abandoned', fault };
   }
 

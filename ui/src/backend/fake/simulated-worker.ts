@@ -185,7 +185,7 @@ export class SimulatedWorker {
       case 'working':
         this.takeWork(
           state.assignments
-            .map((view) => this.tasks.advance(view, elapsedMs, this.settings.effort, this.now))
+            .map((view) => this.tasks.advance(view, elapsedMs, this.settings, this.now))
             .filter((view) => view !== null),
         );
         break;
@@ -257,7 +257,7 @@ export class SimulatedWorker {
     }
     const isFree = ({ index }: DeviceInfo) =>
       this.held(index).length === 0 && !running.some((view) => view.device === index) && !this.tasks.standings.has(index);
-    const assignments = [...running, ...lent.filter(isFree).map((device) => this.tasks.take(device.index, this.now))];
+    const assignments = [...running, ...lent.filter(isFree).map((device) => this.tasks.take(device.index, this.now, this.settings))];
     if (this.state.name === 'working') this.state = { name: 'working', assignments };
     else if (assignments.length > 0) this.enter({ name: 'working', assignments });
   }

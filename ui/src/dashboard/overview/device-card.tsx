@@ -8,6 +8,7 @@ import { headlines, measurementOf } from '../../benchmark/measures';
 import { Sparkline } from '../../charts/sparkline';
 import { Button } from '../../components/button';
 import { formatGibibytes, formatNumber, writeMeasure } from '../../format/measure';
+import { isBeingPrepared, modelOf, shiftsOf } from '../../models/shift';
 import { useWorker } from '../../worker/context';
 import type { TelemetrySample } from '../../worker/snapshot-store';
 import { DeviceHold } from './device-hold';
@@ -69,6 +70,7 @@ export function DeviceCard({ device, onMeasured }: { device: DeviceView; onMeasu
           {t('device.slowed', { percent: device.pace_percent })}
         </p>
       )}
+      <Serves device={info.index} />
       {silent ? (
         <p className="text-sm text-muted">{t('device.no_telemetry')}</p>
       ) : (
@@ -93,6 +95,19 @@ export function DeviceCard({ device, onMeasured }: { device: DeviceView; onMeasu
         </Button>
       </footer>
     </section>
+  );
+}
+
+/** Which model fills a device's memory now. */
+function Serves({ device }: { device: number }) {
+  const { t } = useTranslation();
+  const { snapshot, lost } = useWorker();
+  const shift = snapshot && !lost && shiftsOf(snapshot.state).find((assignment) => assignment.device === device);
+  if (!shift) return null;
+  return (
+    <p className="text-sm text-muted" data-testid={`serves-${device}`}>
+      {t(isBeingPrepared(shift) ? 'device.prepares' : 'device.serves', { model: modelOf(shift) })}
+    </p>
   );
 }
 

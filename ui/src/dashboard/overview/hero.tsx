@@ -3,14 +3,15 @@ import { useTranslation } from 'react-i18next';
 import type { AssignmentView } from '../../bindings/AssignmentView';
 import type { Snapshot } from '../../bindings/Snapshot';
 import type { TaskRow } from '../../bindings/TaskRow';
-import { Money } from '../../components/money';
 import { formatPercent } from '../../format/measure';
+import { isShiftKind } from '../../models/shift';
 import { Moon } from '../../sky/moon';
 import { Sky } from '../../sky/sky';
 import { useWorker } from '../../worker/context';
 import { useTasksToday } from '../../worker/queries';
 import { useStateWords } from '../../worker/use-state-words';
-import { JobPicture, type PicturedJob } from './job-picture';
+import { JobPicture, ServedUnseen, type PicturedJob } from './job-picture';
+import { Running } from './running-task';
 import { WorkControls } from './work-controls';
 
 /** The moon's light for each state: while work runs, it waxes with the task. */
@@ -70,6 +71,8 @@ export function Hero({ rows, pictures }: HeroProps) {
   // While the worker is out of reach nobody knows what still runs.
   const assignments = state.name === 'working' && !lost ? state.assignments : [];
   const moon = moonOf(snapshot, lost !== null);
+  // A picture that was drawn earlier is no part of what a model is asked now.
+  const serves = assignments.some(({ kind }) => isShiftKind(kind)) && assignments.every(({ picture }) => picture === null);
   const pictured = picturedJob(assignments, rows, pictures);
   return (
     <Sky
@@ -94,26 +97,7 @@ export function Hero({ rows, pictures }: HeroProps) {
           <ul className="grid max-w-md gap-4">
             {assignments.map((assignment) => (
               <li key={assignment.id} className="grid gap-1.5 text-sm">
-                <div className="flex flex-wrap justify-between gap-x-4">
-                  <span>
-                    {t('overview.task_of', { index: assignment.task_index + 1, count: assignment.task_count })} ·{' '}
-                    {t(`stage.${assignment.stage}`)}
-                  </span>
-                  <span className="text-on-sky-muted">
-                    <Money units={assignment.price} flat />
-                  </span>
-                </div>
-                <div
-                  role="progressbar"
-                  aria-label={t('overview.moon', { percent: formatPercent(assignment.fraction, i18n.language) })}
-                  aria-valuenow={Math.round(assignment.fraction * 100)}
-                  className="h-1.5 overflow-hidden rounded-full bg-(--on-sky)/15"
-                >
-                  <div
-                    className="h-full rounded-full bg-(--moon-lit) transition-[width] duration-300 ease-linear day:bg-primary"
-                    style={{ width: `${assignment.fraction * 100}%` }}
-                  />
-                </div>
+                <Running assignment={assignment} />
               </li>
             ))}
           </ul>
@@ -122,8 +106,8 @@ export function Hero({ rows, pictures }: HeroProps) {
         <p className="mt-auto text-sm text-on-sky-muted">{t('overview.stars', { count: stars })}</p>
       </div>
       <div className="grid min-w-0 gap-3">
-        <JobPicture job={pictured} />
-        {pictured && (
+        {serves ? <ServedUnseen /> : <JobPicture job={pictured} />}
+        {pictured && !serves && (
           <div className="flex flex-wrap items-baseline justify-between gap-x-4 px-1 text-sm">
             <p className="min-w-0">
               <span className="font-medium">{pictured.title}</span>{' '}

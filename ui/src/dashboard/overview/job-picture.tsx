@@ -1,4 +1,4 @@
-import { ImageIcon } from 'lucide-react';
+import { EyeOff, ImageIcon, type LucideIcon } from 'lucide-react';
 import { useTranslation } from 'react-i18next';
 
 import type { PictureTile } from '../../bindings/PictureTile';
@@ -17,19 +17,30 @@ export interface PicturedJob {
 
 const percent = (part: number, whole: number) => `${(part / whole) * 100}%`;
 
+/** In place of a picture while a model is served: why there is nothing to see. */
+export function ServedUnseen() {
+  const { t } = useTranslation();
+  return <NoPicture mark={EyeOff} title={t('shift.unseen')} why={t('shift.unseen_why')} />;
+}
+
+/** The frame that a picture would fill. */
+function NoPicture({ mark: Mark, title, why }: { mark: LucideIcon; title: string; why: string }) {
+  return (
+    <div className="grid aspect-[3/2] w-full place-items-center rounded-2xl border border-dashed border-(--on-sky)/30 bg-(--sky-top)/30 p-6 text-center">
+      <div className="grid justify-items-center gap-2">
+        <Mark aria-hidden className="size-7 text-on-sky-muted" strokeWidth={1.5} />
+        <p className="font-display text-lg font-medium">{title}</p>
+        <p className="max-w-xs text-sm text-on-sky-muted">{why}</p>
+      </div>
+    </div>
+  );
+}
+
 /** The picture that this machine is drawing, appearing tile by tile. */
 export function JobPicture({ job }: { job: PicturedJob | null }) {
   const { t } = useTranslation();
   if (!job) {
-    return (
-      <div className="grid aspect-[3/2] w-full place-items-center rounded-2xl border border-dashed border-(--on-sky)/30 bg-(--sky-top)/30 p-6 text-center">
-        <div className="grid justify-items-center gap-2">
-          <ImageIcon aria-hidden className="size-7 text-on-sky-muted" strokeWidth={1.5} />
-          <p className="font-display text-lg font-medium">{t('overview.picture_empty')}</p>
-          <p className="max-w-xs text-sm text-on-sky-muted">{t('overview.picture_empty_why')}</p>
-        </div>
-      </div>
-    );
+    return <NoPicture mark={ImageIcon} title={t('overview.picture_empty')} why={t('overview.picture_empty_why')} />;
   }
   const { picture_width: width, picture_height: height } = job.tile;
   return (

@@ -8,6 +8,8 @@ import type { Exclusion } from '../../bindings/Exclusion';
 import { Button } from '../../components/button';
 import { useNow } from '../../components/use-now';
 import { formatCountdown } from '../../format/time';
+import { isShiftKind } from '../../models/shift';
+import { useSnapshot } from '../../worker/context';
 import { useKindName } from '../../worker/use-kind-name';
 
 /** The devices of which the network says where they stand. */
@@ -60,8 +62,11 @@ function Standing({ standing, name, onMeasured }: { standing: DeviceStanding; na
 function Withheld({ tasks, by, onMeasured }: { tasks: Counted; by: Exclusion; onMeasured: () => void }) {
   const { t, i18n } = useTranslation();
   const kindName = useKindName();
+  const { serves_models: servesModels } = useSnapshot().settings;
   const now = useNow(1000);
   const kind = by.exclusion === 'kind' ? kindName(by.kind) : '';
+  // A contributor who does not allow models has no kind that is missing.
+  const why = by.exclusion === 'kind' && isShiftKind(by.kind) && !servesModels ? 'models' : by.exclusion;
   const time = 'again_at' in by ? formatCountdown(by.again_at - now) : '';
   const shown = { count: tasks.count, tasks: written(tasks, t, i18n.language), kind };
   return (
@@ -69,8 +74,8 @@ function Withheld({ tasks, by, onMeasured }: { tasks: Counted; by: Exclusion; on
       <span aria-hidden className="mt-2 size-2 shrink-0 rounded-full bg-faint" />
       <div className="grid min-w-0 gap-1.5">
         <div>
-          <p className="break-words">{t(`standing.${by.exclusion}`, shown)}</p>
-          <p className="text-sm text-muted">{t(`standing.help.${by.exclusion}`, { time })}</p>
+          <p className="break-words">{t(`standing.${why}`, shown)}</p>
+          <p className="text-sm text-muted">{t(`standing.help.${why}`, { time })}</p>
         </div>
         {measuringHelps(by) && (
           <Button size="small" className="w-fit" onClick={onMeasured}>

@@ -6,6 +6,7 @@ import { PageHeading } from '../page-heading';
 import { AboutSection } from './about-section';
 import { DevicesSection } from './devices-section';
 import { LookSection } from './look-section';
+import { ModelsSection } from './models-section';
 import { PowerPriceSection } from './power-price-section';
 import { SandboxSection } from './sandbox-section';
 import { Section } from './section';
@@ -30,6 +31,7 @@ export function SettingsPage({ onMeasured }: { onMeasured: (device: number) => v
         </div>
         <div className="grid gap-5">
           <DevicesSection onMeasured={onMeasured} />
+          <ModelsSection />
           <PowerPriceSection />
           <SandboxSection />
           <AboutSection />

@@ -1,5 +1,5 @@
 import clsx from 'clsx';
-import { Box, CircleCheck, CircleDashed, CircleHelp, CircleX, Hourglass, Undo2 } from 'lucide-react';
+import { Box, CircleCheck, CircleDashed, CircleHelp, CircleX, Hourglass, MessagesSquare, Undo2 } from 'lucide-react';
 import { useTranslation } from 'react-i18next';
 
 import type { TaskRow } from '../../bindings/TaskRow';
@@ -8,6 +8,9 @@ import { useNow } from '../../components/use-now';
 import { formatNumber } from '../../format/measure';
 import { formatAgo, formatInstant } from '../../format/time';
 import { useFaultSentence } from '../../i18n/use-fault';
+import { isShiftKind, shiftsOf } from '../../models/shift';
+import { useShiftWords } from '../../models/use-shift-words';
+import { useWorker } from '../../worker/context';
 import { useKindName } from '../../worker/use-kind-name';
 
 const looks = {
@@ -41,6 +44,7 @@ function TaskItem({ row, picture }: { row: TaskRow; picture: string | undefined 
   const kindName = useKindName();
   const now = useNow(15_000);
   const { mark: Mark, tone } = looks[row.state.name];
+  const isShift = isShiftKind(row.kind);
   const checked = row.state.name === 'accepted' && row.state.checked;
   const why =
     row.state.name === 'rejected'
@@ -58,7 +62,12 @@ function TaskItem({ row, picture }: { row: TaskRow; picture: string | undefined 
       <TaskThumbnail row={row} picture={picture} />
       <div className="min-w-0">
         <p className="truncate font-medium" title={row.job_title}>
-          {row.job_title} <span className="figures font-normal text-faint">{t('tasks.of', { index: row.task_index + 1, count: row.task_count })}</span>
+          {row.job_title}{' '}
+          {!isShift && (
+            <span className="figures font-normal text-faint">
+              {t('tasks.of', { index: row.task_index + 1, count: row.task_count })}
+            </span>
+          )}
         </p>
         <p className="flex flex-wrap items-center gap-x-2 text-sm text-muted">
           <span className={clsx('inline-flex items-center gap-1', tone)}>
@@ -68,15 +77,21 @@ function TaskItem({ row, picture }: { row: TaskRow; picture: string | undefined 
           <span>{row.customer_name}</span>
           <span>{kindName(row.kind)}</span>
         </p>
+        {isShift && <ServedNow assignment={row.assignment} />}
         {why && <p className="text-sm text-muted">{why}</p>}
       </div>
       <div className="col-start-2 flex flex-wrap items-baseline justify-between gap-x-3 sm:col-start-auto sm:block sm:text-right">
-        <Money
-          units={row.price}
-          named={false}
-          flat={row.state.name !== 'accepted'}
-          className={row.state.name === 'accepted' ? 'font-medium' : 'text-faint'}
-        />
+        {isShift ? (
+          // The price is what a shift pays for coming; what was served is added, and its receipt says all.
+          <span className="text-sm text-faint">{t('shift.by_token')}</span>
+        ) : (
+          <Money
+            units={row.price}
+            named={false}
+            flat={row.state.name !== 'accepted'}
+            className={row.state.name === 'accepted' ? 'font-medium' : 'text-faint'}
+          />
+        )}
         <p className="figures text-sm whitespace-nowrap text-faint">
           {row.ran_ms !== null && `${t('tasks.ran', { seconds: formatNumber(row.ran_ms / 1000, i18n.language) })} · `}
           <time dateTime={new Date(row.started_at).toISOString()} title={formatInstant(row.started_at, i18n.language)}>
@@ -88,14 +103,24 @@ function TaskItem({ row, picture }: { row: TaskRow; picture: string | undefined 
   );
 }
 
+/** How a shift that runs is doing. */
+function ServedNow({ assignment }: { assignment: string }) {
+  const { snapshot, lost } = useWorker();
+  const words = useShiftWords();
+  const shift = snapshot && !lost && shiftsOf(snapshot.state).find(({ id }) => id === assignment)?.shift;
+  if (!shift) return null;
+  return <p className="figures text-sm text-muted">{Object.values(words(shift)).join(' · ')}</p>;
+}
+
 /** The part of the job's picture that this task drew. */
 function TaskThumbnail({ row, picture }: { row: TaskRow; picture: string | undefined }) {
   const tile = row.picture;
   const drawn = tile !== null && picture !== undefined && row.state.name === 'accepted';
   if (!drawn) {
+    const Mark = isShiftKind(row.kind) ? MessagesSquare : Box;
     return (
       <div aria-hidden className="grid size-12 place-items-center rounded-lg bg-sunken text-faint">
-        <Box className={clsx('size-5', row.state.name === 'open' && 'animate-breathe text-moon')} strokeWidth={1.5} />
+        <Mark className={clsx('size-5', row.state.name === 'open' && 'animate-breathe text-moon')} strokeWidth={1.5} />
       </div>
     );
   }
