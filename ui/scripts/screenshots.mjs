@@ -523,6 +523,35 @@ for (const [name, options] of [
   ['long', { language: 'de-x-long' }],
 ])
   await photograph(`wizard-effort-${name}`, options, (page) => wizardTo(page, 'effort'));
+// Language models: one served, four texts at once, one being loaded, allowed and not asked for; the consent to them.
+const serving = (scene) => `${enrolled.replace('ahead=100', 'ahead=190')}&models=${scene}`;
+const views = [
+  ['dark', {}],
+  ['light-zh-CN', { theme: 'light', language: 'zh-CN' }],
+  ['narrow', { width: 360, height: 760 }],
+  ['narrow-long', { width: 360, height: 760, language: 'de-x-long', theme: 'light' }],
+];
+for (const [name, options] of views) {
+  await photograph(`models-four-${name}`, { query: serving('four'), ...options }, (page) => page.getByTestId('shift').waitFor());
+  await photograph(`models-settings-${name}`, { query: serving('four'), height: 1100, full: false, ...options }, async (page) => {
+    await goTo('settings')(page);
+    await page.getByTestId('model-facts').scrollIntoViewIfNeeded();
+  });
+}
+await photograph('models-one-light', { query: serving('one'), theme: 'light', full: false }, (page) => page.getByTestId('shift').waitFor());
+await photograph('models-preparing', { query: serving('preparing'), full: false }, (page) => page.getByTestId('shift').waitFor());
+await photograph('models-idle', { query: serving('idle'), full: false, height: 1000 }, (page) => page.getByTestId('standing-0').waitFor());
+await photograph('models-idle-settings-light', { query: serving('idle'), theme: 'light', height: 1100, full: false }, async (page) => {
+  await goTo('settings')(page);
+  await page.getByTestId('model-facts').scrollIntoViewIfNeeded();
+});
+await photograph('models-tasks', { query: serving('four'), full: false }, goTo('tasks'));
+await photograph('models-wizard-narrow', { width: 360, height: 760 }, async (page) => {
+  await wizardTo(page, 'effort');
+  await page.getByTestId('wizard-model-facts').locator('summary').focus();
+  await page.keyboard.press('Enter');
+  await page.getByTestId('model-facts').waitFor();
+});
 await photograph('worker-lost', { query: enrolled, full: false, theme: 'light' }, async (page) => {
   await settled(page);
   await page.evaluate(() => globalThis.lullFake.loseWorker({ code: 'connection_closed', sentence: 'The worker closed the connection.' }));

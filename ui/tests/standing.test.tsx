@@ -41,7 +41,7 @@ describe('where a device without work stands', () => {
     const soon = backend.worker.now + 65_000;
     const table: [Exclusion, RegExp][] = [
       [{ exclusion: 'not_enrolled' }, /2 tasks wait for machines that the network knows\.Lull enrols by itself/],
-      [{ exclusion: 'kind', kind: 'infer/1' }, /2 tasks are of a kind .* cannot run: AI inference\.A newer version/],
+      [{ exclusion: 'kind', kind: 'train/1' }, /2 tasks are of a kind .* cannot run: Training\.A newer version/],
       [{ exclusion: 'kind', kind: 'odd/7' }, /cannot run: odd\/7\./],
       [{ exclusion: 'not_measured' }, /2 tasks wait for devices that were measured\.Measure this device.*Measure it$/],
       [{ exclusion: 'device_class' }, /2 tasks are second opinions .* another make/],

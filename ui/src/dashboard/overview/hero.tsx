@@ -105,7 +105,7 @@ export function Hero({ rows, pictures }: HeroProps) {
         <WorkControls />
         <p className="mt-auto text-sm text-on-sky-muted">{t('overview.stars', { count: stars })}</p>
       </div>
-      <div className="grid min-w-0 gap-3">
+      <div className="grid min-w-0 grid-cols-1 gap-3">
         {serves ? <ServedUnseen /> : <JobPicture job={pictured} />}
         {pictured && !serves && (
           <div className="flex flex-wrap items-baseline justify-between gap-x-4 px-1 text-sm">

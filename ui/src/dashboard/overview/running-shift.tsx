@@ -5,6 +5,7 @@ import type { AssignmentView } from '../../bindings/AssignmentView';
 import type { ShiftView } from '../../bindings/ShiftView';
 import { Money } from '../../components/money';
 import { formatPercent } from '../../format/measure';
+import { formatMoney } from '../../format/money';
 import { modelOf } from '../../models/shift';
 import { useShiftWords } from '../../models/use-shift-words';
 
@@ -28,17 +29,17 @@ export function RunningShift({ assignment }: { assignment: AssignmentView }) {
 }
 
 function Figures({ shift }: { shift: ShiftView }) {
-  const { t } = useTranslation();
+  const { t, i18n } = useTranslation();
   const words = useShiftWords()(shift);
   return (
-    <dl className="grid grid-cols-2 gap-x-5 gap-y-3">
+    <dl className="grid grid-cols-[repeat(auto-fit,minmax(9.5rem,1fr))] gap-x-5 gap-y-3">
       <Figure name={t('shift.now')}>{words.texts}</Figure>
       <Figure name={t('shift.how_fast')}>{words.speed}</Figure>
       <Figure name={t('shift.so_far')}>{words.generated}</Figure>
       <Figure name={t('shift.pays')}>
         <Money units={shift.price_per_1000_generated_tokens} flat />
         <span className="block text-on-sky-muted">
-          {t('shift.pays_read')} <Money units={shift.price_per_1000_prompt_tokens} named={false} flat />
+          {t('shift.pays_read', { amount: formatMoney(shift.price_per_1000_prompt_tokens, i18n.language) })}
         </span>
       </Figure>
     </dl>
