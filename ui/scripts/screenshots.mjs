@@ -532,7 +532,7 @@ const views = [
   ['narrow-long', { width: 360, height: 760, language: 'de-x-long', theme: 'light' }],
 ];
 for (const [name, options] of views) {
-  await photograph(`models-four-${name}`, { query: serving('four'), ...options }, (page) => page.getByTestId('shift').waitFor());
+  await photograph(`models-four-${name}`, { query: serving('four'), ...options, height: 1200, full: false }, (page) => page.getByTestId('shift').waitFor());
   await photograph(`models-settings-${name}`, { query: serving('four'), height: 1100, full: false, ...options }, async (page) => {
     await goTo('settings')(page);
     await page.getByTestId('model-facts').scrollIntoViewIfNeeded();
