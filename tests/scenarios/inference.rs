@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use lull_testkit::models;
 use lull_tests::{Customer, Machine, Network};
+use lull_worker_api::{Command, SettingsChange};
 use serde_json::json;
 
 /// Prices of 1,000 tokens, of prompts and generated.
@@ -38,6 +39,8 @@ impl Scene {
         let mut machine = Machine::new()?;
         machine.serve_models(&self.model, &self.hash)?;
         machine.join(self.network.ticket()).await?;
+        // Before it gets work its device is timed, which others that work on the same processor would spoil.
+        machine.until("its timing", |snapshot| snapshot.devices[0].timed_gigaflops.is_some()).await?;
         self.machines.push(machine);
         Ok(())
     }
@@ -84,8 +87,9 @@ async fn a_customer_asks_a_model_on_a_contributors_machine() -> Result<()> {
     let numbers = vectors["data"][1]["embedding"].as_array().map(Vec::len);
     ensure!(numbers == Some(640), "{vectors}");
 
-    // What was served is paid with the shift, which ends when nobody asks or the contributor stops.
-    scene.machines[0].order(lull_worker_api::Command::Stop).await?;
+    // What was served is paid with the shift, which ends when the contributor has changed their mind.
+    let change = SettingsChange { serves_models: Some(false), ..SettingsChange::default() };
+    scene.machines[0].order(Command::Configure(Box::new(change))).await?;
     let spent = 10_000_000 - customer.account().await?.deposit.0;
     scene.machines[0].until("the shift's receipt", |snapshot| snapshot.earnings.all_time.0 >= spent).await?;
     let (receipts, earned) = scene.machines[0].verified_receipts().await?;
@@ -97,7 +101,8 @@ async fn a_customer_asks_a_model_on_a_contributors_machine() -> Result<()> {
 async fn an_answer_goes_on_when_its_worker_vanishes() -> Result<()> {
     let Some(model) = models::gemma() else { return Ok(()) };
     let mut scene = Scene::new(&model, 1).await?;
-    let whole = scene.customer.stream(story(40), |_| ()).await?;
+    let whole = scene.customer.stream(story(40), |_| ()).await;
+    let whole = whole.with_context(|| scene.network.log_tail())?;
     // Both machines are ready before the first is cut off.
     scene.add_machine().await?;
     let (begun, mut begins) = tokio::sync::mpsc::unbounded_channel();
@@ -107,7 +112,7 @@ async fn an_answer_goes_on_when_its_worker_vanishes() -> Result<()> {
     });
     while begins.recv().await.is_some_and(|words| words < 6) {}
     scene.machines[0].crash().await?;
-    let moved = going.await??;
+    let moved = going.await?.with_context(|| scene.network.log_tail())?;
     // What was told stays told. Prompts that are read at once round another way than those that were written, so that
     // chance may part them afterwards.
     let words = |text: &str| text.split_whitespace().take(6).map(str::to_owned).collect::<Vec<_>>();

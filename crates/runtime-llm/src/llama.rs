@@ -99,16 +99,6 @@ impl Loaded {
         ChatTemplate::new(source, text(vocabulary.bos()), text(vocabulary.eos()))
     }
 
-    /// Tokens that it was trained to take.
-    pub(crate) fn context_tokens_trained(&self) -> u32 {
-        self.model.n_ctx_train()
-    }
-
-    /// Length of its embeddings.
-    pub(crate) fn embedding_numbers(&self) -> u32 {
-        u32::try_from(self.model.n_embd()).unwrap_or_default()
-    }
-
     /// The tokens with which it ends a text.
     pub(crate) fn ends(&self) -> Vec<Token> {
         (0..self.tokens()).filter(|token| self.is_end(*token)).collect()
@@ -214,7 +204,7 @@ impl Model for Computing<'_> {
     }
 
     fn embed(&mut self, tokens: &[Token]) -> Result<Vec<f32>, ModelError> {
-        let tokens_max = EMBEDDED_TOKENS_MAX.min(self.loaded.context_tokens_trained());
+        let tokens_max = EMBEDDED_TOKENS_MAX.min(self.loaded.model.n_ctx_train());
         if tokens.len() > tokens_max as usize {
             return Err(ModelError::TooLong { tokens: tokens.len(), tokens_max: tokens_max as usize });
         }

@@ -215,17 +215,18 @@ mod computing {
     impl Desk {
         pub(super) fn serve_one(&self, path: &Path, serve: Serve) -> Result<(), Fault> {
             let llama = Llama::new()?;
+            let header = header(path)?;
             match serve.purpose {
                 Purpose::Vocabulary => {
                     let loaded = llama.load_vocabulary(path)?;
                     let chat = loaded.chat_template(serve.chat_template);
                     let pieces = (0..loaded.tokens()).map(|token| loaded.piece(token)).collect();
-                    let served = Served { pieces, chats: chat.is_ok(), ..about(&loaded) };
+                    let served = Served { pieces, chats: chat.is_ok(), ..about(&loaded, &header) };
                     self.tell(ServingEvent::Ready(Box::new(served)));
                     self.read(&loaded, &chat);
                 }
                 Purpose::Compute(compute) => {
-                    let (device_layers, device_bytes) = place(path, &compute)?;
+                    let (device_layers, device_bytes) = place(&header, &compute)?;
                     let outbox = self.outbox.clone();
                     let controls = self.controls.clone();
                     let mut told = 0.0;
@@ -242,7 +243,7 @@ mod computing {
                         loaded => loaded?,
                     };
                     let mut model = loaded.computing(&llama, &compute)?;
-                    let served = Served { device_layers, device_bytes, ..about(&loaded) };
+                    let served = Served { device_layers, device_bytes, ..about(&loaded, &header) };
                     self.tell(ServingEvent::Ready(Box::new(served)));
                     let mut batch = Batch::new(compute.sequences, compute.context_tokens);
                     self.compute(&mut model, &mut batch)?;
@@ -316,23 +317,28 @@ mod computing {
         }
     }
 
-    fn about(loaded: &Loaded) -> Served {
+    fn about(loaded: &Loaded, header: &lull_gguf::Model) -> Served {
+        let number = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
         Served {
             vocabulary_tokens: loaded.tokens(),
             pieces: Vec::new(),
             ends: loaded.ends(),
             chats: false,
-            context_tokens_trained: loaded.context_tokens_trained(),
-            embedding_numbers: loaded.embedding_numbers(),
+            context_tokens_trained: number(header.context_tokens),
+            embedding_numbers: number(header.embedding),
             device_layers: 0,
             device_bytes: 0,
         }
     }
 
-    /// How many layers fit the device, and what they take, by the file's own header.
-    fn place(path: &Path, compute: &Compute) -> Result<(u32, u64), Fault> {
+    /// What a file says of itself. A vocabulary that llama.cpp loads alone does not say it.
+    fn header(path: &Path) -> Result<lull_gguf::Model, Fault> {
         let file = std::fs::File::open(path).map_err(|error| ModelError::NotLoaded(error.to_string()))?;
-        let header = lull_gguf::read(std::io::BufReader::new(file)).map_err(|error| error.fault())?;
+        lull_gguf::read(std::io::BufReader::new(file)).map_err(|error| error.fault())
+    }
+
+    /// How many layers fit the device, and what they take, by the file's own header.
+    fn place(header: &lull_gguf::Model, compute: &Compute) -> Result<(u32, u64), Fault> {
         let (tokens, sequences) = (u64::from(compute.context_tokens), u64::from(compute.sequences));
         let room = lull_gguf::Room {
             device_bytes: compute.device_bytes_max,

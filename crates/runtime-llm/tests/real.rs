@@ -30,6 +30,7 @@ async fn a_vocabulary_reads_and_writes() -> Result<()> {
     let mut reader = reading(&model).await?;
     ensure!(reader.about.vocabulary_tokens == 262_144, "{}", reader.about.vocabulary_tokens);
     ensure!(reader.about.pieces.len() == 262_144);
+    ensure!(reader.about.embedding_numbers == 640, "it says so without being loaded");
     let text = "Grüße aus 東京 – the engine’s 🚂";
     let tokens = reader.read(text).await?;
     ensure!(tokens[0] == 2, "its texts begin with a token of their own: {tokens:?}");
