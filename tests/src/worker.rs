@@ -107,6 +107,8 @@ impl Machine {
     /// Starts a worker that has measured this computer before, and has it join a network.
     pub async fn join(&mut self, ticket: &str) -> Result<()> {
         copy_files(&measured().await?, &self.data)?;
+        // Another machine is another worker.
+        std::fs::remove_file(self.data.join("device-key"))?;
         self.start().await?;
         if self.serves_models {
             let change = SettingsChange { serves_models: Some(true), ..SettingsChange::default() };

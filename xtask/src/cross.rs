@@ -21,10 +21,10 @@ const PROGRAMS: &str = "-p lull-worker -p lull-runtime-gpu -p lull-network";
 /// llama.cpp's C++ needs a compiler for each system; all of its runtime but that is checked.
 const WITHOUT_LLAMA: &str = "-p lull-runtime-llm --no-default-features";
 
-/// Libraries whose tests say something about Windows: pipes, processes, clocks. The worker is not among them: with
-/// MinGW's linker iroh's debug build has more symbols than a DLL can export.
-const TESTED: &str = "-p lull-types -p lull-checks -p lull-frame -p lull-guards -p lull-wgsl -p lull-runtime-api \
-    -p lull-worker-api -p lull-network-api --lib --features lull-runtime-api/host";
+/// Libraries whose tests say something about Windows: pipes, processes, clocks, files. The worker is not among them:
+/// with MinGW's linker iroh's debug build has more symbols than a DLL can export.
+const TESTED: &str = "-p lull-types -p lull-checks -p lull-frame -p lull-guards -p lull-models -p lull-wgsl \
+    -p lull-runtime-api -p lull-worker-api -p lull-network-api --lib --features lull-runtime-api/host";
 
 /// Where the toolchain is.
 fn folder() -> PathBuf {
