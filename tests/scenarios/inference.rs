@@ -16,8 +16,6 @@ struct Scene {
     network: Network,
     customer: Customer,
     machines: Vec<Machine>,
-    model: std::path::PathBuf,
-    hash: String,
 }
 
 impl Scene {
@@ -27,8 +25,7 @@ impl Scene {
             network.add_model(model, "gemma", PRICES, &["--context", "512", "--sequences", "4"]).await?;
         ensure!(added[0]["name"] == "gemma", "{added}");
         let customer = network.customer("Ada", 10_000_000).await?;
-        let hash = added[0]["hash"].as_str().unwrap_or_default().to_owned();
-        let mut scene = Self { network, customer, machines: Vec::new(), model: model.to_owned(), hash };
+        let mut scene = Self { network, customer, machines: Vec::new() };
         for _ in 0..machines {
             scene.add_machine().await?;
         }
@@ -37,7 +34,7 @@ impl Scene {
 
     async fn add_machine(&mut self) -> Result<()> {
         let mut machine = Machine::new()?;
-        machine.serve_models(&self.model, &self.hash)?;
+        machine.serve_models();
         machine.join(self.network.ticket()).await?;
         // Before it gets work its device is timed, which others that work on the same processor would spoil.
         machine.until("its timing", |snapshot| snapshot.devices[0].timed_gigaflops.is_some()).await?;
@@ -108,7 +105,7 @@ async fn an_answer_goes_on_when_its_worker_vanishes() -> Result<()> {
     let (begun, mut begins) = tokio::sync::mpsc::unbounded_channel();
     let customer = scene.customer.clone();
     let going = tokio::spawn(async move {
-        customer.stream(story(40), |text| drop(begun.send(text.split_whitespace().count()))).await
+        customer.stream(story(40), |text| _ = begun.send(text.split_whitespace().count())).await
     });
     while begins.recv().await.is_some_and(|words| words < 6) {}
     scene.machines[0].crash().await?;

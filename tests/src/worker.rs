@@ -45,17 +45,9 @@ impl Machine {
         self
     }
 
-    /// Lets the worker serve language models once it joins a network, and gives it one.
-    ///
-    /// # Errors
-    /// When the file cannot be put there.
-    pub fn serve_models(&mut self, file: &Path, hash: &str) -> Result<()> {
+    /// Lets the worker serve language models once it joins a network.
+    pub fn serve_models(&mut self) {
         self.serves_models = true;
-        let folder = self.data.join("models");
-        std::fs::create_dir_all(&folder)?;
-        let target = folder.join(format!("{hash}.gguf"));
-        std::fs::hard_link(file, &target).or_else(|_| std::fs::copy(file, &target).map(drop))?;
-        Ok(())
     }
 
     /// Where the worker keeps its data.

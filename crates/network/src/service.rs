@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use lull_models::Library;
 use lull_network_api::NetworkMessage;
 use lull_runtime_api::host::{RuntimeCommand, find_runtime};
 use lull_settlement::chain::Chain;
@@ -263,13 +264,15 @@ impl Service {
             }
             None => None,
         };
+        // An operator chooses which models there are; the disk is the bound.
+        let models = Library::open(dir.models(), u64::MAX / 2).await.map_err(|error| error.fault())?;
         let inference = Inference::start(
             inference::Setup {
                 inbox: inbox.clone(),
                 reader: reader.clone(),
                 blobs: blobs.clone(),
                 hub: hub.clone(),
-                models: dir.models(),
+                models: models.clone(),
                 scratch: dir.scratch(),
                 key: key.clone(),
                 name: config.name.clone(),
@@ -285,7 +288,7 @@ impl Service {
             inference: inference.clone(),
         };
         let effects = tokio::spawn(carrier.run(released, drained.clone()));
-        tasks.push(tokio::spawn(gateway.run(blobs.clone(), port, cancel.child_token())));
+        tasks.push(tokio::spawn(gateway.run((blobs.clone(), models.clone()), port, cancel.child_token())));
         tasks.push(tokio::spawn(tick(inbox.clone(), cancel.child_token())));
         let retention = if config.practice { Retention::PRACTICE } else { Retention::CUSTOMERS };
         tasks.push(tokio::spawn(retention::run(

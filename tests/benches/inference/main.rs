@@ -5,7 +5,7 @@
 //! Everything is on this machine and shares its processor: customer, network, workers and their runtimes. The peer is one
 //! process that does nothing else, with one thread, and so is a runtime where two cores are busy with the rest.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -153,18 +153,15 @@ struct Scene {
     network: Network,
     customer: Customer,
     machines: Vec<Machine>,
-    model: PathBuf,
-    hash: String,
 }
 
 impl Scene {
     async fn new(model: &Path, machines: usize) -> Result<Self> {
         let network = Network::start().await?;
         let more = ["--context", "512", "--sequences", "8"];
-        let added = network.add_model(model, "gemma", (20, 100), &more).await?;
-        let hash = added[0]["hash"].as_str().context("it has no hash")?.to_owned();
+        network.add_model(model, "gemma", (20, 100), &more).await?;
         let customer = network.customer("Ada", 1_000_000_000).await?;
-        let mut scene = Self { network, customer, machines: Vec::new(), model: model.to_owned(), hash };
+        let mut scene = Self { network, customer, machines: Vec::new() };
         for _ in 0..machines {
             scene.add().await?;
         }
@@ -173,7 +170,7 @@ impl Scene {
 
     async fn add(&mut self) -> Result<()> {
         let mut machine = Machine::new()?;
-        machine.serve_models(&self.model, &self.hash)?;
+        machine.serve_models();
         machine.join(self.network.ticket()).await?;
         // Before it gets work its device is timed, which others that work on the same processor would spoil.
         machine.until("its timing", |snapshot| snapshot.devices[0].timed_gigaflops.is_some()).await?;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use iroh::endpoint::{Connection, RecvStream, SendStream, VarInt};
+use lull_models::{Library, SendOptions};
 use lull_network_api::{BLOB_BYTES_MAX, BlobRequest, BlobResponse, FRAMES};
 use lull_types::{BlobHash, Coded, Fault, WorkerId};
 use tokio::io::AsyncReadExt;
@@ -30,9 +31,9 @@ pub(super) async fn accept<E: EnginePort>(connection: &Connection, shared: &Shar
         tokio::select! {
             stream = connection.accept_bi() => {
                 let Ok((send, recv)) = stream else { return };
-                let (hub, blobs, engine) =
-                    (shared.hub.clone(), shared.blobs.clone(), shared.engine.clone());
-                streams.spawn(async move { serve(send, recv, worker, hub, blobs, engine).await });
+                let (hub, blobs, models, engine) =
+                    (shared.hub.clone(), shared.blobs.clone(), shared.models.clone(), shared.engine.clone());
+                streams.spawn(async move { serve(send, recv, worker, hub, blobs, models, engine).await });
             }
             // Streams that have ended are forgotten as they end.
             Some(_) = streams.join_next() => {}
@@ -46,6 +47,7 @@ async fn serve<E: EnginePort>(
     worker: WorkerId,
     hub: Arc<Hub>,
     blobs: Arc<Blobs>,
+    models: Library,
     engine: Arc<E>,
 ) {
     let request = tokio::time::timeout(REQUEST_TIMEOUT, REQUEST_FRAMES.read(&mut recv)).await;
@@ -55,7 +57,9 @@ async fn serve<E: EnginePort>(
     };
     let result = match engine.open_assignments(worker).await {
         Err(fault) => Err(fault),
-        Ok(open) => answer(request, &open, (&mut send, &mut recv), worker, &hub, &blobs, &*engine).await,
+        Ok(open) => {
+            answer(request, &open, (&mut send, &mut recv), worker, &hub, (&blobs, &models), &*engine).await
+        }
     };
     if let Err(fault) = result {
         // Whether the refusal arrives is the worker's concern; the stream ends either way.
@@ -75,7 +79,7 @@ async fn answer<E: EnginePort>(
     (send, recv): (&mut SendStream, &mut RecvStream),
     worker: WorkerId,
     hub: &Hub,
-    blobs: &Blobs,
+    (blobs, models): (&Blobs, &Library),
     engine: &E,
 ) -> Result<(), Fault> {
     match request {
@@ -89,8 +93,17 @@ async fn answer<E: EnginePort>(
                 ))
             }
         }
+        BlobRequest::Model(hash) if !open.iter().any(|assignment| assignment.blobs.contains(&hash)) => Err(
+            not_allowed("model_not_assigned", "this worker has no shift of this model; ask for work first"),
+        ),
         BlobRequest::Model(_) => {
-            Err(not_allowed("models_not_given", "this network gives no models to workers yet"))
+            // A refusal is told in the words of the transfer itself, and a line that breaks is taken up again.
+            let stream = tokio::io::join(&mut *recv, &mut *send);
+            if let Err(error) = lull_models::send(models, stream, &SendOptions::default()).await {
+                tracing::debug!(worker = %worker.short(), code = error.code(), "a model was not sent whole");
+            }
+            let _ = send.finish();
+            Ok(())
         }
         BlobRequest::Put { bytes, .. } if bytes > BLOB_BYTES_MAX => {
             Err(BlobError::TooLarge { bytes_max: BLOB_BYTES_MAX }.fault())

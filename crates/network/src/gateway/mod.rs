@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use iroh::endpoint::{Incoming, IncomingAddr, QuicTransportConfig, VarInt, presets};
 use iroh::{Endpoint, RelayMode, SecretKey};
+use lull_models::Library;
 use lull_network_api::{ALPN, NetworkTicket};
 use lull_types::{AssignmentId, BlobHash, Coded, Fault, NetworkId, WorkerId};
 use tokio::sync::Semaphore;
@@ -181,7 +182,12 @@ impl Gateway {
     }
 
     /// Serves connections until it is cancelled; then closes them and waits until they are gone.
-    pub async fn run<E: EnginePort>(self, blobs: Arc<Blobs>, engine: Arc<E>, cancel: CancellationToken) {
+    pub async fn run<E: EnginePort>(
+        self,
+        (blobs, models): (Arc<Blobs>, Library),
+        engine: Arc<E>,
+        cancel: CancellationToken,
+    ) {
         let tracker = TaskTracker::new();
         let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
         let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
@@ -210,8 +216,12 @@ impl Gateway {
                 incoming.refuse();
                 continue;
             };
-            let shared =
-                session::Shared { hub: self.hub.clone(), blobs: blobs.clone(), engine: engine.clone() };
+            let shared = session::Shared {
+                hub: self.hub.clone(),
+                blobs: blobs.clone(),
+                models: models.clone(),
+                engine: engine.clone(),
+            };
             tracker.spawn(async move {
                 let connection =
                     tokio::time::timeout(HANDSHAKE_TIMEOUT, async { incoming.accept().ok()?.await.ok() })

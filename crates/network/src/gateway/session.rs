@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use iroh::endpoint::{Connection, RecvStream, SendStream, VarInt};
+use lull_models::Library;
 use lull_network_api::{FRAMES, FrameError, NetworkMessage, WorkerMessage};
 use lull_types::WorkerId;
 use tokio::sync::mpsc;
@@ -28,6 +29,7 @@ const MESSAGES_PER_SECOND: f64 = 32.0;
 pub(super) struct Shared<E> {
     pub hub: Arc<Hub>,
     pub blobs: Arc<Blobs>,
+    pub models: Library,
     pub engine: Arc<E>,
 }
 

@@ -21,6 +21,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use lull_models::Library;
 use lull_network_api::Assignment;
 use lull_runtime_api::host::find_runtime;
 use lull_types::{BaseUnits, BlobHash, Coded, CustomerId, Fault, JOB_KIND_INFER, SecretKey, WorkerId};
@@ -60,8 +61,8 @@ pub struct Setup {
     pub blobs: Arc<Blobs>,
     /// The workers.
     pub hub: Arc<Hub>,
-    /// Folder of model files.
-    pub models: PathBuf,
+    /// The files of models.
+    pub models: Library,
     /// Where runtimes work.
     pub scratch: PathBuf,
     /// The network's key, from which the key of its own customer follows.
@@ -118,7 +119,10 @@ impl Inference {
             setup,
         }));
         for model in inference.0.setup.reader.read(models::all).await? {
-            inference.serve_model(model);
+            let name = model.name.clone();
+            if let Err(fault) = inference.serve_model(model).await {
+                tracing::warn!(name, code = fault.code, sentence = fault.sentence, "a model is not served");
+            }
         }
         Ok(inference)
     }
@@ -142,18 +146,23 @@ impl Inference {
         lock(&self.0.models).iter().find(|model| model.model.name == name).cloned()
     }
 
-    fn serve_model(&self, model: Model) {
-        let Some(program) = &self.0.program else { return };
-        let served = ServedModel::new(
-            model,
-            program,
-            &self.0.setup.models,
-            &self.0.setup.scratch,
-            SHIFT_MS + FINISHING_MS,
-        );
+    async fn serve_model(&self, model: Model) -> Result<(), Fault> {
+        let Some(program) = &self.0.program else {
+            let sentence =
+                "The program lull-runtime-llm is not installed beside this one, so no model is served.";
+            return Err(Fault::new("runtime_missing", sentence));
+        };
+        let held = self.0.setup.models.get(model.hash).await.map_err(|error| error.fault())?;
+        let missing = || {
+            let sentence = format!("The file of {} is missing; add it again.", model.name);
+            Fault::new("models_missing", sentence)
+        };
+        let held = held.ok_or_else(missing)?;
+        let served = ServedModel::new(model, program, held, &self.0.setup.scratch, SHIFT_MS + FINISHING_MS);
         let mut models = lock(&self.0.models);
         models.retain(|known| known.hash() != served.hash());
         models.push(Arc::new(served));
+        Ok(())
     }
 
     /// Calls for one more shift of a model.

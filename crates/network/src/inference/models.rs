@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use lull_models::Held;
 use lull_types::infer::{Shift, Token, limits};
 use lull_types::{BaseUnits, BlobHash, Coded, Fault};
 use rusqlite::Connection;
@@ -51,16 +52,19 @@ pub(super) struct ServedModel {
     /// Checks what others generated with it.
     pub checker: ModelProcess,
     payload: Vec<u8>,
+    /// Keeps its file.
+    _held: Held,
 }
 
 impl ServedModel {
-    pub fn new(model: Model, program: &Path, models: &Path, scratch: &Path, serve_ms: u64) -> Self {
-        let file = file_of(models, model.hash);
+    pub fn new(model: Model, program: &Path, held: Held, scratch: &Path, serve_ms: u64) -> Self {
+        let file = held.path();
         let payload = serde_json::to_vec(&shift(&model, serve_ms)).unwrap_or_default();
         Self {
-            vocabulary: ModelProcess::for_vocabulary(program, &file, scratch, &model),
-            checker: ModelProcess::for_checks(program, &file, scratch, &model),
+            vocabulary: ModelProcess::for_vocabulary(program, file, scratch, &model),
+            checker: ModelProcess::for_checks(program, file, scratch, &model),
             payload,
+            _held: held,
             model,
         }
     }
@@ -101,11 +105,6 @@ pub(super) fn shift(model: &Model, serve_ms: u64) -> Shift {
     }
 }
 
-/// Where a model's file is.
-pub(super) fn file_of(models: &Path, hash: BlobHash) -> PathBuf {
-    models.join(format!("{hash}.gguf"))
-}
-
 /// All models that were added.
 pub(super) fn all(connection: &Connection) -> rusqlite::Result<Vec<Model>> {
     let mut statement = connection.prepare_cached(
@@ -134,11 +133,13 @@ impl Inference {
     /// # Errors
     /// When its file is no model, is too large for what is asked, or cannot be kept.
     pub async fn add_model(&self, new: NewModel) -> Result<Model, Fault> {
-        let folder = self.0.setup.models.clone();
-        let kept = tokio::task::spawn_blocking(move || keep(&new, &folder)).await;
-        let model = kept.map_err(|error| Fault::new("internal", error.to_string()))??;
+        let file = new.file.clone();
+        let checked = tokio::task::spawn_blocking(move || check(&new)).await;
+        let model = checked.map_err(|error| Fault::new("internal", error.to_string()))??;
+        let hash = self.0.setup.models.add_file(file, |_| ()).await.map_err(|error| error.fault())?;
+        let model = Model { hash, ..model };
         self.0.setup.inbox.ask(Input::AddModel(model.clone())).await?;
-        self.serve_model(model.clone());
+        self.serve_model(model.clone()).await?;
         Ok(model)
     }
 
@@ -150,9 +151,12 @@ impl Inference {
         let model = self.model_named(name).ok_or_else(|| unknown(name))?;
         self.0.setup.inbox.ask(Input::RemoveModel(model.hash())).await?;
         lock(&self.0.models).retain(|known| known.hash() != model.hash());
-        let file = file_of(&self.0.setup.models, model.hash());
-        // A worker may be fetching it; the file then goes with the last who reads it.
-        let _ = tokio::fs::remove_file(file).await;
+        let hash = model.hash();
+        drop(model);
+        // Where it is read still, it stays until it is removed again.
+        if let Err(error) = self.0.setup.models.remove(hash).await {
+            tracing::warn!(%hash, code = error.code(), %error, "a model's file stays");
+        }
         Ok(())
     }
 
@@ -169,8 +173,8 @@ pub(super) fn unknown(name: &str) -> Fault {
     )
 }
 
-/// Checks a model's file and keeps it in the folder.
-fn keep(new: &NewModel, folder: &Path) -> Result<Model, Fault> {
+/// Checks a model's file and what is said of it. Its hash is not known yet.
+fn check(new: &NewModel) -> Result<Model, Fault> {
     let unreadable = |error: std::io::Error| {
         Fault::new("model_unreadable", format!("{} cannot be read: {error}", new.file.display()))
     };
@@ -185,9 +189,6 @@ fn keep(new: &NewModel, folder: &Path) -> Result<Model, Fault> {
             header.file_bytes_min
         )));
     }
-    let mut hasher = blake3::Hasher::new();
-    hasher.update_mmap_rayon(&new.file).map_err(unreadable)?;
-    let hash = BlobHash(*hasher.finalize().as_bytes());
     let stem = new.file.file_stem().map(|stem| stem.to_string_lossy().into_owned());
     let name = new.name.clone().or(stem).unwrap_or_default();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.:/".contains(c);
@@ -208,21 +209,8 @@ fn keep(new: &NewModel, folder: &Path) -> Result<Model, Fault> {
     if new.chat_template.as_ref().is_some_and(|template| template.len() > TEMPLATE_BYTES_MAX) {
         return Err(unusable(format!("a template has at most {TEMPLATE_BYTES_MAX} bytes")));
     }
-    let kept = |error: std::io::Error| {
-        Fault::new("model_not_kept", format!("the model cannot be kept in {}: {error}", folder.display()))
-    };
-    std::fs::create_dir_all(folder).map_err(kept)?;
-    let target = file_of(folder, hash);
-    if !target.exists() {
-        // The same file twice, where the disk can; else a copy, whole or not at all.
-        if std::fs::hard_link(&new.file, &target).is_err() {
-            let part = target.with_extension("part");
-            std::fs::copy(&new.file, &part).map_err(kept)?;
-            std::fs::rename(&part, &target).map_err(kept)?;
-        }
-    }
     Ok(Model {
-        hash,
+        hash: BlobHash([0; 32]),
         name,
         licence: new.licence.clone(),
         bytes,

@@ -20,8 +20,8 @@ use crate::gateway::close_code;
 /// How long opening a stream or writing to it may take: a worker that does not read is gone.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a worker with something to do may be silent: a slice takes a tenth of a second, and a slow machine that reads a
-/// long prompt tells of each.
-const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// long prompt tells of each. Whoever asked waits for that long before another worker goes on.
+const SILENCE_MAX: Duration = Duration::from_secs(10);
 /// How long a worker may take to report a shift that the network has ended.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(30);
 /// The code of an end that is the network's.

@@ -16,7 +16,7 @@ use crate::kept_wallet::WalletKeys;
 use crate::local_api::LocalApi;
 use crate::logs;
 use crate::machine::Order;
-use crate::models::ModelFolder;
+use crate::models::ModelLibrary;
 use crate::payouts;
 use crate::power::SystemPower;
 use crate::prices::SystemReader;
@@ -51,7 +51,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Fault> {
         paths: paths.clone(),
         key: key.clone(),
         runtime: RuntimeSource::default(),
-        models: Arc::new(ModelFolder::new(paths.models())),
+        models: Arc::new(ModelLibrary::new(paths.models())),
         network_program: None,
         telemetry: Box::<SystemSource>::default(),
         wallet_keys: WalletKeys::of_system(&paths),

@@ -130,7 +130,7 @@ impl Machine {
             paths: self.paths.clone(),
             key: SecretKey::from_bytes(&[1; 32]),
             runtime: RuntimeSource::default(),
-            models: std::sync::Arc::new(crate::models::ModelFolder::new(self.paths.models())),
+            models: std::sync::Arc::new(crate::models::ModelLibrary::new(self.paths.models())),
             network_program: None,
             telemetry: Box::<SystemSource>::default(),
             wallet_keys,

@@ -147,7 +147,7 @@ mod tests {
             paths: paths.clone(),
             key: SecretKey::from_bytes(&[1; 32]),
             runtime: RuntimeSource::default(),
-            models: std::sync::Arc::new(crate::models::ModelFolder::new(paths.models())),
+            models: std::sync::Arc::new(crate::models::ModelLibrary::new(paths.models())),
             network_program: None,
             telemetry: Box::<SystemSource>::default(),
             wallet_keys: WalletKeys::of_system(&paths),

@@ -69,8 +69,17 @@ impl Worker {
     pub fn put_model(&self, file: &[u8]) -> BlobHash {
         let hash = BlobHash::of(file);
         let folder = self.data().join("models");
-        std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(folder.join(format!("{hash}.gguf")), file).unwrap();
+        let source = self.folder.path().join("source.gguf");
+        std::fs::write(&source, file).unwrap();
+        // The library's own way, on a thread of its own, as a test may be within a runtime.
+        let added = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            runtime.block_on(async {
+                let library = lull_models::Library::open(folder, u64::MAX / 2).await.unwrap();
+                library.add_file(source, |_| ()).await.unwrap()
+            })
+        });
+        assert_eq!(added.join().unwrap(), hash);
         hash
     }
 
