@@ -25,7 +25,7 @@ use lull_models::Library;
 use lull_network_api::Assignment;
 use lull_runtime_api::host::find_runtime;
 use lull_types::{BaseUnits, BlobHash, Coded, CustomerId, Fault, JOB_KIND_INFER, SecretKey, WorkerId};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OnceCell};
 use tokio_util::sync::CancellationToken;
 
 use crate::blobs::Blobs;
@@ -80,8 +80,8 @@ struct Shared {
     setup: Setup,
     /// The program, if it is installed.
     program: Option<PathBuf>,
-    /// The network's own customer, which submits shifts.
-    operator: CustomerId,
+    /// The network's own customer, which submits shifts; made with the first of them.
+    operator: OnceCell<CustomerId>,
     models: Mutex<Vec<Arc<ServedModel>>>,
     floor: Mutex<Floor>,
     /// Told when somebody may be served who waits.
@@ -106,12 +106,10 @@ impl Inference {
                 |error| tracing::warn!(code = error.code(), %error, "language models cannot be served"),
             )
             .ok();
-        let key = customers::api_key(&blake3::derive_key("lull network customer 1", &setup.key.to_bytes()));
-        let operator = customers::ensure(&setup.inbox, &setup.name, &key, BaseUnits::ZERO, "").await?.id;
         setup.inbox.tell(Input::TrustsModels(program.is_some())).await?;
         let inference = Self(Arc::new(Shared {
             program,
-            operator,
+            operator: OnceCell::new(),
             models: Mutex::default(),
             floor: Mutex::default(),
             changed: Notify::new(),
@@ -165,13 +163,20 @@ impl Inference {
         Ok(())
     }
 
+    async fn make_operator(&self) -> Result<CustomerId, Fault> {
+        let Setup { key, name, inbox, .. } = &self.0.setup;
+        let key = customers::api_key(&blake3::derive_key("lull network customer 1", &key.to_bytes()));
+        Ok(customers::ensure(inbox, name, &key, BaseUnits::ZERO, "").await?.id)
+    }
+
     /// Calls for one more shift of a model.
     async fn call_out(&self, model: &ServedModel) -> Result<(), Fault> {
         let payload = model.payload();
         let hash = model.payload_hash();
         let bytes = payload.len() as u64;
         self.0.setup.blobs.put(&payload).await.map_err(|error| error.fault())?;
-        let by = BlobOwner::Customer(self.0.operator);
+        let operator = *self.0.operator.get_or_try_init(|| self.make_operator()).await?;
+        let by = BlobOwner::Customer(operator);
         self.0.setup.inbox.ask(Input::BlobStored { hash, bytes, by }).await?;
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(|error| Fault::new("internal", error.to_string()))?;
@@ -183,7 +188,7 @@ impl Inference {
             task_deadline_ms: SHIFT_MS + FINISHING_MS + PREPARING_MS,
             tasks: vec![TaskSpec { payload: hash, inputs: vec![model.hash()], outputs: 0, picture: None }],
         };
-        match self.0.setup.inbox.ask(Input::CreateJob { customer: self.0.operator, job }).await? {
+        match self.0.setup.inbox.ask(Input::CreateJob { customer: operator, job }).await? {
             Answer::JobCreated { job, .. } => {
                 lock(&self.0.floor).called(job, model.hash());
                 Ok(())
