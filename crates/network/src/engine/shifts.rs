@@ -293,8 +293,10 @@ impl Engine {
         }
         turn.tx.prepare_cached("UPDATE servings SET checked = NULL WHERE checked = 'pending'")?.execute([])?;
         let mut statement = turn.tx.prepare_cached(
-            "SELECT a.id FROM assignments a JOIN jobs j ON j.id = a.job
-             WHERE j.kind = ?1 AND a.state IN ('open', 'reported') ORDER BY a.id",
+            // In this order, as few jobs are live: without statistics SQLite would rather read every assignment.
+            "SELECT a.id FROM jobs j INDEXED BY jobs_live CROSS JOIN tasks t CROSS JOIN assignments a
+             WHERE j.tasks_live > 0 AND j.kind = ?1 AND t.job = j.id AND a.task = t.id
+               AND a.state IN ('open', 'reported') ORDER BY a.id",
         )?;
         let shifts = statement
             .query_map([JOB_KIND_INFER], |row| row.get::<_, Sql<AssignmentId>>(0))?
@@ -306,9 +308,10 @@ impl Engine {
                 Some(_) | None => self.shift_over(turn, shift, &fault)?,
             }
         }
-        let mut statement = turn
-            .tx
-            .prepare_cached("SELECT id FROM jobs WHERE kind = ?1 AND stage = 'running' ORDER BY id")?;
+        let mut statement = turn.tx.prepare_cached(
+            "SELECT id FROM jobs INDEXED BY jobs_live
+             WHERE tasks_live > 0 AND kind = ?1 AND stage = 'running' ORDER BY id",
+        )?;
         let jobs = statement
             .query_map([JOB_KIND_INFER], |row| row.get::<_, Sql<JobId>>(0))?
             .collect::<Result<Vec<_>, _>>()?;

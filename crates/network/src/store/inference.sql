@@ -23,6 +23,10 @@ CREATE TABLE asks (
     begun_at  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- Whether a worker has lately given work back, which is asked whenever one that serves models wants work.
+CREATE INDEX assignments_given_back ON assignments (worker, decided_at)
+    WHERE state IN ('handed_back', 'blamed', 'expired');
+
 -- What was served in a shift, and to whom: its money is reserved for the shift until that is decided.
 CREATE TABLE servings (
     id                INTEGER PRIMARY KEY AUTOINCREMENT,
