@@ -1,7 +1,7 @@
 //! What one customer asks, from its reservation to its last token, whoever serves it.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lull_infer::Text;
 use lull_network_api::ShiftAnswer;
@@ -11,10 +11,10 @@ use lull_types::infer::{Finish, Generate, Sampling, Token};
 use lull_types::{CustomerId, Fault, JobId};
 use tokio::sync::{mpsc, oneshot};
 
+use super::Inference;
 use super::floor::Seat;
 use super::models::{ServedModel, prefix};
 use super::shift::{ShiftAsk, ShiftCommand};
-use super::{Inference, lock};
 use crate::engine::{Answer, Input, Served};
 
 /// How long somebody waits for a worker with room, at first and after one has vanished.
@@ -147,9 +147,7 @@ impl Going {
             let before = self.generated.len();
             let part = self.ask_one(&seat).await;
             self.book(&seat, before).await;
-            lock(&self.inference.0.floor).left(seat.shift, Instant::now());
-            self.inference.0.changed.notify_waiters();
-            drop(seat);
+            self.inference.leave(seat);
             match part {
                 Part::Whole(finish) => return Ok(Some(finish)),
                 Part::Unwanted => return Ok(None),

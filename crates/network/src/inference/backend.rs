@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -229,8 +229,7 @@ async fn embed_one(
             }
             _ => {}
         }
-        lock(&inference.0.floor).left(seat.shift, Instant::now());
-        inference.0.changed.notify_waiters();
+        inference.leave(seat);
         if is_done {
             break;
         }

@@ -174,7 +174,7 @@ impl Inference {
         let payload = model.payload();
         let hash = model.payload_hash();
         let bytes = payload.len() as u64;
-        self.0.setup.blobs.put(&payload).await.map_err(|error| error.fault())?;
+        self.0.setup.blobs.put(payload).await.map_err(|error| error.fault())?;
         let operator = *self.0.operator.get_or_try_init(|| self.make_operator()).await?;
         let by = BlobOwner::Customer(operator);
         self.0.setup.inbox.ask(Input::BlobStored { hash, bytes, by }).await?;
@@ -195,6 +195,12 @@ impl Inference {
             }
             _ => Err(Fault::new("network_contradiction", "a shift was answered with something else")),
         }
+    }
+
+    /// Gives a place in a shift back, once all that was served on it is booked.
+    fn leave(&self, seat: floor::Seat) {
+        lock(&self.0.floor).left(seat.shift, Instant::now());
+        self.0.changed.notify_waiters();
     }
 
     /// Waits until one of a model's shifts has room; calls for more where they are too few.

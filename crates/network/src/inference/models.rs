@@ -52,6 +52,7 @@ pub(super) struct ServedModel {
     /// Checks what others generated with it.
     pub checker: ModelProcess,
     payload: Vec<u8>,
+    payload_hash: BlobHash,
     /// Keeps its file.
     _held: Held,
 }
@@ -63,6 +64,7 @@ impl ServedModel {
         Self {
             vocabulary: ModelProcess::for_vocabulary(program, file, scratch, &model),
             checker: ModelProcess::for_checks(program, file, scratch, &model),
+            payload_hash: BlobHash::of(&payload),
             payload,
             _held: held,
             model,
@@ -74,12 +76,12 @@ impl ServedModel {
     }
 
     /// The payload of its shifts.
-    pub fn payload(&self) -> Vec<u8> {
-        self.payload.clone()
+    pub fn payload(&self) -> &[u8] {
+        &self.payload
     }
 
     pub fn payload_hash(&self) -> BlobHash {
-        BlobHash::of(&self.payload)
+        self.payload_hash
     }
 
     /// What so many tokens cost together, rounded up.
